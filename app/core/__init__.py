@@ -1,0 +1,18 @@
+"""The shared core: accounts, workspaces, keys, curators, audit."""
+
+from app.core.account import Account
+from app.core.api_key import ApiKey, ApiKeyMutation, ApiKeyQuery
+from app.core.audit_event import AuditEvent, AuditEventQuery
+from app.core.identity import Identity
+from app.core.member import MemberQuery
+from app.core.node import NodeQuery
+from app.core.viewer import ViewerQuery
+from app.core.workspace import Workspace
+from app.kit.product import Product
+
+product = Product(
+    name="core",
+    queries=(ViewerQuery, MemberQuery, ApiKeyQuery, AuditEventQuery, NodeQuery),
+    mutations=(ApiKeyMutation,),
+    nodes=(Account, ApiKey, AuditEvent, Identity, Workspace),
+)

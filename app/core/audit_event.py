@@ -1,0 +1,103 @@
+"""Audit events: written by triggers in the same transaction as the change, never changed, readable by those they concern."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from app.kit.context import Info
+from app.kit.edge import edge
+from app.kit.graphql import JSON, Node, global_id, parse_global_id, query
+from app.kit.page import Page, page
+from app.kit.sql import File
+
+READERS = frozenset({"owner", "admin", "auditor"})
+
+
+@strawberry.enum(description="What happened to the row.")
+class AuditAction(Enum):
+    """Values as in the database."""
+
+    INSERT = "INSERT"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+
+
+@dataclass(frozen=True)
+class AuditDetail:
+    """What an event changed, as it was hashed."""
+
+    detail: Any
+
+
+async def _details(db: Any, parents: Any) -> list[Any]:
+    found = await details_by_event(db, event_ids=[parent.id for parent in parents])
+    return [row.detail if row else None for row in found]
+
+
+@strawberry.type(description="One audited change of one row.")
+class AuditEvent(Node):
+    """``commitment`` proves the detail: sha256 of its salt and its text."""
+
+    node_statement = "core/audit_event.edge_audit_event"
+    node_roles = READERS
+
+    actor_id: strawberry.Private[UUID | None]
+    api_key_id: strawberry.Private[UUID | None]
+    object_id: strawberry.Private[UUID]
+    commitment: strawberry.Private[bytes]
+
+    action: AuditAction
+    object: str = strawberry.field(description="The table, such as privacy.snapshot.")
+    occurred_at: datetime
+    request_id: UUID | None = strawberry.field(description="As in the answer's header X-Request-Id.")
+    detail: JSON | None = edge(_details, description="The audited columns; null once the person was forgotten.")
+
+    @strawberry.field(name="actorId", description="The account that acted; null for the operator.")
+    def actor(self) -> strawberry.ID | None:
+        """The id as the API writes it."""
+        return global_id("Account", str(self.actor_id)) if self.actor_id else None
+
+    @strawberry.field(name="apiKeyId", description="The key that was used, if one was.")
+    def api_key(self) -> strawberry.ID | None:
+        """The id as the API writes it."""
+        return global_id("ApiKey", str(self.api_key_id)) if self.api_key_id else None
+
+    @strawberry.field(name="objectId", description="Global id of the row's type where it has one, of its table otherwise.")
+    def object_global_id(self) -> strawberry.ID:
+        """snake_case table -> PascalCase type."""
+        return global_id("".join(word.title() for word in self.object.split(".")[1].split("_")), str(self.object_id))
+
+    @strawberry.field(name="commitment", description="sha256 of salt and detail, in hex.")
+    def commitment_hex(self) -> str:
+        """64 digits."""
+        return self.commitment.hex()
+
+
+sql = File("core/audit_event")
+details_by_event = sql.edge("edge_audit_detail", AuditDetail)
+audit_events_by_id = sql.edge("edge_audit_event", AuditEvent)
+page_audit_event = sql.page("page_audit_event", AuditEvent)
+
+
+@strawberry.type
+class AuditEventQuery:
+    """Root fields that read the audit log."""
+
+    @query(roles=READERS)
+    async def audit_events(
+        self,
+        info: Info,
+        object: str | None = None,  # noqa: A002
+        object_id: strawberry.ID | None = None,
+        first: int = 20,
+        after: str | None = None,
+    ) -> Page[AuditEvent] | None:
+        """What was changed in the active workspace, newest first; of one table (privacy.snapshot) or one object."""
+        key = parse_global_id(object_id, field="objectId")[1].partition(":")[0] if object_id else None
+        return await page(page_audit_event, info.context.db, first, after, object=object, object_id=key)

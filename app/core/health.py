@@ -1,0 +1,52 @@
+"""Health: what makes a server unfit to take requests, found before a mutation fails of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.kit.db import Pool, fetch_without_identity
+from app.kit.errors import AppError
+from app.kit.sql import File, make
+
+MIN_MONTHS_AHEAD = 2
+MAX_CLOCK_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the database says of itself."""
+
+    audit_months_ahead: int
+    audit_triggers_off: int
+    event_triggers: int
+    database_clock: datetime
+
+
+get_health = File("core/health").one("get_health", Health)
+
+
+async def fetch_health(pool: Pool) -> Health:
+    """The figures. Raises UNAVAILABLE or TIMED_OUT."""
+    (record,) = await fetch_without_identity(pool, get_health.statement, {})
+    return make(Health, record)
+
+
+async def find_problems(pool: Pool) -> list[str]:
+    """One sentence for each reason not to send requests here; none when it is ready."""
+    try:
+        health = await fetch_health(pool)
+    except AppError as error:
+        return [error.message]
+    problems = []
+    if health.audit_months_ahead < MIN_MONTHS_AHEAD:
+        problems.append(
+            f"The audit has partitions for {health.audit_months_ahead} months ahead; without the next every mutation fails. "
+            "Run `fivefold upkeep`."
+        )
+    if health.audit_triggers_off:
+        problems.append(f"{health.audit_triggers_off} triggers of the audit do not always fire. Someone disabled them.")
+    skew = abs((health.database_clock - datetime.now(UTC)).total_seconds())
+    if skew > MAX_CLOCK_SECONDS:
+        problems.append(f"The clocks of server and database differ by {skew:.0f} seconds.")
+    return problems

@@ -1,0 +1,44 @@
+"""Who is calling, and what a resolver may use: one object per operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import strawberry
+
+if TYPE_CHECKING:
+    from app.kit.db import Db
+    from app.kit.graphql import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """An authenticated caller in one workspace. ``scopes`` is None for a person, who may do what the role allows."""
+
+    account_id: UUID
+    workspace_id: UUID
+    role: str
+    curator: bool = False
+    api_key_id: UUID | None = None
+    scopes: frozenset[str] | None = None
+
+
+@dataclass(slots=True)
+class Context:
+    """What every resolver gets as ``info.context``. ``loaders`` are the edges in flight, see app/kit/edge.py.
+
+    ``node_types`` and ``scopes`` are what the products offer together, see app/schema.py.
+    """
+
+    actor: Actor
+    db: Db
+    request_id: UUID
+    node_types: Mapping[str, type[Node]]
+    scopes: frozenset[str]
+    loaders: dict[Any, Any] = field(default_factory=dict)
+
+
+Info = strawberry.Info[Context, None]

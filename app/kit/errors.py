@@ -1,0 +1,62 @@
+"""Errors: one closed list of codes that clients may rely on, and what an operator is told."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import strawberry
+from graphql import GraphQLError
+
+
+@strawberry.enum(description="Why a request was not carried out: `extensions.code` of every error. The list is closed.")
+class ErrorCode(Enum):
+    """The value is the code; the sentence beside it is for people and may change."""
+
+    BAD_REQUEST = strawberry.enum_value("BAD_REQUEST", description="The HTTP request is not a GraphQL request.")
+    BAD_DOCUMENT = strawberry.enum_value("BAD_DOCUMENT", description="The document does not parse or does not fit the schema.")
+    BAD_VARIABLES = strawberry.enum_value("BAD_VARIABLES", description="A variable does not fit its type.")
+    UNAUTHENTICATED = strawberry.enum_value("UNAUTHENTICATED", description="No bearer token, or one that is not valid.")
+    FORBIDDEN = strawberry.enum_value("FORBIDDEN", description="The caller is known and may not do this.")
+    NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="There is no such object, or it belongs to someone else.")
+    BAD_ID = strawberry.enum_value("BAD_ID", description="Not a global id of the expected type.")
+    BAD_CURSOR = strawberry.enum_value("BAD_CURSOR", description="Not a cursor of this connection.")
+    BAD_PAGE_SIZE = strawberry.enum_value("BAD_PAGE_SIZE", description="A page or list is shorter or longer than allowed.")
+    BAD_INPUT = strawberry.enum_value("BAD_INPUT", description="A value is outside what the field allows.")
+    IDEMPOTENCY_CONFLICT = strawberry.enum_value(
+        "IDEMPOTENCY_CONFLICT", description="This idempotency key was used with other input."
+    )
+    ALREADY_LINKED = strawberry.enum_value("ALREADY_LINKED", description="The platform is linked under this label.")
+    LINK_ENDED = strawberry.enum_value("LINK_ENDED", description="The platform link was ended.")
+    UNKNOWN_TEMPLATE = strawberry.enum_value("UNKNOWN_TEMPLATE", description="No template of the platform has this hash.")
+    UNKNOWN_SETTING = strawberry.enum_value("UNKNOWN_SETTING", description="The template has no setting of this key.")
+    UNKNOWN_OPTION = strawberry.enum_value("UNKNOWN_OPTION", description="The setting has no such option.")
+    DUPLICATE_SETTING = strawberry.enum_value("DUPLICATE_SETTING", description="A setting is given twice.")
+    VALUE_TOO_LONG = strawberry.enum_value("VALUE_TOO_LONG", description="A value is longer than any option may be.")
+    CAPTURED_IN_FUTURE = strawberry.enum_value(
+        "CAPTURED_IN_FUTURE", description="The capture lies more than five minutes ahead of the server's clock."
+    )
+    UNKNOWN_SCOPE = strawberry.enum_value("UNKNOWN_SCOPE", description="No scope of that name exists.")
+    TIMED_OUT = strawberry.enum_value("TIMED_OUT", description="The database took too long; nothing was changed.")
+    UNAVAILABLE = strawberry.enum_value("UNAVAILABLE", description="The database cannot be reached; try again later.")
+    INTERNAL = strawberry.enum_value("INTERNAL", description="Our fault. Tell us the request id.")
+
+
+class AppError(GraphQLError):
+    """An error that the client sees as it is: a code, a sentence that says what to change, the field to blame."""
+
+    def __init__(self, code: ErrorCode, message: str, *, field: str | None = None) -> None:
+        super().__init__(message, extensions={"code": code.value} | ({"field": field} if field else {}))
+        self.code = code
+
+
+class SetupError(Exception):
+    """What an operator must put right before the program can run: one sentence, no traceback, exit code 1."""
+
+
+CONSTRAINTS: dict[str, AppError] = {}
+"""Name of a database constraint -> what its violation means to a client. Filled by the nouns that own them."""
+
+
+def constraint(name: str, code: ErrorCode, message: str, *, field: str | None = None) -> None:
+    """Say what the violation of a named constraint means."""
+    CONSTRAINTS[name] = AppError(code, message, field=field)

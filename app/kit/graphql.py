@@ -1,0 +1,170 @@
+"""What every type and every root field of the schema is made with: global ids, nodes, queries, mutations, scalars."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, ClassVar, NewType, TypeVar
+from uuid import UUID
+
+import strawberry
+from strawberry.types.scalar import ScalarDefinition
+
+from app.kit.context import Actor, Context, Info
+from app.kit.errors import AppError, ErrorCode
+
+T = TypeVar("T")
+
+WRITERS = frozenset({"owner", "admin", "member"})
+MANAGERS = frozenset({"owner", "admin"})
+
+JSON = strawberry.scalars.JSON
+BigInt = NewType("BigInt", int)
+
+
+def _parse_datetime(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError("A DateTime is a string such as 2026-03-01T09:30:00Z.")
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError("A DateTime is RFC 3339, such as 2026-03-01T09:30:00Z.") from error
+    if moment.tzinfo is None:
+        raise ValueError("A DateTime needs an offset: end it with Z, or with one such as +02:00.")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("This DateTime is out of range.") from error
+
+
+def _serialize_datetime(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _parse_big_int(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).lstrip("-").isdecimal():
+        raise ValueError("A BigInt is a whole number, or a string of its digits.")
+    number = int(value)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("A BigInt fits 64 bits.")
+    return number
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="A moment, RFC 3339 in UTC.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+        serialize=_serialize_datetime,
+        parse_value=_parse_datetime,
+    ),
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description="A whole number of up to 64 bits, written as a string of digits.",
+        serialize=str,
+        parse_value=_parse_big_int,
+    ),
+}
+
+
+@strawberry.interface(description="An object that can be fetched again by its global id.")
+class Node:
+    """``id`` is the row's uuid; the API shows the global id made from it."""
+
+    id: strawberry.Private[UUID]
+
+    node_statement: ClassVar[str]
+    """Which :edge statement fetches nodes of this type, with ``:ids``."""
+    node_scopes: ClassVar[frozenset[str]] = frozenset()
+    """What a key needs one of; by default no key sees a node."""
+    node_roles: ClassVar[frozenset[str] | None] = None
+    """Which roles see it; None for all."""
+
+    @strawberry.field(name="id", description="Global id: opaque, unique across all types.")
+    def global_id(self) -> strawberry.ID:
+        """The row's uuid with the name of its type."""
+        return global_id(type(self).__name__, self.node_key())
+
+    def node_key(self) -> str:
+        """What identifies the object among those of its type."""
+        return str(self.id)
+
+    @classmethod
+    def node_arguments(cls, keys: list[str]) -> dict[str, list[Any]]:
+        """The arrays that ``node_statement`` takes for the keys of global ids. Raises ValueError."""
+        return {"ids": [UUID(key) for key in keys]}
+
+
+def global_id(type_name: str, key: str) -> strawberry.ID:
+    """base64 of ``Type:key``, as Relay's servers write it."""
+    return strawberry.ID(base64.b64encode(f"{type_name}:{key}".encode()).decode())
+
+
+def parse_global_id(value: str, *, field: str) -> tuple[str, str]:
+    """The type name and key of a global id. Raises BAD_ID."""
+    try:
+        name, separator, key = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        name, separator, key = "", "", ""
+    if not separator or not name.isidentifier():
+        raise AppError(
+            ErrorCode.BAD_ID, f"{field} is not a global id. Pass the `id` of an object as the API returned it.", field=field
+        )
+    return name, key
+
+
+def parse_uuid(value: str, type_name: str, *, field: str) -> UUID:
+    """The uuid in a global id of one type. Raises BAD_ID for another type or a bare uuid."""
+    name, key = parse_global_id(value, field=field)
+    if name != type_name:
+        raise AppError(ErrorCode.BAD_ID, f"{field} is the id of a {name[:60]}; pass the id of a {type_name}.", field=field)
+    try:
+        return UUID(key)
+    except ValueError:
+        raise AppError(ErrorCode.BAD_ID, f"{field} is not a global id of a {type_name}.", field=field) from None
+
+
+def may(actor: Actor, scopes: frozenset[str], roles: frozenset[str] | None) -> bool:
+    """Whether the caller's key has one of the scopes, and its role is one of the roles."""
+    return (actor.scopes is None or bool(actor.scopes & scopes)) and (roles is None or actor.role in roles)
+
+
+def _authorize(actor: Actor, scopes: frozenset[str], roles: frozenset[str] | None, curator: bool) -> None:
+    if actor.scopes is not None and not actor.scopes & scopes:
+        needed = " or ".join(sorted(scopes)) or "a person's token"
+        raise AppError(ErrorCode.FORBIDDEN, f"This key may not do that: it needs {needed}.")
+    if curator and not actor.curator:
+        raise AppError(ErrorCode.FORBIDDEN, "Only a curator may do this.")
+    if roles is not None and actor.role not in roles:
+        raise AppError(ErrorCode.FORBIDDEN, f"Your role in this workspace, {actor.role}, may not do this.")
+
+
+Resolver = TypeVar("Resolver", bound=Callable[..., Awaitable[Any]])
+
+
+def _field(resolver: Resolver, scopes: frozenset[str], roles: frozenset[str] | None, curator: bool) -> Any:
+    @functools.wraps(resolver)
+    async def guarded(self: Any, info: Info, **args: Any) -> Any:
+        _authorize(info.context.actor, scopes, roles, curator)
+        return await resolver(self, info, **args)
+
+    description = " ".join((resolver.__doc__ or "").split())
+    return strawberry.field(resolver=guarded, description=description)
+
+
+def query(*scopes: str, roles: frozenset[str] | None = None) -> Callable[[Resolver], Any]:
+    """A root field that reads. Keys need one of ``scopes``; people need one of ``roles`` if given."""
+    return lambda resolver: _field(resolver, frozenset(scopes), roles, False)
+
+
+def mutation(*scopes: str, roles: frozenset[str] | None = WRITERS, curator: bool = False) -> Callable[[Resolver], Any]:
+    """A root field that writes; the resolver opens its transactions with ``info.context.db.transaction()``."""
+    return lambda resolver: _field(resolver, frozenset(scopes), roles, curator)
+
+
+def require_scope(context: Context, scope: str) -> None:
+    """For edges that lead from what a key may see to what it may not."""
+    _authorize(context.actor, frozenset({scope}), None, False)

@@ -1,0 +1,102 @@
+"""Keyset pages as Relay connections: one generic type, one way to page."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+import strawberry
+
+from app.kit.errors import AppError, ErrorCode
+
+if TYPE_CHECKING:
+    from app.kit.db import Db
+    from app.kit.sql import Keyset, Paged
+
+T = TypeVar("T")
+
+MAX_PAGE = 100
+
+
+@strawberry.type(description="Where a page ends and whether more follows.")
+class PageInfo:
+    """Relay's PageInfo; pages only go forward, so ``has_previous_page`` tells whether a cursor was given."""
+
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@strawberry.type(name="Edge", description="A row of a page and the cursor behind it.")
+class PageEdge(Generic[T]):
+    """One row of a page."""
+
+    cursor: str
+    node: T
+
+
+@strawberry.type(name="Connection", description="One page of a longer list.")
+class Page(Generic[T]):
+    """A keyset page: rows that come later do not shift it."""
+
+    edges: list[PageEdge[T]]
+    page_info: PageInfo
+
+
+def check_size(first: int, *, field: str = "first", most: int = MAX_PAGE) -> int:
+    """``first`` if it is 1 to ``most``. Raises BAD_PAGE_SIZE."""
+    if not 1 <= first <= most:
+        raise AppError(ErrorCode.BAD_PAGE_SIZE, f"{field} is {first}; ask for 1 to {most}.", field=field)
+    return first
+
+
+def encode_cursor(values: list[Any]) -> str:
+    """Opaque to clients: the keyset of the last row they have."""
+    return base64.urlsafe_b64encode(orjson.dumps([str(value) for value in values])).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, keyset: Keyset) -> list[str]:
+    """The keyset values of a cursor. Raises BAD_CURSOR."""
+    try:
+        values = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        if not isinstance(values, list) or len(values) != len(keyset) or not all(isinstance(v, str) for v in values):
+            raise ValueError
+        for value, (column, _) in zip(values, keyset, strict=True):
+            if column == "id" or column.endswith("_id"):
+                UUID(value)
+    except (binascii.Error, UnicodeError, ValueError):
+        raise AppError(
+            ErrorCode.BAD_CURSOR, "after is not a cursor of this list. Pass an endCursor that it returned.", field="after"
+        ) from None
+    return values
+
+
+def keyset_arguments(keyset: Keyset, after: str | None) -> dict[str, Any]:
+    """The parameters ``:after_<column>`` of a page statement."""
+    values = decode_cursor(after, keyset) if after else [start for _, start in keyset]
+    return {f"after_{column}": value for (column, _), value in zip(keyset, values, strict=True)}
+
+
+def cut(rows: list[T], keyset: Keyset, first: int, after: str | None) -> Page[T]:
+    """The page of rows that were fetched one more than asked."""
+    edges = [PageEdge(cursor=encode_cursor([getattr(row, column) for column, _ in keyset]), node=row) for row in rows[:first]]
+    return Page(
+        edges=edges,
+        page_info=PageInfo(
+            has_next_page=len(rows) > first,
+            has_previous_page=after is not None,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+    )
+
+
+async def page(statement: Paged[T], db: Db, first: int, after: str | None, **args: Any) -> Page[T]:
+    """Run a :page statement and cut its rows. Raises BAD_PAGE_SIZE, BAD_CURSOR."""
+    check_size(first)
+    rows = await statement.rows(db, limit=first + 1, **keyset_arguments(statement.keyset, after), **args)
+    return cut(rows, statement.keyset, first, after)

@@ -1,0 +1,158 @@
+"""Bearer tokens: JWTs signed with Ed25519, one algorithm, verified as strictly as the standard allows."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from app.kit.errors import AppError, ErrorCode, SetupError
+
+ISSUER = "fivefold"
+AUDIENCE = "fivefold-api"
+ALGORITHM = "EdDSA"
+
+MAX_TOKEN_BYTES = 8192
+CACHE_SECONDS = 60.0
+CACHE_SIZE = 10_000
+_REFUSED_HEADERS = frozenset({"jwk", "jku", "x5u", "x5c", "crit"})
+"""Header parameters by which a token could bring its own key, or extensions that we do not understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says. ``scopes`` None means all that the account may do."""
+
+    issuer: str
+    subject: str
+    workspace_id: UUID | None
+    scopes: frozenset[str] | None
+    expires_at: float
+
+
+class KeyRing:
+    """The keys of FIVEFOLD_JWT_KEYS: every one verifies, the first private one signs. Rotate by putting a new one first."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._public: dict[str, Ed25519PublicKey] = {}
+        self._signing: tuple[str, Ed25519PrivateKey] | None = None
+        self._verified: dict[bytes, tuple[float, Claims]] = {}
+        for path in paths:
+            private, public = _load(path)
+            kid = _thumbprint(public)
+            self._public[kid] = public
+            if private is not None and self._signing is None:
+                self._signing = (kid, private)
+
+    def sign(
+        self, subject: str, *, lifetime: timedelta, workspace_id: UUID | None = None, scopes: list[str] | None = None
+    ) -> str:
+        """A token for one subject. Raises SetupError when there is no private key."""
+        if self._signing is None:
+            raise SetupError("no signing key: set FIVEFOLD_JWT_KEYS to the path of an Ed25519 private key in PEM form")
+        kid, key = self._signing
+        now = int(time.time())
+        claims: dict[str, Any] = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": subject,
+            "iat": now,
+            "exp": now + int(lifetime.total_seconds()),
+        }
+        if workspace_id is not None:
+            claims["workspace"] = str(workspace_id)
+        if scopes is not None:
+            claims["scope"] = " ".join(scopes)
+        return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid})
+
+    def verify(self, token: str) -> Claims:
+        """The claims of a token. Raises UNAUTHENTICATED. A verified token is remembered for a minute at most."""
+        if len(token) > MAX_TOKEN_BYTES:
+            raise AppError(ErrorCode.UNAUTHENTICATED, "This token is too long.")
+        digest = hashlib.sha256(token.encode()).digest()
+        now = time.time()
+        known = self._verified.get(digest)
+        if known is None or known[0] < now:
+            claims = self._verify(token)
+            if len(self._verified) >= CACHE_SIZE:
+                self._verified.clear()
+            known = self._verified[digest] = (now + CACHE_SECONDS, claims)
+        if known[1].expires_at <= now:
+            raise AppError(ErrorCode.UNAUTHENTICATED, "This token has expired. Get a new one.")
+        return known[1]
+
+    def _verify(self, token: str) -> Claims:
+        refused = AppError(ErrorCode.UNAUTHENTICATED, "This token is not valid.")
+        try:
+            header = jwt.get_unverified_header(token)
+            key = self._public.get(str(header.get("kid")))
+            if key is None or header.get("alg") != ALGORITHM or _REFUSED_HEADERS & header.keys():
+                raise refused
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                options={"require": ["iss", "aud", "sub", "iat", "exp"]},
+            )
+            workspace = claims.get("workspace")
+            scope = claims.get("scope")
+            return Claims(
+                issuer=claims["iss"],
+                subject=claims["sub"],
+                workspace_id=UUID(workspace) if workspace is not None else None,
+                scopes=frozenset(scope.split()) if scope is not None else None,
+                expires_at=float(claims["exp"]),
+            )
+        except jwt.ExpiredSignatureError:
+            raise AppError(ErrorCode.UNAUTHENTICATED, "This token has expired. Get a new one.") from None
+        except (jwt.PyJWTError, ValueError, AttributeError, TypeError, RecursionError):
+            raise refused from None
+
+
+def create_key(path: Path) -> None:
+    """Write a new private key in PEM form, readable by nobody else."""
+    path.touch(mode=0o600)
+    path.write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def _load(path: Path) -> tuple[Ed25519PrivateKey | None, Ed25519PublicKey]:
+    try:
+        pem = path.read_bytes()
+        if b"PRIVATE KEY" in pem:
+            private = load_pem_private_key(pem, password=None)
+            if isinstance(private, Ed25519PrivateKey):
+                return private, private.public_key()
+        else:
+            public = load_pem_public_key(pem)
+            if isinstance(public, Ed25519PublicKey):
+                return None, public
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise SetupError(f"FIVEFOLD_JWT_KEYS: cannot read the key {path}: {error}") from error
+    raise SetupError(f"FIVEFOLD_JWT_KEYS: {path} is not an Ed25519 key; tokens are signed with EdDSA only")
+
+
+def _thumbprint(key: Ed25519PublicKey) -> str:
+    """RFC 7638: the key's own name, so that no two keys share an id."""
+    raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    x = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    canonical = f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'
+    return base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).rstrip(b"=").decode()

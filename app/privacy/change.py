@@ -1,0 +1,105 @@
+"""Changes: one setting that differs from the snapshot before, with who is likely to have changed it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+
+from app.kit.context import Info
+from app.kit.db import Db
+from app.kit.edge import edge
+from app.kit.graphql import Node, parse_uuid, query
+from app.kit.page import Page, page
+from app.kit.sql import File
+from app.privacy.origin import Finding, Origin, Significance
+from app.privacy.platform_link import require_link
+
+
+@strawberry.type(description="A setting that differs from the snapshot before.")
+class Change(Node):
+    """Named by its snapshot, whose uuid is ``id``, and its setting."""
+
+    node_statement = "privacy/change.edge_change"
+    node_scopes = frozenset({"privacy:read"})
+
+    setting: str = strawberry.field(description="Key of the setting.")
+    label: str = strawberry.field(description="The words on the page.")
+    old_value: str | None = strawberry.field(description="Null when the setting is new.")
+    new_value: str | None = strawberry.field(description="Null when the setting is gone.")
+    origin: Origin
+    significance: Significance
+    confidence: float = strawberry.field(description="0..1: how sure the origin is.")
+    detected_at: datetime = strawberry.field(description="When the snapshot that shows it was captured.")
+
+    snapshot: Annotated["Snapshot", strawberry.lazy("app.privacy.snapshot")] = edge(  # noqa: F821
+        "privacy/snapshot.edge_snapshot", ids="id"
+    )
+
+    def node_key(self) -> str:
+        """See Node."""
+        return f"{self.id}:{self.setting}"
+
+    @classmethod
+    def node_arguments(cls, keys: list[str]) -> dict[str, list[Any]]:
+        """See Node."""
+        pairs = [key.partition(":") for key in keys]
+        return {"snapshot_ids": [UUID(pair[0]) for pair in pairs], "settings": [pair[2] for pair in pairs]}
+
+
+BEHIND_ALL = (("id", "ffffffff-ffff-ffff-ffff-ffffffffffff"), ("setting", ""))
+
+sql = File("privacy/change")
+delete_changes = sql.exec("delete_change")
+changes_by_key = sql.edge("edge_change", Change)
+changes_by_snapshot = sql.edge("edge_change_of_snapshot", Change)
+insert_changes = sql.exec("insert_change")
+page_change = sql.page("page_change", Change, keyset=BEHIND_ALL)
+
+
+async def keep_findings(db: Db, snapshot_id: UUID, findings: Sequence[Finding]) -> None:
+    """Write what differs as the changes of a snapshot."""
+    if findings:
+        await insert_changes(
+            db,
+            snapshot_id=snapshot_id,
+            settings=[f.setting for f in findings],
+            old_values=[f.old_value for f in findings],
+            new_values=[f.new_value for f in findings],
+            origins=[f.origin.value for f in findings],
+            significances=[f.significance.value for f in findings],
+            confidences=[f.confidence for f in findings],
+        )
+
+
+@strawberry.type
+class ChangeQuery:
+    """Root fields that read changes."""
+
+    @query("privacy:read")
+    async def changes(
+        self,
+        info: Info,
+        link_id: strawberry.ID | None = None,
+        origin: Origin | None = None,
+        significance: Significance | None = None,
+        first: int = 20,
+        after: str | None = None,
+    ) -> Page[Change] | None:
+        """Changes of the workspace or of one link, the newest capture first."""
+        link = parse_uuid(link_id, "PlatformLink", field="linkId") if link_id else None
+        found = await page(
+            page_change,
+            info.context.db,
+            first,
+            after,
+            link_id=link,
+            origin=origin.value if origin else None,
+            significance=significance.value if significance else None,
+        )
+        if link is not None and not found.edges:
+            await require_link(info.context.db, link, field="linkId")
+        return found

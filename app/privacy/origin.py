@@ -1,0 +1,128 @@
+"""Who is likely to have changed a setting: the rule table, first match wins.
+
+| structure | config  | default | value                                               | origin                       |
+|-----------|---------|---------|-----------------------------------------------------|------------------------------|
+| same      | same    | same    | differs, and the person was seen changing it        | USER, certain                |
+| same      | same    | same    | differs                                             | USER, assumed                |
+| any       | same    | changed | new value = new default, and not the old value      | PLATFORM_DEFAULT             |
+| changed   | same    | any     | setting appeared, vanished, or its options changed  | PLATFORM_STRUCTURE           |
+| any       | changed | any     | the text differs, but not once normalized           | TECHNICAL                    |
+| otherwise |         |         |                                                     | UNKNOWN                      |
+
+A default may change without the structure: it is no part of the structure's hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import strawberry
+
+
+@strawberry.enum(description="Who is likely to have made a change.")
+class Origin(Enum):
+    """Values as in the database."""
+
+    USER = strawberry.enum_value("USER", description="The person.")
+    PLATFORM_DEFAULT = strawberry.enum_value("PLATFORM_DEFAULT", description="The platform, by a new default.")
+    PLATFORM_STRUCTURE = strawberry.enum_value("PLATFORM_STRUCTURE", description="The platform, by other settings or options.")
+    TECHNICAL = strawberry.enum_value("TECHNICAL", description="Nobody: the page is read differently.")
+    UNKNOWN = strawberry.enum_value("UNKNOWN", description="More than one explanation fits.")
+
+
+@strawberry.enum(description="What kind of change it is; alerts filter on it.")
+class Significance(Enum):
+    """Values as in the database."""
+
+    NOISE = strawberry.enum_value("NOISE", description="No change for the person.")
+    WORDING = strawberry.enum_value("WORDING", description="The same option in other words.")
+    VALUE = strawberry.enum_value("VALUE", description="The setting has another value.")
+    DEFAULT_FLIP = strawberry.enum_value("DEFAULT_FLIP", description="The value followed a new default.")
+    NEW_SETTING = strawberry.enum_value("NEW_SETTING", description="The setting appeared.")
+    REMOVED_SETTING = strawberry.enum_value("REMOVED_SETTING", description="The setting is gone.")
+
+
+ASSUMED_USER = 0.8
+LIKELY = 0.95
+GUESS = 0.5
+
+
+class HasDefinition(Protocol):
+    """What the rules need to know of a setting."""
+
+    @property
+    def options(self) -> list[str]: ...
+    @property
+    def default_value(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was known of all settings at one capture."""
+
+    structure_hash: bytes
+    config_version: int
+    settings: Mapping[str, HasDefinition]
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One setting that differs. ``confidence`` 0..1 is 1 only when the person was seen changing it."""
+
+    setting: str
+    old_value: str | None
+    new_value: str | None
+    origin: Origin
+    significance: Significance
+    confidence: float
+
+
+def compare(before: Sight, after: Sight, *, acted: Set[str], confidence: Mapping[str, float], otherwise: float) -> list[Finding]:
+    """What differs between two captures, by key.
+
+    ``acted`` are the settings that the person was seen changing; ``confidence`` of the reading by key, ``otherwise`` where
+    a key is missing. A setting that one of the captures has but did not see is not compared.
+    """
+    findings = []
+    for key in sorted(before.settings.keys() | after.settings.keys()):
+        old, new = before.values.get(key), after.values.get(key)
+        if key in before.settings and key in after.settings:
+            if old is None or new is None or old == new:
+                continue
+        elif old is None and new is None:
+            continue
+        origin, significance, rule = _judge(before, after, key, old, new, key in acted)
+        reading = 1.0 if rule == 1.0 else min(rule, rule * confidence.get(key, otherwise))
+        findings.append(Finding(key, old, new, origin, significance, round(reading, 4)))
+    return findings
+
+
+def _judge(
+    before: Sight, after: Sight, key: str, old: str | None, new: str | None, acted: bool
+) -> tuple[Origin, Significance, float]:
+    same_structure = before.structure_hash == after.structure_hash
+    same_config = before.config_version == after.config_version
+    was, is_ = before.settings.get(key), after.settings.get(key)
+    if was is None or is_ is None:
+        kind = Significance.NEW_SETTING if was is None else Significance.REMOVED_SETTING
+        return (Origin.PLATFORM_STRUCTURE, kind, LIKELY) if same_config else (Origin.UNKNOWN, kind, GUESS)
+    same_default = was.default_value == is_.default_value
+    same_words = _normalized(old) == _normalized(new)
+    if same_structure and same_config and same_default:
+        return Origin.USER, Significance.VALUE, 1.0 if acted else ASSUMED_USER
+    if same_config and not same_default and new == is_.default_value:
+        return Origin.PLATFORM_DEFAULT, Significance.DEFAULT_FLIP, LIKELY
+    if same_config and was.options != is_.options:
+        return Origin.PLATFORM_STRUCTURE, Significance.WORDING if same_words else Significance.VALUE, LIKELY
+    if not same_config and same_words:
+        return Origin.TECHNICAL, Significance.NOISE, LIKELY
+    return Origin.UNKNOWN, Significance.VALUE, GUESS
+
+
+def _normalized(value: str | None) -> str:
+    """Without what a reader of pages may get differently: case, and the amount of white space."""
+    return " ".join((value or "").casefold().split())

@@ -1,0 +1,120 @@
+"""Platform configs: how a settings page is found and read. A change is a new version, valid until the next."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import strawberry
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from typing_extensions import Annotated
+
+from app.core.idempotency import claim, settle
+from app.kit.context import Info
+from app.kit.errors import AppError, ErrorCode, constraint
+from app.kit.graphql import JSON, Node, mutation
+from app.kit.sql import File
+from app.privacy.platform import get_platform_by_slug, lock_platform
+
+constraint(
+    "platform_config_platform_id_valid_from_key",
+    ErrorCode.BAD_INPUT,
+    "A version of this platform's config begins at that moment; pass another validFrom.",
+    field="validFrom",
+)
+
+UrlPattern: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https://[^\s]{1,500}$")]
+SettingKey: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Selector: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class ConfigContent(BaseModel):
+    """What an outside document must be to become a config: patterns of https pages, CSS selectors by setting key.
+
+    There is no place for a script: what an extension runs comes with the extension.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    url_patterns: list[UrlPattern] = Field(min_length=1, max_length=50)
+    selectors: dict[SettingKey, Selector] = Field(min_length=1, max_length=250)
+
+
+@strawberry.type(description="How a platform's settings pages are found and read.")
+class PlatformConfig(Node):
+    """One version; valid from its moment until the next version's."""
+
+    node_statement = "privacy/platform_config.edge_platform_config"
+    node_scopes = frozenset({"privacy:read"})
+
+    version: int
+    valid_from: datetime
+    url_patterns: list[str] = strawberry.field(description="Match patterns of the pages, as browser extensions use them.")
+    selectors: JSON = strawberry.field(description="Setting key -> CSS selector.")
+
+
+sql = File("privacy/platform_config")
+active_configs_by_platform = sql.edge("edge_active_config", PlatformConfig)
+platform_configs_by_id = sql.edge("edge_platform_config", PlatformConfig)
+insert_platform_config = sql.one("insert_platform_config", PlatformConfig)
+list_platform_config = sql.many("list_platform_config", PlatformConfig)
+
+
+@strawberry.input
+class PublishPlatformConfigInput:
+    """``selectors`` is an object of setting key -> CSS selector."""
+
+    platform_slug: str
+    url_patterns: list[str]
+    selectors: JSON
+    valid_from: datetime
+    idempotency_key: str
+
+
+@strawberry.type
+class PublishPlatformConfigPayload:
+    """The new version."""
+
+    config: PlatformConfig
+
+
+def check_content(url_patterns: Any, selectors: Any) -> ConfigContent:
+    """A valid config. Raises BAD_INPUT, which names the first wrong place."""
+    try:
+        return ConfigContent(url_patterns=url_patterns, selectors=selectors)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise AppError(ErrorCode.BAD_INPUT, f"{place[:100]}: {first['msg']}.", field=str(first["loc"][0])) from None
+
+
+@strawberry.type
+class PlatformConfigMutation:
+    """Root fields by which curators publish configs."""
+
+    @mutation(curator=True)
+    async def publish_platform_config(self, info: Info, input: PublishPlatformConfigInput) -> PublishPlatformConfigPayload:  # noqa: A002
+        """Add a version of a platform's config. Older versions stay, so older snapshots can be explained."""
+        db = info.context.db
+        given = [input.platform_slug, input.url_patterns, input.selectors, input.valid_from]
+        async with db.transaction():
+            done = await claim(db, "publishPlatformConfig", input.idempotency_key, given)
+            if done is not None:
+                (config,) = await platform_configs_by_id(db, ids=[done.result_id])
+            else:
+                content = check_content(input.url_patterns, input.selectors)
+                platform = await get_platform_by_slug(db, slug=input.platform_slug)
+                if platform is None:
+                    raise AppError(ErrorCode.NOT_FOUND, "There is no platform of this slug.", field="platformSlug")
+                await lock_platform(db, id=platform.id)
+                config = await insert_platform_config(
+                    db,
+                    platform_id=platform.id,
+                    valid_from=input.valid_from,
+                    url_patterns=content.url_patterns,
+                    selectors=content.selectors,
+                )
+                assert config is not None
+                await settle(db, "publishPlatformConfig", input.idempotency_key, config.id)
+        assert config is not None
+        return PublishPlatformConfigPayload(config=config)

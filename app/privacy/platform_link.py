@@ -1,0 +1,182 @@
+"""Platform links: a person's accounts on platforms. Owned by the workspace, ended rather than deleted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+
+from app.core.idempotency import claim, settle
+from app.kit.context import Info
+from app.kit.db import Db
+from app.kit.edge import edge, page_edge
+from app.kit.errors import AppError, ErrorCode, constraint
+from app.kit.graphql import Node, mutation, parse_uuid, query
+from app.kit.page import Page, page
+from app.kit.sql import File
+from app.privacy.platform import ANY_KEY, Platform, get_platform_by_slug
+
+constraint(
+    "platform_link_label_idx",
+    ErrorCode.ALREADY_LINKED,
+    "This platform is linked under this label. Choose another label for a second account.",
+    field="label",
+)
+constraint("platform_link_label_length", ErrorCode.BAD_INPUT, "A label has 1 to 100 characters.", field="label")
+constraint("platform_link_unlink_reason_length", ErrorCode.BAD_INPUT, "A reason has at most 500 characters.", field="reason")
+
+
+@strawberry.enum(description="An ended link keeps its history and takes no more snapshots.")
+class PlatformLinkStatus(Enum):
+    """Values as in the database."""
+
+    ACTIVE = "ACTIVE"
+    UNLINKED = "UNLINKED"
+
+
+@strawberry.type(description="One account of a person on one platform.")
+class PlatformLink(Node):
+    """Two accounts on one platform differ by their label."""
+
+    node_statement = "privacy/platform_link.edge_platform_link"
+    node_scopes = frozenset({"privacy:read"})
+
+    platform_id: strawberry.Private[UUID]
+    latest_snapshot_id: strawberry.Private[UUID | None]
+
+    label: str
+    status: PlatformLinkStatus
+    linked_at: datetime
+    unlinked_at: datetime | None
+    unlink_reason: str | None
+    seen_until: datetime | None = strawberry.field(description="Until when the latest snapshot is known to hold.")
+
+    platform: Platform = edge("privacy/platform.edge_platform", ids="platform_id")
+    latest_snapshot: Annotated["Snapshot", strawberry.lazy("app.privacy.snapshot")] | None = edge(  # noqa: F821
+        "privacy/snapshot.edge_snapshot",
+        ids="latest_snapshot_id",
+        scope="privacy:read",
+        description="The snapshot captured last; null before the first.",
+    )
+    snapshots: Page[Annotated["Snapshot", strawberry.lazy("app.privacy.snapshot")]] = page_edge(  # noqa: F821
+        "privacy/snapshot.edge_snapshot_of_link",
+        link_ids="id",
+        scope="privacy:read",
+        description="Its history, the newest capture first.",
+    )
+
+
+sql = File("privacy/platform_link")
+links_by_id = sql.edge("edge_platform_link", PlatformLink)
+insert_platform_link = sql.one("insert_platform_link", PlatformLink)
+lock_platform_link = sql.one("lock_platform_link", PlatformLink)
+page_platform_link = sql.page("page_platform_link", PlatformLink)
+unlink = sql.one("unlink_platform", PlatformLink)
+update_latest_snapshot = sql.exec("update_latest_snapshot")
+update_seen_until = sql.exec("update_seen_until")
+
+
+async def require_link(db: Db, link_id: UUID, *, field: str) -> PlatformLink:
+    """The link. Raises NOT_FOUND when there is none in the workspace."""
+    (found,) = await links_by_id(db, ids=[link_id])
+    if found is None:
+        raise no_link(field)
+    return found
+
+
+def no_link(field: str) -> AppError:
+    """The same for a link that never was and one of somebody else."""
+    return AppError(ErrorCode.NOT_FOUND, "There is no such platform link in this workspace.", field=field)
+
+
+async def link_account(db: Db, *, platform_slug: str, label: str, linked_at: datetime | None = None) -> PlatformLink:
+    """Link an account on a platform, in the open transaction. Raises NOT_FOUND, ALREADY_LINKED, BAD_INPUT."""
+    platform = await get_platform_by_slug(db, slug=platform_slug)
+    if platform is None:
+        raise AppError(
+            ErrorCode.NOT_FOUND, "There is no platform of this slug; the query platforms lists them.", field="platformSlug"
+        )
+    made = await insert_platform_link(db, platform_id=platform.id, label=label.strip(), linked_at=linked_at)
+    assert made is not None
+    return made
+
+
+@strawberry.input
+class LinkPlatformInput:
+    """``label`` tells two accounts on one platform apart."""
+
+    platform_slug: str
+    label: str
+    idempotency_key: str
+
+
+@strawberry.input
+class UnlinkPlatformInput:
+    """``reason`` is the person's own words, kept with the link."""
+
+    id: strawberry.ID
+    reason: str | None = None
+
+
+@strawberry.type
+class LinkPlatformPayload:
+    """The link."""
+
+    link: PlatformLink
+
+
+@strawberry.type
+class UnlinkPlatformPayload:
+    """The link, ended."""
+
+    link: PlatformLink
+
+
+@strawberry.type
+class PlatformLinkQuery:
+    """Root fields that read links."""
+
+    @query(*ANY_KEY)
+    async def platform_links(
+        self, info: Info, status: PlatformLinkStatus | None = None, first: int = 20, after: str | None = None
+    ) -> Page[PlatformLink] | None:
+        """The links of the workspace, newest first."""
+        return await page(page_platform_link, info.context.db, first, after, status=status.value if status else None)
+
+    @query("privacy:read")
+    async def platform_link(self, info: Info, id: strawberry.ID) -> PlatformLink | None:  # noqa: A002
+        """One link of the workspace."""
+        (found,) = await links_by_id(info.context.db, ids=[parse_uuid(id, "PlatformLink", field="id")])
+        return found
+
+
+@strawberry.type
+class PlatformLinkMutation:
+    """Root fields that make and end links."""
+
+    @mutation("snapshots:write")
+    async def link_platform(self, info: Info, input: LinkPlatformInput) -> LinkPlatformPayload:  # noqa: A002
+        """Begin to watch an account on a platform. No credentials are asked for, ever."""
+        db = info.context.db
+        async with db.transaction():
+            done = await claim(db, "linkPlatform", input.idempotency_key, [input.platform_slug, input.label])
+            if done is None:
+                link = await link_account(db, platform_slug=input.platform_slug, label=input.label)
+                await settle(db, "linkPlatform", input.idempotency_key, link.id)
+            else:
+                assert done.result_id is not None
+                link = await require_link(db, done.result_id, field="idempotencyKey")
+        return LinkPlatformPayload(link=link)
+
+    @mutation()
+    async def unlink_platform(self, info: Info, input: UnlinkPlatformInput) -> UnlinkPlatformPayload:  # noqa: A002
+        """End a link. Its history stays; the label is free again."""
+        link_id = parse_uuid(input.id, "PlatformLink", field="id")
+        async with info.context.db.transaction():
+            link = await unlink(info.context.db, id=link_id, reason=input.reason)
+            if link is None:
+                raise no_link("id")
+        return UnlinkPlatformPayload(link=link)

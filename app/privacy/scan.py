@@ -1,0 +1,304 @@
+"""Scans: what an extension sends becomes a snapshot, or confirms the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from app.core.idempotency import claim, settle
+from app.kit.context import Info
+from app.kit.db import Db
+from app.kit.edge import edge
+from app.kit.errors import AppError, ErrorCode
+from app.kit.graphql import mutation, parse_uuid
+from app.kit.page import check_size
+from app.kit.sql import File
+from app.privacy import risk
+from app.privacy.change import Change, changes_by_snapshot, delete_changes, keep_findings
+from app.privacy.origin import Origin, Sight, compare
+from app.privacy.platform_link import (
+    PlatformLink,
+    PlatformLinkStatus,
+    lock_platform_link,
+    no_link,
+    update_latest_snapshot,
+    update_seen_until,
+)
+from app.privacy.snapshot import (
+    ScanMethod,
+    Snapshot,
+    get_next_snapshot,
+    insert_snapshot,
+    list_snapshot_before,
+    snapshots_by_id,
+)
+from app.privacy.template import TemplateSetting, settings_by_template, templates_by_id
+from app.privacy.values import pack, unpack
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
+MAX_VALUES = 250
+MAX_VALUE_LENGTH = 100
+MAX_BATCH = 50
+LOOK_BACK = 20
+"""How many snapshots back a setting is searched that the last one did not see."""
+
+
+@strawberry.input
+class SettingValueInput:
+    """A setting as it was read."""
+
+    key: str
+    value: str | None = strawberry.field(default=None, description="One of the options; null when it could not be read.")
+    confidence: float | None = strawberry.field(default=None, description="0..1, 1 when left out.")
+    user_action: bool = strawberry.field(
+        default=False, description="The person was seen changing this setting since the last scan."
+    )
+
+
+@strawberry.input
+class RecordSnapshotInput:
+    """One scan of one link."""
+
+    link_id: strawberry.ID
+    captured_at: datetime
+    scan_method: ScanMethod
+    template_hash: str = strawberry.field(description="Template.hash of the structure that was scanned.")
+    values: list[SettingValueInput]
+    idempotency_key: str
+
+
+async def _changes(db: Db, payloads: Sequence[Any]) -> list[list[Change]]:
+    """An unchanged scan brought none, whatever its snapshot brought when it was new."""
+    found = await changes_by_snapshot.groups(db, snapshot_ids=[payload.snapshot.id for payload in payloads])
+    return [[] if payload.unchanged else changes for payload, changes in zip(payloads, found, strict=True)]
+
+
+@strawberry.type
+class RecordSnapshotPayload:
+    """What a scan led to."""
+
+    snapshot: Snapshot = strawberry.field(description="The new snapshot, or the one that still holds.")
+    unchanged: bool = strawberry.field(description="True when nothing differs from the snapshot before: none was added.")
+    changes: list[Change] = edge(_changes, description="What differs from the snapshot before.")
+
+
+@dataclass(frozen=True)
+class ScannedTemplate:
+    """What a scan was taken against."""
+
+    id: UUID
+    structure_hash: bytes
+    config_version: int
+
+
+get_scanned_template = File("privacy/template").one("get_scanned_template", ScannedTemplate)
+
+
+async def record(db: Db, given: RecordSnapshotInput) -> RecordSnapshotPayload:
+    """Record one scan in the open transaction. Raises AppError, and then nothing is written."""
+    done = await claim(db, "recordSnapshot", given.idempotency_key, asdict(given))
+    if done is not None:
+        (snapshot,) = await snapshots_by_id(db, ids=[done.result_id])
+        assert snapshot is not None
+        return RecordSnapshotPayload(snapshot=snapshot, unchanged=not done.created)
+    _check_moment(given.captured_at)
+    link = await lock_platform_link(db, id=parse_uuid(given.link_id, "PlatformLink", field="linkId"))
+    if link is None:
+        raise no_link("linkId")
+    if link.status is not PlatformLinkStatus.ACTIVE:
+        raise AppError(ErrorCode.LINK_ENDED, "This link was ended. Link the platform again to go on.", field="linkId")
+    template = await _find_template(db, link.platform_id, given)
+    (settings,) = await settings_by_template.groups(db, template_ids=[template.id])
+    values = check_values(settings, given.values)
+    snapshot, created = await _place(db, link, template, settings, values, given)
+    await settle(db, "recordSnapshot", given.idempotency_key, snapshot.id, created=created)
+    return RecordSnapshotPayload(snapshot=snapshot, unchanged=not created)
+
+
+def _check_moment(captured_at: datetime) -> None:
+    if captured_at > datetime.now(UTC) + CLOCK_TOLERANCE:
+        raise AppError(
+            ErrorCode.CAPTURED_IN_FUTURE,
+            "capturedAt is more than 5 minutes ahead of the server's clock. Set the device's clock, or send it later.",
+            field="capturedAt",
+        )
+    if captured_at < EARLIEST:
+        raise AppError(ErrorCode.BAD_INPUT, f"capturedAt lies before {EARLIEST.year}. Send the moment of the scan.", field="capturedAt")
+
+
+async def _find_template(db: Db, platform_id: UUID, given: RecordSnapshotInput) -> ScannedTemplate:
+    try:
+        structure_hash = bytes.fromhex(given.template_hash)
+    except ValueError:
+        structure_hash = b""
+    found = await get_scanned_template(
+        db, platform_id=platform_id, structure_hash=structure_hash, captured_at=given.captured_at
+    )
+    if found is None or given.template_hash != found.structure_hash.hex():
+        raise AppError(
+            ErrorCode.UNKNOWN_TEMPLATE,
+            "This platform has no template of this hash. Compute it as described for Template.hash, in lower-case hex, "
+            "and compare it with platform.activeTemplate.hash.",
+            field="templateHash",
+        )
+    return found
+
+
+def check_values(settings: Sequence[TemplateSetting], given: Sequence[SettingValueInput]) -> dict[str, str]:
+    """The values by key of what was seen. Raises an error that names the first wrong setting and what to change."""
+    if len(given) > MAX_VALUES:
+        raise AppError(ErrorCode.BAD_INPUT, f"values has {len(given)} entries; a template has {MAX_VALUES} at most.", field="values")
+    known = {s.key: s for s in settings}
+    seen: set[str] = set()
+    values = {}
+    for entry in given:
+        key = entry.key[:64]
+        setting = known.get(entry.key)
+        if setting is None:
+            raise AppError(
+                ErrorCode.UNKNOWN_SETTING, f"The template has no setting {key!r}. Send keys of template.settings.", field="values"
+            )
+        if entry.key in seen:
+            raise AppError(ErrorCode.DUPLICATE_SETTING, f"{key!r} is given twice. Send each setting once.", field="values")
+        seen.add(entry.key)
+        if entry.confidence is not None and not 0 <= entry.confidence <= 1:
+            raise AppError(ErrorCode.BAD_INPUT, f"The confidence of {key!r} is not between 0 and 1.", field="values")
+        if entry.value is None:
+            continue
+        if len(entry.value) > MAX_VALUE_LENGTH:
+            raise AppError(
+                ErrorCode.VALUE_TOO_LONG,
+                f"The value of {key!r} has {len(entry.value)} characters; an option has {MAX_VALUE_LENGTH} at most. "
+                "Send the option, not the text around it.",
+                field="values",
+            )
+        if entry.value not in setting.options:
+            options = ", ".join(repr(option) for option in setting.options)
+            raise AppError(ErrorCode.UNKNOWN_OPTION, f"{key!r} has no such option. Send one of {options}.", field="values")
+        values[entry.key] = entry.value
+    return values
+
+
+async def _place(
+    db: Db,
+    link: PlatformLink,
+    template: ScannedTemplate,
+    settings: list[TemplateSetting],
+    values: dict[str, str],
+    given: RecordSnapshotInput,
+) -> tuple[Snapshot, bool]:
+    """The snapshot of the values and whether it is new. Callers hold the link's row.
+
+    A capture that comes late is inserted at its place, and the changes of the one behind it are computed again.
+    """
+    before, behind = await _neighbors(db, link, given.captured_at)
+    packed, observed = pack(settings, values)
+    if before is not None and (before.template_id, before.packed, before.observed) == (template.id, packed, observed):
+        if behind is None:
+            await update_seen_until(db, id=link.id, seen_until=given.captured_at)
+        return before, False
+    confidence = {v.key: 1.0 if v.confidence is None else v.confidence for v in given.values if v.key in values}
+    snapshot = await insert_snapshot(
+        db,
+        link_id=link.id,
+        template_id=template.id,
+        captured_at=given.captured_at,
+        scan_method=given.scan_method.value,
+        config_version=template.config_version,
+        risk_score=risk.assess(settings, values).score,
+        risk_formula=risk.FORMULA,
+        confidence=sum(confidence.values()) / len(confidence) if confidence else 0.0,
+        packed=packed,
+        observed=observed,
+    )
+    assert snapshot is not None
+    if behind is None:
+        await update_latest_snapshot(db, id=link.id, latest_snapshot_id=snapshot.id, seen_until=given.captured_at)
+    acted = frozenset(v.key for v in given.values if v.user_action)
+    if before is not None:
+        await _keep_changes(db, before, snapshot, acted, confidence)
+    if behind is not None:
+        (old,) = await changes_by_snapshot.groups(db, snapshot_ids=[behind.id])
+        await delete_changes(db, snapshot_id=behind.id)
+        certain = frozenset(c.setting for c in old if c.origin is Origin.USER and c.confidence == 1)
+        await _keep_changes(db, snapshot, behind, certain, {})
+    return snapshot, True
+
+
+async def _neighbors(db: Db, link: PlatformLink, captured_at: datetime) -> tuple[Snapshot | None, Snapshot | None]:
+    """The snapshots that were captured last before a moment and first after it."""
+    if link.latest_snapshot_id is None:
+        return None, None
+    (latest,) = await snapshots_by_id(db, ids=[link.latest_snapshot_id])
+    assert latest is not None
+    if latest.captured_at <= captured_at:
+        return latest, None
+    earlier = await list_snapshot_before(db, link_id=link.id, captured_at=captured_at, limit=1)
+    return (earlier[0] if earlier else None), await get_next_snapshot(db, link_id=link.id, captured_at=captured_at)
+
+
+async def _keep_changes(
+    db: Db, before: Snapshot, after: Snapshot, acted: frozenset[str], confidence: dict[str, float]
+) -> None:
+    """Compare two neighbors and write what differs as the changes of the later one."""
+    sights = await _sights(db, before, after)
+    await keep_findings(db, after.id, compare(*sights, acted=acted, confidence=confidence, otherwise=after.confidence))
+
+
+async def _sights(db: Db, before: Snapshot, after: Snapshot) -> tuple[Sight, Sight]:
+    """What was known at two captures. What the earlier one did not see is taken from those before it."""
+    earlier = []
+    if before.observed is not None:
+        earlier = await list_snapshot_before(
+            db, link_id=before.link_id, captured_at=before.captured_at, but_id=before.id, limit=LOOK_BACK
+        )
+    snapshots = [after, before, *earlier]
+    ids = list(dict.fromkeys(s.template_id for s in snapshots))
+    templates = {t.id: t for t in await templates_by_id(db, ids=ids) if t is not None}
+    settings = dict(zip(ids, await settings_by_template.groups(db, template_ids=ids), strict=True))
+
+    def sight(snapshot: Snapshot, fallback: Sequence[Snapshot]) -> Sight:
+        own = {s.key: s for s in settings[snapshot.template_id]}
+        values: dict[str, str] = {}
+        for older in (*reversed(fallback), snapshot):
+            values |= unpack(settings[older.template_id], older.packed, older.observed)
+        return Sight(
+            templates[snapshot.template_id].structure_hash,
+            snapshot.config_version,
+            own,
+            {key: value for key, value in values.items() if key in own},
+        )
+
+    return sight(before, earlier), sight(after, ())
+
+
+@strawberry.type
+class ScanMutation:
+    """Root fields by which extensions send what they read."""
+
+    @mutation("snapshots:write")
+    async def record_snapshot(self, info: Info, input: RecordSnapshotInput) -> RecordSnapshotPayload:  # noqa: A002
+        """Record a scan. The same key again is answered the same and changes nothing."""
+        async with info.context.db.transaction():
+            return await record(info.context.db, input)
+
+    @mutation("snapshots:write")
+    async def record_snapshots(
+        self, info: Info, inputs: list[RecordSnapshotInput]
+    ) -> list[RecordSnapshotPayload | None]:
+        """Record 1 to 50 scans, each in its own transaction: null, with an error at its place, for each that failed."""
+        check_size(len(inputs), field="inputs", most=MAX_BATCH)
+        answers: list[Any] = []
+        for given in inputs:
+            try:
+                async with info.context.db.transaction():
+                    answers.append(await record(info.context.db, given))
+            except Exception as error:  # noqa: BLE001 - an item that is an exception becomes the error of that item
+                answers.append(error)
+        return answers

@@ -1,0 +1,176 @@
+"""Snapshots: what a person's settings were at a moment. Never changed; an unchanged scan adds none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum
+
+from uuid import UUID
+
+import strawberry
+
+from app.kit.context import Info
+from app.kit.db import Db
+from app.kit.edge import edge
+
+from app.kit.graphql import Node, parse_uuid, query
+from app.kit.page import Page, page
+from app.kit.sql import File
+from app.privacy import risk
+from app.privacy.change import Change
+from app.privacy.platform_link import PlatformLink, require_link
+from app.privacy.template import SettingType, Template, TemplateSetting, settings_by_template
+from app.privacy.values import unpack
+
+
+@strawberry.enum(description="How the settings were read.")
+class ScanMethod(Enum):
+    """Values as in the database."""
+
+    EXTENSION = 1
+    CRAWLER = 2
+    OCR = 3
+
+
+@strawberry.type(description="A setting of a template with the value that a snapshot saw.")
+class SnapshotSetting:
+    """``value`` is null when the setting was not observed; that is not the default."""
+
+    key: str
+    label: str
+    description: str
+    category: str
+    type: SettingType
+    options: list[str]
+    default_value: str = strawberry.field(name="default")
+    recommended: str
+    risk: int
+    direct_link: str
+    value: str | None = strawberry.field(description="One of the options; null when it was not observed.")
+    observed: bool
+
+
+@strawberry.type(description="What one setting adds to a risk score.")
+class RiskContribution:
+    """The points of all contributions add up to the score."""
+
+    key: str
+    label: str
+    points: int
+    direct_link: str
+
+
+@strawberry.type(description="What a person's settings were at a moment.")
+class Snapshot(Node):
+    """``packed`` and ``observed`` are explained in app/privacy/values.py."""
+
+    node_statement = "privacy/snapshot.edge_snapshot"
+    node_scopes = frozenset({"privacy:read"})
+
+    link_id: strawberry.Private[UUID]
+    template_id: strawberry.Private[UUID]
+    packed: strawberry.Private[bytes]
+    observed: strawberry.Private[bytes | None]
+
+    captured_at: datetime
+    scan_method: ScanMethod
+    config_version: int = strawberry.field(description="Version of the platform's config at the capture; 0 where there was none.")
+    risk_score: int | None = strawberry.field(description="0..100, higher is riskier; null when nothing was observed.")
+    risk_formula: int = strawberry.field(description="Version of the formula that made the score.")
+    confidence: float = strawberry.field(description="0..1: how sure the reading was, on average.")
+    completion_rate: float = strawberry.field(description="0..1: share of the template's settings that were observed.")
+
+    link: PlatformLink = edge("privacy/platform_link.edge_platform_link", ids="link_id")
+    template: Template = edge("privacy/template.edge_template", ids="template_id")
+    changes: list[Change] = edge(
+        "privacy/change.edge_change_of_snapshot",
+        many=True,
+        snapshot_ids="id",
+        description="What differs from the snapshot before.",
+    )
+    settings: list[SnapshotSetting] = edge(
+        lambda db, snapshots: list_settings(db, snapshots), description="All settings of its template, with what was seen."
+    )
+    risk_contributions: list[RiskContribution] = edge(
+        lambda db, snapshots: list_contributions(db, snapshots), description="What makes the risk score, the most first."
+    )
+
+
+sql = File("privacy/snapshot")
+snapshots_by_id = sql.edge("edge_snapshot", Snapshot)
+snapshots_by_link = sql.edge("edge_snapshot_of_link", Snapshot)
+get_next_snapshot = sql.one("get_next_snapshot", Snapshot)
+insert_snapshot = sql.one("insert_snapshot", Snapshot)
+list_snapshot_before = sql.many("list_snapshot_before", Snapshot)
+page_snapshot = sql.page("page_snapshot", Snapshot)
+
+
+async def template_settings(db: Db, snapshots: Sequence[Snapshot]) -> dict[UUID, list[TemplateSetting]]:
+    """The settings of the snapshots' templates: each template once, however many snapshots share it."""
+    ids = list(dict.fromkeys(snapshot.template_id for snapshot in snapshots))
+    return dict(zip(ids, await settings_by_template.groups(db, template_ids=ids), strict=True))
+
+
+async def list_settings(db: Db, snapshots: Sequence[Snapshot]) -> list[list[SnapshotSetting]]:
+    """The settings of each snapshot with their values."""
+    templates = await template_settings(db, snapshots)
+    found = []
+    for snapshot in snapshots:
+        settings = templates[snapshot.template_id]
+        values = unpack(settings, snapshot.packed, snapshot.observed)
+        found.append(
+            [
+                SnapshotSetting(
+                    key=s.key,
+                    label=s.label,
+                    description=s.description,
+                    category=s.category,
+                    type=s.type,
+                    options=s.options,
+                    default_value=s.default_value,
+                    recommended=s.recommended,
+                    risk=s.risk,
+                    direct_link=s.direct_link,
+                    value=values.get(s.key),
+                    observed=s.key in values,
+                )
+                for s in settings
+            ]
+        )
+    return found
+
+
+async def list_contributions(db: Db, snapshots: Sequence[Snapshot]) -> list[list[RiskContribution]]:
+    """What adds to each snapshot's score, the most first."""
+    templates = await template_settings(db, snapshots)
+    found = []
+    for snapshot in snapshots:
+        settings = templates[snapshot.template_id]
+        points = risk.assess(settings, unpack(settings, snapshot.packed, snapshot.observed)).points
+        contributions = [RiskContribution(key=s.key, label=s.label, points=points[s.key], direct_link=s.direct_link)
+                         for s in settings if s.key in points]  # fmt: skip
+        found.append(sorted(contributions, key=lambda c: (-c.points, c.key)))
+    return found
+
+
+@strawberry.type
+class SnapshotQuery:
+    """Root fields that read snapshots."""
+
+    @query("privacy:read")
+    async def snapshot(self, info: Info, id: strawberry.ID) -> Snapshot | None:  # noqa: A002
+        """One snapshot of the workspace."""
+        (found,) = await snapshots_by_id(info.context.db, ids=[parse_uuid(id, "Snapshot", field="id")])
+        return found
+
+    @query("privacy:read")
+    async def snapshots(
+        self, info: Info, link_id: strawberry.ID, first: int = 20, after: str | None = None
+    ) -> Page[Snapshot] | None:
+        """The history of one link, the newest capture first."""
+        link = parse_uuid(link_id, "PlatformLink", field="linkId")
+        found = await page(page_snapshot, info.context.db, first, after, link_id=link)
+        if not found.edges:
+            await require_link(info.context.db, link, field="linkId")
+        return found

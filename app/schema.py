@@ -1,0 +1,45 @@
+"""The schema: what all products offer, merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import merge_types
+from strawberry.types.execution import ExecutionContext
+
+from app import core, privacy
+from app.kit.errors import ErrorCode
+from app.kit.graphql import SCALARS, Node
+from app.kit.product import Product
+
+PRODUCTS: Sequence[Product] = (core.product, privacy.product)
+
+NODE_TYPES: Mapping[str, type[Node]] = {node.__name__: node for product in PRODUCTS for node in product.nodes}
+SCOPES = frozenset(scope for product in PRODUCTS for scope in product.scopes)
+
+
+class Schema(strawberry.Schema):
+    """Errors are logged by the server, which knows the request; not by the library."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Nothing: see app/server.py."""
+
+
+def build() -> Schema:
+    """The schema of all products."""
+    types: list[Any] = [ErrorCode, *NODE_TYPES.values()]
+    return Schema(
+        query=merge_types("Query", tuple(t for product in PRODUCTS for t in product.queries)),
+        mutation=merge_types("Mutation", tuple(t for product in PRODUCTS for t in product.mutations)),
+        types=types,
+        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
+        extensions=[ParserCache, ValidationCache],
+    )
+
+
+schema = build()

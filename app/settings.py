@@ -1,0 +1,68 @@
+"""Settings: the environment, read once into one model. Every variable is listed by ``fivefold --help``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.kit.errors import SetupError
+
+
+class Settings(BaseSettings):
+    """``DATABASE_URL`` and ``FIVEFOLD_*``."""
+
+    model_config = SettingsConfigDict(env_prefix="FIVEFOLD_", extra="ignore", populate_by_name=True)
+
+    database_url: str = Field(
+        default="",
+        validation_alias="DATABASE_URL",
+        description="The one connection setting: an api login for serve, an administrator for migrate and bootstrap",
+    )
+    jwt_keys: Annotated[list[Path], NoDecode] = Field(
+        default=[], description="Paths of Ed25519 keys in PEM form, separated by commas; the first private one signs tokens"
+    )
+    allowed_origins: Annotated[list[str], NoDecode] = Field(
+        default=[], description="Origins of front ends and extensions, separated by commas, that may call from a browser"
+    )
+    pool_size: int = Field(default=10, ge=1, le=500, description="Connections of one server process")
+    statement_seconds: float = Field(default=10.0, gt=0, le=600, description="Longest time of one statement")
+    graphiql: bool = Field(default=False, description="Serve GraphiQL at /graphql; demo does")
+    log_format: str = Field(default="json", pattern="^(json|text)$", description="json, or text for people")
+
+    @field_validator("jwt_keys", "allowed_origins", mode="before")
+    @classmethod
+    def split(cls, value: object) -> object:
+        """A list from a text with commas."""
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    def require_database_url(self) -> str:
+        """DATABASE_URL, or SetupError when it is not set or of another database."""
+        if not self.database_url:
+            raise SetupError("DATABASE_URL is not set; set it to postgresql://user@host/database")
+        if not self.database_url.startswith(("postgresql://", "postgres://")):
+            raise SetupError("DATABASE_URL is not a PostgreSQL address; it begins with postgresql://")
+        return self.database_url
+
+
+def read() -> Settings:
+    """The settings of this process. Raises SetupError, which names the variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        variable = name if name.isupper() else f"FIVEFOLD_{name.upper()}"
+        raise SetupError(f"{variable}: {first['msg']}") from None
+
+
+def describe() -> list[tuple[str, str, str]]:
+    """(variable, default, meaning) of every setting."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        variable = str(field.validation_alias) if field.validation_alias else f"FIVEFOLD_{name.upper()}"
+        default = "" if field.default in ("", []) else str(field.default)
+        rows.append((variable, default, field.description or ""))
+    return rows

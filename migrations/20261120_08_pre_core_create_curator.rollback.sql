@@ -1,0 +1,5 @@
+SET LOCAL lock_timeout = '3s';
+SET LOCAL statement_timeout = '60s';
+
+DROP FUNCTION core.is_curator();
+DROP TABLE core.curator;

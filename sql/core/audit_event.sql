@@ -1,0 +1,29 @@
+-- Audit events: what was changed, by whom, in the order it happened.
+-- Tables: core.audit_event, core.audit_detail
+
+-- name: edge_audit_detail :edge
+-- What the event changed; gone once the person was forgotten.
+SELECT k.position, d.detail
+FROM unnest(:event_ids::uuid[]) WITH ORDINALITY AS k (event_id, position)
+JOIN core.audit_detail AS d ON d.event_id = k.event_id
+WHERE d.workspace_id = :workspace_id;
+
+-- name: edge_audit_event :edge
+-- For node(id).
+SELECT k.position, e.id, e.actor_id, e.api_key_id, e.request_id, e.action, e.object, e.object_id, e.commitment,
+    uuid_extract_timestamp(e.id) AS occurred_at
+FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
+JOIN core.audit_event AS e ON e.id = k.id
+WHERE e.workspace_id = :workspace_id;
+
+-- name: page_audit_event :page
+-- Newest first. The id is the time, so a filter on the object reads only newer events than the page's end.
+SELECT e.id, e.actor_id, e.api_key_id, e.request_id, e.action, e.object, e.object_id, e.commitment,
+    uuid_extract_timestamp(e.id) AS occurred_at
+FROM core.audit_event AS e
+WHERE e.workspace_id = :workspace_id
+    AND e.id < :after_id
+    AND e.object = :object  -- if :object
+    AND e.object_id = :object_id  -- if :object_id
+ORDER BY e.id DESC
+LIMIT :limit;

@@ -1,0 +1,26 @@
+-- Identities: the ways in which an account signs in.
+-- Table: core.identity
+
+-- name: edge_identity :edge
+-- For node(id): the caller's own only.
+SELECT k.position, i.id, i.issuer, i.subject, i.created_at
+FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
+JOIN core.identity AS i ON i.id = k.id
+WHERE i.account_id = :account_id;
+
+-- name: get_caller_by_api_key :one
+-- Who stands behind a key; also notes that it was used.
+SELECT k.account_id, k.member_workspace_id, k.role, k.api_key_id, k.scopes
+FROM core.authenticate_api_key(:secret_hash) AS k;
+
+-- name: get_caller_by_identity :one
+-- Who stands behind the subject of a token, in the asked workspace or the personal one.
+SELECT i.account_id, i.member_workspace_id, i.role, i.curator
+FROM core.authenticate_identity(:issuer, :subject, :asked_workspace_id) AS i;
+
+-- name: list_identity :many
+-- The caller's own; a handful at most.
+SELECT i.id, i.issuer, i.subject, i.created_at
+FROM core.identity AS i
+WHERE i.account_id = :account_id
+ORDER BY i.id;

@@ -1,0 +1,59 @@
+-- Platform links: a person's accounts on platforms.
+-- Table: privacy.platform_link
+
+-- name: edge_platform_link :edge
+-- The link of each snapshot; also node(id).
+SELECT k.position, l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until
+FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
+JOIN privacy.platform_link AS l ON l.id = k.id
+WHERE l.workspace_id = :workspace_id;
+
+-- name: insert_platform_link :one
+-- The demo's history lies in the past, hence the moment; the API links now.
+INSERT INTO privacy.platform_link (workspace_id, account_id, platform_id, label, linked_at)
+VALUES (:workspace_id, :account_id, :platform_id, :label, coalesce(:linked_at::timestamptz, now()))
+RETURNING id, platform_id, latest_snapshot_id, label, status, linked_at, unlinked_at, unlink_reason, seen_until;
+
+-- name: lock_platform_link :one
+-- Scans of one link take turns here, so that none compares with a snapshot that is not the last.
+SELECT l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until
+FROM privacy.platform_link AS l
+WHERE l.workspace_id = :workspace_id
+    AND l.id = :id
+FOR NO KEY UPDATE;
+
+-- name: page_platform_link :page
+-- The links of the workspace, newest first.
+SELECT l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until
+FROM privacy.platform_link AS l
+WHERE l.workspace_id = :workspace_id
+    AND l.id < :after_id
+    AND l.status = :status  -- if :status
+ORDER BY l.id DESC
+LIMIT :limit;
+
+-- name: unlink_platform :one
+-- Unlinking twice keeps the first moment and reason.
+UPDATE privacy.platform_link AS l
+SET status = 'UNLINKED',
+    unlinked_at = coalesce(l.unlinked_at, now()),
+    unlink_reason = CASE WHEN l.status = 'UNLINKED' THEN l.unlink_reason ELSE :reason END
+WHERE l.workspace_id = :workspace_id
+    AND l.id = :id
+RETURNING l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until;
+
+-- name: update_latest_snapshot :exec
+-- Only a snapshot that was captured last becomes the latest.
+UPDATE privacy.platform_link AS l
+SET latest_snapshot_id = :latest_snapshot_id,
+    seen_until = :seen_until
+WHERE l.workspace_id = :workspace_id
+    AND l.id = :id;
+
+-- name: update_seen_until :exec
+-- An unchanged scan: the latest snapshot holds until here, and no row is added.
+UPDATE privacy.platform_link AS l
+SET seen_until = :seen_until
+WHERE l.workspace_id = :workspace_id
+    AND l.id = :id
+    AND l.seen_until < :seen_until;
