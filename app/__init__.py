@@ -1,0 +1,1 @@
+"""Fivefold: one GraphQL API server behind five products."""

@@ -22,10 +22,12 @@ class Settings(BaseSettings):
         description="The one connection setting: an api login for serve, an administrator for migrate and bootstrap",
     )
     jwt_keys: Annotated[list[Path], NoDecode] = Field(
-        default=[], description="Paths of Ed25519 keys in PEM form, separated by commas; the first private one signs tokens"
+        default=[],
+        description="Paths of Ed25519 keys in PEM form, separated by commas; the first private one signs tokens",
     )
     allowed_origins: Annotated[list[str], NoDecode] = Field(
-        default=[], description="Origins of front ends and extensions, separated by commas, that may call from a browser"
+        default=[],
+        description="Origins of front ends and extensions, separated by commas, that may call from a browser",
     )
     pool_size: int = Field(default=10, ge=1, le=500, description="Connections of one server process")
     statement_seconds: float = Field(default=10.0, gt=0, le=600, description="Longest time of one statement")

@@ -15,7 +15,7 @@ CREATE TABLE privacy.snapshot (
     link_id        uuid        NOT NULL,
     template_id    uuid        NOT NULL CONSTRAINT snapshot_template_id_fkey REFERENCES privacy.template (id),
     captured_at    timestamptz NOT NULL,
-    confidence     real        NOT NULL CONSTRAINT snapshot_confidence_range CHECK (confidence BETWEEN 0 AND 1),
+    confidence     float8      NOT NULL CONSTRAINT snapshot_confidence_range CHECK (confidence BETWEEN 0 AND 1),
     config_version integer     NOT NULL,
     risk_score     smallint    CONSTRAINT snapshot_risk_score_range CHECK (risk_score BETWEEN 0 AND 100),
     risk_formula   smallint    NOT NULL,

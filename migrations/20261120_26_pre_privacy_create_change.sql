@@ -12,7 +12,7 @@ SET LOCAL statement_timeout = '60s';
 CREATE TABLE privacy.change (
     workspace_id uuid NOT NULL,
     snapshot_id  uuid NOT NULL,
-    confidence   real NOT NULL CONSTRAINT change_confidence_range CHECK (confidence BETWEEN 0 AND 1),
+    confidence   float8 NOT NULL CONSTRAINT change_confidence_range CHECK (confidence BETWEEN 0 AND 1),
     setting      text NOT NULL,
     old_value    text,
     new_value    text,

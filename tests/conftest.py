@@ -1,14 +1,148 @@
-"""What all tests share: one PostgreSQL server for the session, fast and not safe."""
+"""What all tests share: one PostgreSQL server for the session, a database of its own for each test, the API on it."""
 
-from collections.abc import Iterator
+from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import psycopg
 import pytest
 
+from app import seed
+from app.kit import bootstrap, log, migrate
+from app.kit.db import open_as
 from app.kit.embedded import Embedded
+from app.kit.token import KeyRing, create_key
+from app.server import create_app
+from app.settings import Settings
+from tests.factory.core import Person, create_person
+
+log.configure("json")
+_numbers = count(1)
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
-    """A fresh cluster for the whole session."""
+    """A fresh cluster for the whole session, fast and not safe."""
     with Embedded.start(tmp_path_factory.mktemp("postgres"), durable=False) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def jwt_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The key that signs the tokens of all tests."""
+    path = tmp_path_factory.mktemp("keys") / "jwt.pem"
+    create_key(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+async def template(server: Embedded) -> str:
+    """A database with roles, migrations and curated files, to be copied for each test."""
+    url = server.url("fivefold_template")
+    bootstrap.run(url)
+    migrate.up(url)
+    await seed.load_curated(url)
+    return "fivefold_template"
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of its own; ``url`` by login role."""
+
+    name: str
+    server: Embedded
+
+    def url(self, user: str = "postgres") -> str:
+        """The address for a role; postgres is the administrator."""
+        return self.server.url(self.name, user)
+
+    @asynccontextmanager
+    async def connect(self, user: str = "postgres") -> AsyncIterator[asyncpg.Connection]:
+        """A plain connection as a role, with no identity declared."""
+        connection = await asyncpg.connect(self.url(user))
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+@pytest.fixture
+def database(server: Embedded, template: str) -> Iterator[Database]:
+    """A copy of the template, dropped after the test."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER fivefold_owner STRATEGY file_copy".encode())
+        yield Database(name, server)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back over HTTP."""
+
+    status: int
+    body: dict[str, Any]
+    headers: httpx.Headers
+
+    @property
+    def data(self) -> Any:
+        """The data of an answer without errors."""
+        assert "errors" not in self.body, self.body["errors"]
+        return self.body["data"]
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of its errors, in order."""
+        return [error["extensions"]["code"] for error in self.body.get("errors", [])]
+
+    @property
+    def code(self) -> str:
+        """The code of its one error."""
+        (code,) = self.codes
+        return str(code)
+
+
+@dataclass
+class Api:
+    """The API, called as a front end would."""
+
+    http: httpx.AsyncClient
+    database: Database
+    keys: KeyRing
+    people: dict[str, Person] = field(default_factory=dict)
+
+    async def __call__(
+        self, query: str, variables: dict[str, Any] | None = None, *, token: str | None = None, **headers: str
+    ) -> Answer:
+        """POST a document; ``headers`` by name with underscores."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        response = await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=sent)
+        return Answer(response.status_code, response.json(), response.headers)
+
+    async def person(self, name: str = "ada", *, curator: bool = False) -> Person:
+        """A person with account and personal workspace; the same one for the same name."""
+        if name not in self.people:
+            async with open_as(self.database.url(), "fivefold_owner") as (_, db):
+                self.people[name] = await create_person(db, self.keys, f"{name}@example.com", curator=curator)
+        return self.people[name]
+
+
+@pytest.fixture
+async def api(database: Database, jwt_key: Path) -> AsyncIterator[Api]:
+    """The API on a database of its own."""
+    settings = Settings(
+        database_url=database.url("fivefold_api"), jwt_keys=[jwt_key], allowed_origins=["http://localhost:*"], pool_size=20
+    )
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as http:
+            yield Api(http, database, KeyRing([jwt_key]))

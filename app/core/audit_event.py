@@ -12,7 +12,7 @@ import strawberry
 
 from app.kit.context import Info
 from app.kit.edge import edge
-from app.kit.graphql import JSON, Node, global_id, parse_global_id, query
+from app.kit.graphql import JSON, Node, field, global_id, parse_global_id, query
 from app.kit.page import Page, page
 from app.kit.sql import File
 
@@ -58,22 +58,22 @@ class AuditEvent(Node):
     request_id: UUID | None = strawberry.field(description="As in the answer's header X-Request-Id.")
     detail: JSON | None = edge(_details, description="The audited columns; null once the person was forgotten.")
 
-    @strawberry.field(name="actorId", description="The account that acted; null for the operator.")
+    @field(name="actorId", description="The account that acted; null for the operator.")
     def actor(self) -> strawberry.ID | None:
         """The id as the API writes it."""
         return global_id("Account", str(self.actor_id)) if self.actor_id else None
 
-    @strawberry.field(name="apiKeyId", description="The key that was used, if one was.")
+    @field(name="apiKeyId", description="The key that was used, if one was.")
     def api_key(self) -> strawberry.ID | None:
         """The id as the API writes it."""
         return global_id("ApiKey", str(self.api_key_id)) if self.api_key_id else None
 
-    @strawberry.field(name="objectId", description="Global id of the row's type where it has one, of its table otherwise.")
+    @field(name="objectId", description="Global id of the row's type where it has one, of its table otherwise.")
     def object_global_id(self) -> strawberry.ID:
         """snake_case table -> PascalCase type."""
         return global_id("".join(word.title() for word in self.object.split(".")[1].split("_")), str(self.object_id))
 
-    @strawberry.field(name="commitment", description="sha256 of salt and detail, in hex.")
+    @field(name="commitment", description="sha256 of salt and detail, in hex.")
     def commitment_hex(self) -> str:
         """64 digits."""
         return self.commitment.hex()

@@ -23,13 +23,35 @@ class Health:
     database_clock: datetime
 
 
-get_health = File("core/health").one("get_health", Health)
+@dataclass(frozen=True)
+class Login:
+    """Who we are to the database. ``passes_policies``: a superuser, or one who is the owner without saying so."""
+
+    name: str
+    passes_policies: bool
+    missing_roles: list[str]
+
+
+sql = File("core/health")
+get_health = sql.one("get_health", Health)
+get_login = sql.one("get_login", Login)
+
+
+async def fetch_login(pool: Pool) -> Login:
+    """Works on a database without our roles too. Raises UNAVAILABLE or TIMED_OUT."""
+    (record,) = await fetch_without_identity(pool, get_login.statement, {})
+    return make(Login, record)
 
 
 async def fetch_health(pool: Pool) -> Health:
     """The figures. Raises UNAVAILABLE or TIMED_OUT."""
     (record,) = await fetch_without_identity(pool, get_health.statement, {})
     return make(Health, record)
+
+
+def clock_skew(health: Health) -> float:
+    """Seconds between the database's clock and ours."""
+    return abs((health.database_clock - datetime.now(UTC)).total_seconds())
 
 
 async def find_problems(pool: Pool) -> list[str]:
@@ -46,7 +68,7 @@ async def find_problems(pool: Pool) -> list[str]:
         )
     if health.audit_triggers_off:
         problems.append(f"{health.audit_triggers_off} triggers of the audit do not always fire. Someone disabled them.")
-    skew = abs((health.database_clock - datetime.now(UTC)).total_seconds())
+    skew = clock_skew(health)
     if skew > MAX_CLOCK_SECONDS:
         problems.append(f"The clocks of server and database differ by {skew:.0f} seconds.")
     return problems

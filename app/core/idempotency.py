@@ -13,9 +13,7 @@ from app.kit.db import Db
 from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.sql import File
 
-constraint(
-    "idempotency_key_length", ErrorCode.BAD_INPUT, "An idempotency key has 1 to 200 characters.", field="idempotencyKey"
-)
+constraint("idempotency_key_length", ErrorCode.BAD_INPUT, "An idempotency key has 1 to 200 characters.", field="idempotencyKey")
 
 
 @dataclass(frozen=True)

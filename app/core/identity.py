@@ -65,9 +65,7 @@ async def authenticate(pool: Pool, keys: KeyRing, authorization: str | None, wor
     """
     scheme, _, secret = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
-        raise AppError(
-            ErrorCode.UNAUTHENTICATED, "Send a token or an API key in the header `Authorization: Bearer ...`."
-        )
+        raise AppError(ErrorCode.UNAUTHENTICATED, "Send a token or an API key in the header `Authorization: Bearer ...`.")
     asked = parse_uuid(workspace, "Workspace", field="Fivefold-Workspace") if workspace else None
     if secret.startswith(API_KEY_PREFIX):
         return await _authenticate_api_key(pool, secret.strip(), asked)
@@ -83,7 +81,11 @@ async def _authenticate_api_key(pool: Pool, secret: str, asked: UUID | None) -> 
     if asked not in (None, caller.member_workspace_id):
         raise _no_workspace()
     return Actor(
-        caller.account_id, caller.member_workspace_id, caller.role, api_key_id=caller.api_key_id, scopes=frozenset(caller.scopes)
+        caller.account_id,
+        caller.member_workspace_id,
+        caller.role,
+        api_key_id=caller.api_key_id,
+        scopes=frozenset(caller.scopes),
     )
 
 
@@ -112,5 +114,7 @@ async def _authenticate_token(pool: Pool, keys: KeyRing, token: str, asked: UUID
 
 def _no_workspace() -> AppError:
     return AppError(
-        ErrorCode.NOT_FOUND, "You are in no such workspace. Leave the header out to use your own.", field="Fivefold-Workspace"
+        ErrorCode.NOT_FOUND,
+        "You are in no such workspace. Leave the header out to use your own.",
+        field="Fivefold-Workspace",
     )

@@ -9,7 +9,7 @@ from uuid import UUID
 import strawberry
 
 from app.kit.context import Info
-from app.kit.graphql import global_id, query
+from app.kit.graphql import field, global_id, query
 from app.kit.page import Page, page
 from app.kit.sql import File
 
@@ -33,7 +33,7 @@ class Member:
     role: Role
     joined_at: datetime
 
-    @strawberry.field(name="accountId", description="Global id of the account.")
+    @field(name="accountId", description="Global id of the account.")
     def account_global_id(self) -> strawberry.ID:
         """The id as the API writes it."""
         return global_id("Account", str(self.account_id))

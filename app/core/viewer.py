@@ -9,7 +9,7 @@ from app.core.identity import Identity, list_identity
 from app.core.member import Role
 from app.core.workspace import Workspace, get_workspace
 from app.kit.context import Info
-from app.kit.graphql import query
+from app.kit.graphql import field, query
 
 
 @strawberry.type(description="The caller.")
@@ -19,21 +19,21 @@ class Viewer:
     role: Role = strawberry.field(description="The caller's role in the active workspace.")
     curator: bool = strawberry.field(description="Whether the caller may write shared nouns.")
 
-    @strawberry.field(description="The caller's own account.")
+    @field(description="The caller's own account.")
     async def account(self, info: Info) -> Account:
         """There is one, or the token would not have been accepted."""
         found = await get_account(info.context.db)
         assert found is not None
         return found
 
-    @strawberry.field(description="The active workspace.")
+    @field(description="The active workspace.")
     async def workspace(self, info: Info) -> Workspace:
         """There is one, or the token would not have been accepted."""
         found = await get_workspace(info.context.db)
         assert found is not None
         return found
 
-    @strawberry.field(description="The ways in which the caller signs in.")
+    @field(description="The ways in which the caller signs in.")
     async def identities(self, info: Info) -> list[Identity]:
         """A handful at most."""
         return await list_identity(info.context.db)

@@ -1,0 +1,1 @@
+"""Machinery without nouns: it knows no table."""

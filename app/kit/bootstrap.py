@@ -107,12 +107,9 @@ def statements(database: str) -> list[str]:
         "-- No password is set here. Where the server asks for one, give each login role its own, which psql hashes\n"
         "-- before it leaves the machine:  \\password fivefold_api"
     )
-    exists = (
-        f"SELECT '{create}'\nWHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = {_literal(database)}) \\gexec"
-    )
+    exists = f"SELECT '{create}'\nWHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = {_literal(database)}) \\gexec"
     become = (
-        "SELECT format('SET ROLE %I', pg_get_userbyid(datdba))\n"
-        "FROM pg_database WHERE datname = current_database() \\gexec"
+        "SELECT format('SET ROLE %I', pg_get_userbyid(datdba))\nFROM pg_database WHERE datname = current_database() \\gexec"
     )
     return [
         told,
@@ -414,7 +411,5 @@ def _escape(value: str) -> str:
 
 def _reason(error: Exception) -> str:
     """The last cause in libpq's several lines, without its full stop."""
-    lines = [line.strip() for line in str(error).splitlines() if "failed: " in line] or [
-        str(error).strip().splitlines()[0]
-    ]
+    lines = [line.strip() for line in str(error).splitlines() if "failed: " in line] or [str(error).strip().splitlines()[0]]
     return lines[0].rsplit("failed: ", 1)[-1].removeprefix("FATAL:").strip().rstrip(".")

@@ -26,6 +26,13 @@ class Actor:
     scopes: frozenset[str] | None = None
 
 
+SYSTEM_ID = UUID("00000000-0000-7000-8000-000000000000")
+"""The workspace of what belongs to no customer; as an account it stands for the operator, who has none."""
+
+OPERATOR = Actor(account_id=SYSTEM_ID, workspace_id=SYSTEM_ID, role="owner")
+"""The command line."""
+
+
 @dataclass(slots=True)
 class Context:
     """What every resolver gets as ``info.context``. ``loaders`` are the edges in flight, see app/kit/edge.py.

@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import orjson
 
-from app.kit.context import Actor
+from app.kit.context import OPERATOR, SYSTEM_ID, Actor
 from app.kit.errors import CONSTRAINTS, AppError, ErrorCode, SetupError
 from app.kit.sql import Statement
 
@@ -27,8 +27,11 @@ _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 
-async def open_pool(url: str, *, size: int, name: str, statement_seconds: float) -> Pool:
-    """A pool whose sessions end a statement after ``statement_seconds``. Raises SetupError when nothing answers."""
+async def open_pool(url: str, *, size: int, name: str, statement_seconds: float, role: str | None = None) -> Pool:
+    """A pool whose sessions end a statement after ``statement_seconds`` and have become ``role``, if one is given.
+
+    Raises SetupError when nothing answers.
+    """
     milliseconds = int(statement_seconds * 1000)
     try:
         return await asyncpg.create_pool(
@@ -43,6 +46,7 @@ async def open_pool(url: str, *, size: int, name: str, statement_seconds: float)
                 # The backstop: it closes the connection, so it comes later than the limit that does not.
                 "transaction_timeout": str(milliseconds * 4),
                 "timezone": "UTC",
+                **({"role": role} if role else {}),
             },
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
@@ -122,11 +126,25 @@ class Db:
                 await self._connection.execute(end)
 
 
+@asynccontextmanager
+async def open_as(url: str, role: str) -> AsyncIterator[tuple[Pool, Db]]:
+    """A pool that has become ``role``, and a Db of the operator on it: for the command line. Raises SetupError."""
+    pool = await open_pool(url, size=4, name="fivefold-operator", statement_seconds=60, role=role)
+    try:
+        db = Db(pool, OPERATOR, uuid4())
+        try:
+            yield pool, db
+        finally:
+            await db.close()
+    finally:
+        await pool.close()
+
+
 def _identity(actor: Actor, request_id: UUID) -> str:
     """The text that declares the caller. Only UUID objects are written into it, so nothing can break out."""
     names: dict[str, UUID | None] = {
         "workspace_id": actor.workspace_id,
-        "account_id": actor.account_id,
+        "account_id": actor.account_id if actor.account_id != SYSTEM_ID else None,
         "api_key_id": actor.api_key_id,
         "request_id": request_id,
     }
@@ -163,4 +181,3 @@ async def _translated() -> AsyncIterator[None]:
     except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError, asyncpg.AdminShutdownError,
             asyncpg.CannotConnectNowError, OSError, TimeoutError) as error:  # fmt: skip
         raise AppError(ErrorCode.UNAVAILABLE, "The database cannot be reached. Try again in a moment.") from error
-

@@ -31,7 +31,9 @@ class Edge:
     scope: str | None
 
 
-def edge(source: str | Fetch, *, many: bool = False, scope: str | None = None, description: str | None = None, **columns: str) -> Any:
+def edge(
+    source: str | Fetch, *, many: bool = False, scope: str | None = None, description: str | None = None, **columns: str
+) -> Any:
     """A field whose rows come from an :edge statement, or from an async function of ``(db, parents)``.
 
     ``columns`` maps parameters of the statement to columns of the parent. ``scope`` is what a key needs beyond its root field.

@@ -272,9 +272,7 @@ class Embedded:
         folder = Path(tempfile.mkdtemp(prefix="fivefold-"))
         if len(os.fsencode(folder / f".s.PGSQL.{_PORT}")) > _SOCKET_PATH_LIMIT:
             folder.rmdir()
-            raise SetupError(
-                f"The path of {self.data} is too long for a socket, and so is TMPDIR: choose a shorter one."
-            )
+            raise SetupError(f"The path of {self.data} is too long for a socket, and so is TMPDIR: choose a shorter one.")
         return folder
 
 
@@ -301,9 +299,7 @@ def _capability() -> str | None:
     if sys.platform != "linux" or not shutil.which("setpriv"):
         return None
     status = Path("/proc/self/status").read_text()
-    mine = int(re.findall(r"^CapEff:\s*(\w+)", status, re.M)[0], 16) & int(
-        re.findall(r"^CapBnd:\s*(\w+)", status, re.M)[0], 16
-    )
+    mine = int(re.findall(r"^CapEff:\s*(\w+)", status, re.M)[0], 16) & int(re.findall(r"^CapBnd:\s*(\w+)", status, re.M)[0], 16)
     held = {name for name, bit in _CAPABILITIES.items() if mine >> bit & 1}
     if "setpcap" not in held:
         return None

@@ -70,6 +70,11 @@ SCALARS: dict[object, ScalarDefinition] = {
 }
 
 
+def field(*, name: str | None = None, description: str) -> Callable[[Callable[..., Any]], Any]:
+    """A field that is computed from the object, or read when it is selected."""
+    return lambda resolver: strawberry.field(resolver=resolver, name=name, description=description)
+
+
 @strawberry.interface(description="An object that can be fetched again by its global id.")
 class Node:
     """``id`` is the row's uuid; the API shows the global id made from it."""
@@ -83,7 +88,7 @@ class Node:
     node_roles: ClassVar[frozenset[str] | None] = None
     """Which roles see it; None for all."""
 
-    @strawberry.field(name="id", description="Global id: opaque, unique across all types.")
+    @field(name="id", description="Global id: opaque, unique across all types.")
     def global_id(self) -> strawberry.ID:
         """The row's uuid with the name of its type."""
         return global_id(type(self).__name__, self.node_key())
@@ -111,7 +116,9 @@ def parse_global_id(value: str, *, field: str) -> tuple[str, str]:
         name, separator, key = "", "", ""
     if not separator or not name.isidentifier():
         raise AppError(
-            ErrorCode.BAD_ID, f"{field} is not a global id. Pass the `id` of an object as the API returned it.", field=field
+            ErrorCode.BAD_ID,
+            f"{field} is not a global id. Pass the `id` of an object as the API returned it.",
+            field=field,
         )
     return name, key
 

@@ -89,11 +89,9 @@ def refuse(error: AppError) -> Response:
 def describe(error: GraphQLError, *, executed: bool) -> dict[str, Any]:
     """An error as the client sees it. What is not meant for clients is logged, and masked as INTERNAL."""
     original = error.original_error or error
-    code = (error.extensions or {}).get("code")
+    shown: dict[str, Any]
     if isinstance(original, AppError):
         shown = {"message": original.message, "extensions": dict(original.extensions or {})}
-    elif code is not None:
-        shown = {"message": error.message, "extensions": dict(error.extensions or {})}
     elif not executed and isinstance(original, RecursionError):
         shown = {"message": "The document is nested too deeply.", "extensions": {"code": ErrorCode.BAD_DOCUMENT.value}}
     elif not executed and error.original_error is None:

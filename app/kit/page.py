@@ -70,7 +70,9 @@ def decode_cursor(cursor: str, keyset: Keyset) -> list[str]:
                 UUID(value)
     except (binascii.Error, UnicodeError, ValueError):
         raise AppError(
-            ErrorCode.BAD_CURSOR, "after is not a cursor of this list. Pass an endCursor that it returned.", field="after"
+            ErrorCode.BAD_CURSOR,
+            "after is not a cursor of this list. Pass an endCursor that it returned.",
+            field="after",
         ) from None
     return values
 

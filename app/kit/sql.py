@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 from app.kit.house import root
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from app.kit.db import Db
 
 Row = TypeVar("Row")
@@ -113,7 +115,7 @@ def load(file: str) -> dict[str, Statement]:
 
 
 @cache
-def columns(row: type) -> dict[str, Any]:
+def columns(row: type[Any]) -> dict[str, Any]:
     """The columns that a row class is made of, with their types; fields that are resolved otherwise are none."""
     found = {}
     for f in fields(row):
@@ -125,7 +127,7 @@ def columns(row: type) -> dict[str, Any]:
 
 
 @cache
-def _enums(row: type) -> dict[str, type[Enum]]:
+def _enums(row: type[Any]) -> dict[str, type[Enum]]:
     """The columns that are enums: PostgreSQL sends their values as text or numbers."""
     return {
         name: candidate
@@ -135,7 +137,7 @@ def _enums(row: type) -> dict[str, type[Enum]]:
     }
 
 
-def make(row: type[Row], record: Mapping[str, Any]) -> Row:
+def make(row: type[Row], record: Mapping[str, Any] | Record) -> Row:
     """One row as its class: columns by name, text or numbers of an enum as the enum."""
     values = dict(record)
     for name, enum in _enums(row).items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
@@ -17,6 +17,9 @@ from app.kit.page import Page, page
 from app.kit.sql import File
 from app.privacy.origin import Finding, Origin, Significance
 from app.privacy.platform_link import require_link
+
+if TYPE_CHECKING:
+    from app.privacy.snapshot import Snapshot
 
 
 @strawberry.type(description="A setting that differs from the snapshot before.")
@@ -35,9 +38,7 @@ class Change(Node):
     confidence: float = strawberry.field(description="0..1: how sure the origin is.")
     detected_at: datetime = strawberry.field(description="When the snapshot that shows it was captured.")
 
-    snapshot: Annotated["Snapshot", strawberry.lazy("app.privacy.snapshot")] = edge(  # noqa: F821
-        "privacy/snapshot.edge_snapshot", ids="id"
-    )
+    snapshot: Annotated[Snapshot, strawberry.lazy("app.privacy.snapshot")] = edge("privacy/snapshot.edge_snapshot", ids="id")
 
     def node_key(self) -> str:
         """See Node."""

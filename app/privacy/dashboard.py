@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from app.kit.context import Info
-from app.kit.graphql import query
+from app.kit.graphql import field, query
 from app.kit.page import Page, page
 from app.kit.sql import File
 from app.privacy.change import Change, page_change
@@ -21,13 +21,13 @@ class PrivacyDashboard:
     )
     coverage: float = strawberry.field(description="0..1: share of all settings that the latest snapshots saw.")
 
-    @strawberry.field(description="The active links, newest first.")
+    @field(description="The active links, newest first.")
     async def links(self, info: Info, first: int = 20, after: str | None = None) -> Page[PlatformLink]:
         """A page of them."""
         status = PlatformLinkStatus.ACTIVE.value
         return await page(page_platform_link, info.context.db, first, after, status=status)
 
-    @strawberry.field(description="Changes across all links, the newest capture first.")
+    @field(description="Changes across all links, the newest capture first.")
     async def recent_changes(self, info: Info, first: int = 20, after: str | None = None) -> Page[Change]:
         """A page of them."""
         return await page(page_change, info.context.db, first, after)

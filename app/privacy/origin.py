@@ -17,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
 import strawberry
+
+from app.privacy.template import TemplateSetting
 
 
 @strawberry.enum(description="Who is likely to have made a change.")
@@ -50,22 +51,13 @@ LIKELY = 0.95
 GUESS = 0.5
 
 
-class HasDefinition(Protocol):
-    """What the rules need to know of a setting."""
-
-    @property
-    def options(self) -> list[str]: ...
-    @property
-    def default_value(self) -> str: ...
-
-
 @dataclass(frozen=True)
 class Sight:
     """What was known of all settings at one capture."""
 
     structure_hash: bytes
     config_version: int
-    settings: Mapping[str, HasDefinition]
+    settings: Mapping[str, TemplateSetting]
     values: Mapping[str, str]
 
 
@@ -81,7 +73,9 @@ class Finding:
     confidence: float
 
 
-def compare(before: Sight, after: Sight, *, acted: Set[str], confidence: Mapping[str, float], otherwise: float) -> list[Finding]:
+def compare(
+    before: Sight, after: Sight, *, acted: Set[str], confidence: Mapping[str, float], otherwise: float
+) -> list[Finding]:
     """What differs between two captures, by key.
 
     ``acted`` are the settings that the person was seen changing; ``confidence`` of the reading by key, ``otherwise`` where

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -11,6 +11,10 @@ from app.kit.edge import edge
 from app.kit.graphql import Node, query
 from app.kit.page import Page, page
 from app.kit.sql import File
+
+if TYPE_CHECKING:
+    from app.privacy.platform_config import PlatformConfig
+    from app.privacy.template import Template
 
 ANY_KEY = ("snapshots:write", "privacy:read")
 
@@ -28,12 +32,12 @@ class Platform(Node):
     website_url: str
     privacy_url: str = strawberry.field(description="Where its privacy settings begin.")
 
-    active_template: Annotated["Template", strawberry.lazy("app.privacy.template")] | None = edge(  # noqa: F821
+    active_template: Annotated[Template, strawberry.lazy("app.privacy.template")] | None = edge(
         "privacy/template.edge_active_template",
         platform_ids="id",
         description="The template that scans are taken against today.",
     )
-    active_config: Annotated["PlatformConfig", strawberry.lazy("app.privacy.platform_config")] | None = edge(  # noqa: F821
+    active_config: Annotated[PlatformConfig, strawberry.lazy("app.privacy.platform_config")] | None = edge(
         "privacy/platform_config.edge_active_config",
         platform_ids="id",
         description="How its settings pages are found and read today.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
@@ -18,6 +18,9 @@ from app.kit.graphql import Node, mutation, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
 from app.privacy.platform import ANY_KEY, Platform, get_platform_by_slug
+
+if TYPE_CHECKING:
+    from app.privacy.snapshot import Snapshot
 
 constraint(
     "platform_link_label_idx",
@@ -55,13 +58,13 @@ class PlatformLink(Node):
     seen_until: datetime | None = strawberry.field(description="Until when the latest snapshot is known to hold.")
 
     platform: Platform = edge("privacy/platform.edge_platform", ids="platform_id")
-    latest_snapshot: Annotated["Snapshot", strawberry.lazy("app.privacy.snapshot")] | None = edge(  # noqa: F821
+    latest_snapshot: Annotated[Snapshot, strawberry.lazy("app.privacy.snapshot")] | None = edge(
         "privacy/snapshot.edge_snapshot",
         ids="latest_snapshot_id",
         scope="privacy:read",
         description="The snapshot captured last; null before the first.",
     )
-    snapshots: Page[Annotated["Snapshot", strawberry.lazy("app.privacy.snapshot")]] = page_edge(  # noqa: F821
+    snapshots: Page[Annotated[Snapshot, strawberry.lazy("app.privacy.snapshot")]] = page_edge(
         "privacy/snapshot.edge_snapshot_of_link",
         link_ids="id",
         scope="privacy:read",
@@ -71,6 +74,7 @@ class PlatformLink(Node):
 
 sql = File("privacy/platform_link")
 links_by_id = sql.edge("edge_platform_link", PlatformLink)
+get_link_by_label = sql.one("get_platform_link_by_label", PlatformLink)
 insert_platform_link = sql.one("insert_platform_link", PlatformLink)
 lock_platform_link = sql.one("lock_platform_link", PlatformLink)
 page_platform_link = sql.page("page_platform_link", PlatformLink)
@@ -97,7 +101,9 @@ async def link_account(db: Db, *, platform_slug: str, label: str, linked_at: dat
     platform = await get_platform_by_slug(db, slug=platform_slug)
     if platform is None:
         raise AppError(
-            ErrorCode.NOT_FOUND, "There is no platform of this slug; the query platforms lists them.", field="platformSlug"
+            ErrorCode.NOT_FOUND,
+            "There is no platform of this slug; the query platforms lists them.",
+            field="platformSlug",
         )
     made = await insert_platform_link(db, platform_id=platform.id, label=label.strip(), linked_at=linked_at)
     assert made is not None

@@ -9,26 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from app.privacy.template import SettingType
+from app.privacy.template import SettingType, TemplateSetting
 
 FORMULA = 1
-
-
-class HasRisk(Protocol):
-    """What the formula needs to know of a setting."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def type(self) -> SettingType: ...
-    @property
-    def options(self) -> list[str]: ...
-    @property
-    def recommended(self) -> str: ...
-    @property
-    def risk(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -39,14 +23,14 @@ class Assessment:
     points: dict[str, int]
 
 
-def exposes(setting: HasRisk, value: str) -> bool:
+def exposes(setting: TemplateSetting, value: str) -> bool:
     """Whether the value leaves the person more exposed than the recommended one."""
     if setting.type is SettingType.TOGGLE:
         return value != setting.recommended
     return setting.options.index(value) < setting.options.index(setting.recommended)
 
 
-def assess(settings: Sequence[HasRisk], values: Mapping[str, str]) -> Assessment:
+def assess(settings: Sequence[TemplateSetting], values: Mapping[str, str]) -> Assessment:
     """The score of the values by key, and what each setting that exposes adds to it."""
     total = sum(s.risk for s in settings if s.key in values)
     if not total:

@@ -129,7 +129,11 @@ def _check_moment(captured_at: datetime) -> None:
             field="capturedAt",
         )
     if captured_at < EARLIEST:
-        raise AppError(ErrorCode.BAD_INPUT, f"capturedAt lies before {EARLIEST.year}. Send the moment of the scan.", field="capturedAt")
+        raise AppError(
+            ErrorCode.BAD_INPUT,
+            f"capturedAt lies before {EARLIEST.year}. Send the moment of the scan.",
+            field="capturedAt",
+        )
 
 
 async def _find_template(db: Db, platform_id: UUID, given: RecordSnapshotInput) -> ScannedTemplate:
@@ -153,7 +157,11 @@ async def _find_template(db: Db, platform_id: UUID, given: RecordSnapshotInput) 
 def check_values(settings: Sequence[TemplateSetting], given: Sequence[SettingValueInput]) -> dict[str, str]:
     """The values by key of what was seen. Raises an error that names the first wrong setting and what to change."""
     if len(given) > MAX_VALUES:
-        raise AppError(ErrorCode.BAD_INPUT, f"values has {len(given)} entries; a template has {MAX_VALUES} at most.", field="values")
+        raise AppError(
+            ErrorCode.BAD_INPUT,
+            f"values has {len(given)} entries; a template has {MAX_VALUES} at most.",
+            field="values",
+        )
     known = {s.key: s for s in settings}
     seen: set[str] = set()
     values = {}
@@ -162,7 +170,9 @@ def check_values(settings: Sequence[TemplateSetting], given: Sequence[SettingVal
         setting = known.get(entry.key)
         if setting is None:
             raise AppError(
-                ErrorCode.UNKNOWN_SETTING, f"The template has no setting {key!r}. Send keys of template.settings.", field="values"
+                ErrorCode.UNKNOWN_SETTING,
+                f"The template has no setting {key!r}. Send keys of template.settings.",
+                field="values",
             )
         if entry.key in seen:
             raise AppError(ErrorCode.DUPLICATE_SETTING, f"{key!r} is given twice. Send each setting once.", field="values")
@@ -213,7 +223,7 @@ async def _place(
         config_version=template.config_version,
         risk_score=risk.assess(settings, values).score,
         risk_formula=risk.FORMULA,
-        confidence=sum(confidence.values()) / len(confidence) if confidence else 0.0,
+        confidence=round(sum(confidence.values()) / len(confidence), 4) if confidence else 0.0,
         packed=packed,
         observed=observed,
     )
@@ -243,9 +253,7 @@ async def _neighbors(db: Db, link: PlatformLink, captured_at: datetime) -> tuple
     return (earlier[0] if earlier else None), await get_next_snapshot(db, link_id=link.id, captured_at=captured_at)
 
 
-async def _keep_changes(
-    db: Db, before: Snapshot, after: Snapshot, acted: frozenset[str], confidence: dict[str, float]
-) -> None:
+async def _keep_changes(db: Db, before: Snapshot, after: Snapshot, acted: frozenset[str], confidence: dict[str, float]) -> None:
     """Compare two neighbors and write what differs as the changes of the later one."""
     sights = await _sights(db, before, after)
     await keep_findings(db, after.id, compare(*sights, acted=acted, confidence=confidence, otherwise=after.confidence))
@@ -289,9 +297,7 @@ class ScanMutation:
             return await record(info.context.db, input)
 
     @mutation("snapshots:write")
-    async def record_snapshots(
-        self, info: Info, inputs: list[RecordSnapshotInput]
-    ) -> list[RecordSnapshotPayload | None]:
+    async def record_snapshots(self, info: Info, inputs: list[RecordSnapshotInput]) -> list[RecordSnapshotPayload | None]:
         """Record 1 to 50 scans, each in its own transaction: null, with an error at its place, for each that failed."""
         check_size(len(inputs), field="inputs", most=MAX_BATCH)
         answers: list[Any] = []

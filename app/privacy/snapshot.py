@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
-
 from uuid import UUID
 
 import strawberry
@@ -13,7 +12,6 @@ import strawberry
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
-
 from app.kit.graphql import Node, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
@@ -75,7 +73,9 @@ class Snapshot(Node):
 
     captured_at: datetime
     scan_method: ScanMethod
-    config_version: int = strawberry.field(description="Version of the platform's config at the capture; 0 where there was none.")
+    config_version: int = strawberry.field(
+        description="Version of the platform's config at the capture; 0 where there was none."
+    )
     risk_score: int | None = strawberry.field(description="0..100, higher is riskier; null when nothing was observed.")
     risk_formula: int = strawberry.field(description="Version of the formula that made the score.")
     confidence: float = strawberry.field(description="0..1: how sure the reading was, on average.")
@@ -90,10 +90,12 @@ class Snapshot(Node):
         description="What differs from the snapshot before.",
     )
     settings: list[SnapshotSetting] = edge(
-        lambda db, snapshots: list_settings(db, snapshots), description="All settings of its template, with what was seen."
+        lambda db, snapshots: list_settings(db, snapshots),
+        description="All settings of its template, with what was seen.",
     )
     risk_contributions: list[RiskContribution] = edge(
-        lambda db, snapshots: list_contributions(db, snapshots), description="What makes the risk score, the most first."
+        lambda db, snapshots: list_contributions(db, snapshots),
+        description="What makes the risk score, the most first.",
     )
 
 

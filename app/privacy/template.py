@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
 from uuid import UUID
 
 import rfc8785
@@ -15,7 +14,7 @@ import strawberry
 from app.kit.context import Info
 from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode
-from app.kit.graphql import Node, mutation, parse_uuid
+from app.kit.graphql import Node, field, mutation, parse_uuid
 from app.kit.sql import File
 from app.privacy.platform import Platform, lock_platform
 
@@ -76,7 +75,7 @@ class Template(Node):
     platform: Platform = edge("privacy/platform.edge_platform", ids="platform_id")
     settings: list[TemplateSetting] = edge("privacy/template.edge_template_setting", many=True, template_ids="id")
 
-    @strawberry.field(name="hash", description="SHA-256 of its structure in hex: pass it with recordSnapshot.")
+    @field(name="hash", description="SHA-256 of its structure in hex: pass it with recordSnapshot.")
     def hash_hex(self) -> str:
         """64 digits."""
         return self.structure_hash.hex()
@@ -93,24 +92,14 @@ list_template = sql.many("list_template", Template)
 retire_template = sql.exec("retire_template")
 
 
-class HasStructure(Protocol):
-    """What the hash is made of."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def type(self) -> SettingType: ...
-    @property
-    def options(self) -> list[str]: ...
-
-
-def structure_hash(settings: Iterable[HasStructure]) -> bytes:
+def structure_hash(settings: Iterable[tuple[str, SettingType, Sequence[str]]]) -> bytes:
     """SHA-256 of RFC 8785 JSON over ``[{key, type, options}]`` sorted by key, each as the API shows it.
 
     Labels, risk, defaults and times stay outside: they change without the page being another.
     """
-    structure = [{"key": s.key, "type": s.type.value, "options": list(s.options)} for s in settings]
-    return hashlib.sha256(rfc8785.dumps(sorted(structure, key=lambda s: str(s["key"])))).digest()  # type: ignore[arg-type]
+    by_key = sorted(settings, key=lambda setting: setting[0])
+    structure = [{"key": key, "type": kind.value, "options": list(options)} for key, kind, options in by_key]
+    return hashlib.sha256(rfc8785.dumps(structure)).digest()  # type: ignore[arg-type]
 
 
 @strawberry.type

@@ -8,23 +8,11 @@ are different things.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+
+from app.privacy.template import TemplateSetting
 
 
-class HasOptions(Protocol):
-    """What packing needs to know of a setting."""
-
-    @property
-    def place(self) -> int: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def options(self) -> list[str]: ...
-    @property
-    def default_value(self) -> str: ...
-
-
-def pack(settings: Sequence[HasOptions], values: Mapping[str, str]) -> tuple[bytes, bytes | None]:
+def pack(settings: Sequence[TemplateSetting], values: Mapping[str, str]) -> tuple[bytes, bytes | None]:
     """``(packed, observed)`` of values by key. Every value must be an option of its setting; keys left out were not seen."""
     packed = bytearray()
     observed = bytearray((len(settings) + 7) // 8)
@@ -40,7 +28,7 @@ def pack(settings: Sequence[HasOptions], values: Mapping[str, str]) -> tuple[byt
     return bytes(packed), None if seen == len(settings) else bytes(observed)
 
 
-def unpack(settings: Sequence[HasOptions], packed: bytes, observed: bytes | None) -> dict[str, str]:
+def unpack(settings: Sequence[TemplateSetting], packed: bytes, observed: bytes | None) -> dict[str, str]:
     """The values by key of the settings that were seen, in the settings' order."""
     differing = dict(zip(packed[::2], packed[1::2], strict=True))
     values = {}

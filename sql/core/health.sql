@@ -21,3 +21,17 @@ SELECT
     ) AS audit_triggers_off,
     (SELECT count(*) FROM pg_event_trigger AS e WHERE e.evtname LIKE 'fivefold%' AND e.evtenabled <> 'D') AS event_triggers,
     clock_timestamp() AS database_clock;
+
+-- name: get_login :one
+-- Who the server logs in as, and which of our roles the cluster lacks. It runs before bootstrap too, so roles may be missing.
+SELECT
+    current_user::text AS name,
+    r.rolsuper OR coalesce(pg_has_role(to_regrole('fivefold_owner')::oid, 'USAGE'), false) AS passes_policies,
+    ARRAY(
+        SELECT needed
+        FROM unnest(ARRAY['fivefold_owner', 'fivefold_definer', 'fivefold_migrator', 'fivefold_api', 'fivefold_worker', 'fivefold_auditor'])
+            AS needed
+        WHERE to_regrole(needed) IS NULL
+    ) AS missing_roles
+FROM pg_roles AS r
+WHERE r.rolname = current_user;

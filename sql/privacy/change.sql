@@ -48,7 +48,7 @@ ORDER BY k.position, c.setting;
 -- All changes of one snapshot at once.
 INSERT INTO privacy.change (workspace_id, snapshot_id, setting, old_value, new_value, origin, significance, confidence)
 SELECT :workspace_id, :snapshot_id, c.setting, c.old_value, c.new_value, c.origin, c.significance, c.confidence
-FROM unnest(:settings::text[], :old_values::text[], :new_values::text[], :origins::text[], :significances::text[], :confidences::real[])
+FROM unnest(:settings::text[], :old_values::text[], :new_values::text[], :origins::text[], :significances::text[], :confidences::float8[])
     AS c (setting, old_value, new_value, origin, significance, confidence);
 
 -- name: page_change :page

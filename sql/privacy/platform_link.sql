@@ -8,6 +8,16 @@ FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
 JOIN privacy.platform_link AS l ON l.id = k.id
 WHERE l.workspace_id = :workspace_id;
 
+-- name: get_platform_link_by_label :one
+-- The active link that a person would mean by platform and label.
+SELECT l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until
+FROM privacy.platform_link AS l
+JOIN privacy.platform AS p ON p.id = l.platform_id
+WHERE l.workspace_id = :workspace_id
+    AND l.status = 'ACTIVE'
+    AND l.label = :label
+    AND p.slug = :slug;
+
 -- name: insert_platform_link :one
 -- The demo's history lies in the past, hence the moment; the API links now.
 INSERT INTO privacy.platform_link (workspace_id, account_id, platform_id, label, linked_at)

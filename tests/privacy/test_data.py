@@ -208,9 +208,7 @@ def test_linkedin_changes_its_structure() -> None:
     assert len(platform["config"]) == 2
     assert "generative_ai_data" in after.keys() - before.keys()
     assert before.keys() - after.keys(), "no setting vanishes"
-    changed = {
-        key: (before[key][1], after[key][1]) for key in before.keys() & after.keys() if before[key] != after[key]
-    }
+    changed = {key: (before[key][1], after[key][1]) for key in before.keys() & after.keys() if before[key] != after[key]}
     only_case = {key for key, (old, new) in changed.items() if [o.lower() for o in old] == [n.lower() for n in new]}
     assert only_case == {"active_status"}
     assert changed.keys() - only_case == {"discover_by_email"}

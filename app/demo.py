@@ -1,0 +1,81 @@
+"""demo: everything on one machine, from an empty folder to a dashboard in the browser."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import orjson
+
+from app import seed, serve
+from app.core.account import get_account_by_email
+from app.kit import bootstrap, log, migrate
+from app.kit.db import open_as
+from app.kit.embedded import Embedded
+from app.kit.token import KeyRing, create_key
+from app.settings import Settings
+
+DATABASE = "fivefold"
+TOKEN_LIFETIME = timedelta(days=30)
+ORIGINS = ["http://localhost:*", "http://127.0.0.1:*", "https://localhost:*"]
+
+
+def run(host: str, port: int, data: Path, say: Callable[[str], None], progress: seed.Progress) -> None:
+    """Start PostgreSQL on ``data``, prepare it, seed it and serve. Returns when a signal came and both have stopped."""
+    opened = serve.listen(host, port)
+    data.mkdir(parents=True, exist_ok=True)
+    key = data / "jwt.pem"
+    if not key.exists():
+        create_key(key)
+    say("Starting PostgreSQL ...")
+    with Embedded.start(data / "postgres") as server:
+        admin = server.url(DATABASE)
+        say("Preparing the database ...")
+        bootstrap.run(admin)
+        migrate.up(admin)
+        say("Loading demo data ...")
+        asyncio.run(seed.load_demo(admin, progress))
+        settings = Settings(
+            database_url=server.url(DATABASE, "fivefold_api"),
+            jwt_keys=[key],
+            allowed_origins=ORIGINS,
+            graphiql=True,
+            log_format="text",
+        )
+        token = _write_facts(data, host, port, admin, KeyRing([key]))
+        shown = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0', '::1') else host}:{port}/graphql"  # noqa: S104
+        say(f"\nGraphiQL and API:  {shown}\nToken:             {token}\nFor scripts:       {data / 'demo.json'}")
+        say("Stop with Ctrl-C.\n")
+        log.configure(settings.log_format)
+        serve.run(settings, opened, console_token=token)
+    say("Stopped.")
+
+
+def _write_facts(data: Path, host: str, port: int, admin: str, keys: KeyRing) -> str:
+    """Write DIR/demo.json, readable by its owner alone, and return the first person's token."""
+    emails = [seed.PEOPLE[0][0], seed.PEOPLE[1][0], seed.CURATOR[0]]
+    token, other, curator = asyncio.run(tokens(admin, keys, emails))
+    facts = {
+        "url": f"http://{host}:{port}/graphql",
+        "token": token,
+        "other_token": other,
+        "curator_token": curator,
+        "database_url": admin,
+    }
+    path = data / "demo.json"
+    path.touch(mode=0o600)
+    path.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
+    return token
+
+
+async def tokens(url: str, keys: KeyRing, emails: list[str]) -> list[str]:
+    """A token for each of these people."""
+    found = []
+    async with open_as(url, "fivefold_owner") as (_, db):
+        for email in emails:
+            account = await get_account_by_email(db, email=email)
+            assert account is not None
+            found.append(keys.sign(str(account.id), lifetime=TOKEN_LIFETIME))
+    return found

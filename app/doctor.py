@@ -1,0 +1,83 @@
+"""doctor: everything an operator would check first, in one list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.core.health import MAX_CLOCK_SECONDS, MIN_MONTHS_AHEAD, Health, clock_skew, fetch_health, fetch_login
+from app.kit import migrate
+from app.kit.bootstrap import connect
+from app.kit.db import Pool, open_pool
+from app.kit.errors import AppError, SetupError
+
+
+@dataclass(frozen=True)
+class Check:
+    """``state`` is ok, warning or failed."""
+
+    name: str
+    state: str
+    found: str
+
+
+async def examine(url: str) -> list[Check]:
+    """The checks, in the order in which one needs the other; it stops at the first that leaves nothing to ask."""
+    try:
+        with connect(url) as connection:
+            version = connection.info.parameter_status("server_version")
+        pool = await open_pool(url, size=1, name="fivefold-doctor", statement_seconds=10)
+    except SetupError as error:
+        return [Check("connection", "failed", str(error))]
+    try:
+        return await _examine(url, pool, version or "unknown")
+    except AppError as error:
+        return [Check("connection", "failed", error.message)]
+    finally:
+        await pool.close()
+
+
+async def _examine(url: str, pool: Pool, version: str) -> list[Check]:
+    login = await fetch_login(pool)
+    missing = ", ".join(login.missing_roles)
+    checks = [
+        Check("connection", "ok", f"as {login.name}"),
+        Check("version", "ok", f"PostgreSQL {version}"),
+        Check("roles", "failed" if missing else "ok", f"missing: {missing}" if missing else "all there"),
+    ]
+    if missing:
+        return checks
+    try:
+        status = migrate.releases(url)
+    except SetupError as error:
+        return [*checks, Check("migrations", "failed", str(error))]
+    pending = [*status.pending_pre, *status.pending_post]
+    state = "failed" if status.pending_pre else "warning" if pending else "ok"
+    checks.append(Check("migrations", state, f"pending: {', '.join(pending)}" if pending else "none pending"))
+    if status.pending_pre:
+        return checks
+    health = await fetch_health(pool)
+    return checks + _examine_health(health)
+
+
+def _examine_health(health: Health) -> list[Check]:
+    skew = clock_skew(health)
+    return [
+        Check(
+            "audit partitions",
+            "ok" if health.audit_months_ahead >= MIN_MONTHS_AHEAD else "failed",
+            f"{health.audit_months_ahead} months ahead",
+        ),
+        Check(
+            "audit triggers",
+            "failed" if health.audit_triggers_off else "ok",
+            f"{health.audit_triggers_off} do not always fire" if health.audit_triggers_off else "all always fire",
+        ),
+        Check(
+            "event triggers",
+            "ok" if health.event_triggers else "warning",
+            "in place"
+            if health.event_triggers
+            else "missing: only a superuser can create them; run `fivefold bootstrap` as one",
+        ),
+        Check("clock", "ok" if skew <= MAX_CLOCK_SECONDS else "failed", f"{skew:.1f} seconds apart"),
+    ]

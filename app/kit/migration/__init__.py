@@ -1,0 +1,1 @@
+"""The parts of the migration wrapper; its front is ``app.kit.migrate``."""

@@ -1,0 +1,70 @@
+"""What the command line does with people: curators, and tokens for development."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from app.core.account import Account, create_account, get_account_by_email
+from app.core.api_key import check_scopes
+from app.core.curator import Curator, delete_curator, insert_curator, list_curator
+from app.kit.db import Db, open_as
+from app.kit.errors import SetupError
+from app.kit.graphql import parse_uuid
+from app.kit.token import KeyRing
+from app.schema import SCOPES
+
+
+async def grant_curator(url: str, email: str) -> str:
+    """Make an account a curator; says so. Raises SetupError."""
+    async with open_as(url, "fivefold_owner") as (_, db):
+        account = await _find(db, email)
+        async with db.transaction():
+            granted = await insert_curator(db, curator_id=account.id)
+        return f"{account.email} is a curator now" if granted else f"{account.email} is a curator already"
+
+
+async def revoke_curator(url: str, email: str) -> str:
+    """Take it back; says so. Raises SetupError."""
+    async with open_as(url, "fivefold_owner") as (_, db):
+        account = await _find(db, email)
+        async with db.transaction():
+            revoked = await delete_curator(db, curator_id=account.id)
+        return f"{account.email} is no curator any more" if revoked else f"{account.email} was no curator"
+
+
+async def list_curators(url: str) -> list[Curator]:
+    """The oldest first."""
+    async with open_as(url, "fivefold_owner") as (_, db):
+        return await list_curator(db)
+
+
+async def mint(
+    url: str,
+    keys: list[Path],
+    *,
+    email: str,
+    workspace: str | None,
+    scopes: list[str] | None,
+    lifetime: timedelta,
+    create: bool,
+) -> str:
+    """A bearer token of an account. Raises SetupError, or AppError for a bad id or scope."""
+    ring = KeyRing(keys)
+    workspace_id: UUID | None = parse_uuid(workspace, "Workspace", field="--workspace") if workspace else None
+    checked = check_scopes(scopes, SCOPES) if scopes is not None else None
+    async with open_as(url, "fivefold_owner") as (_, db):
+        account = await get_account_by_email(db, email=email)
+        if account is None and create:
+            account = await create_account(db, email=email, display_name=email.partition("@")[0])
+        if account is None:
+            raise SetupError(f"There is no account {email}; pass --create to make it.")
+        return ring.sign(str(account.id), lifetime=lifetime, workspace_id=workspace_id, scopes=checked)
+
+
+async def _find(db: Db, email: str) -> Account:
+    account = await get_account_by_email(db, email=email)
+    if account is None:
+        raise SetupError(f"There is no account {email}.")
+    return account

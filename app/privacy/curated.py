@@ -1,0 +1,218 @@
+"""The curated files of app/privacy/data/: read, checked, and loaded into the shared nouns. Loading again adds what is new."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from app.kit.db import Db
+from app.kit.errors import SetupError
+from app.privacy.platform import Platform, lock_platform, upsert_platform
+from app.privacy.platform_config import ConfigContent, SettingKey, insert_platform_config, list_platform_config
+from app.privacy.template import (
+    SettingType,
+    Template,
+    activate,
+    insert_template,
+    insert_template_setting,
+    list_template,
+    retire_template,
+    structure_hash,
+)
+
+DATA = Path(__file__).parent / "data"
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Option = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Link = Annotated[str, StringConstraints(pattern=r"^https://\S+$", max_length=500)]
+
+
+class CuratedConfig(ConfigContent):
+    """A ``[[config]]`` of platform.toml."""
+
+    version: int = Field(ge=1)
+    valid_from: datetime
+
+
+class CuratedSetting(BaseModel):
+    """A ``[[setting]]`` of template-<version>.toml."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: SettingKey
+    label: Line
+    description: str = Field(max_length=1000)
+    category: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,39}$")]
+    type: SettingType
+    options: list[Option] = Field(min_length=2, max_length=20)
+    default: str
+    recommended: str
+    risk: int = Field(ge=1, le=100)
+    direct_link: Link
+
+    @model_validator(mode="before")
+    @classmethod
+    def upper_type(cls, values: Any) -> Any:
+        """Files say toggle, the API TOGGLE."""
+        return values | {"type": str(values.get("type")).upper()}
+
+    @model_validator(mode="after")
+    def fits(self) -> CuratedSetting:
+        """Default and recommendation are options; a toggle is on or off."""
+        if len(set(self.options)) != len(self.options):
+            raise ValueError("options repeat")
+        if self.default not in self.options or self.recommended not in self.options:
+            raise ValueError("default and recommended must be options")
+        if self.type is SettingType.TOGGLE and self.options != ["on", "off"]:
+            raise ValueError('the options of a toggle are "on" and "off"')
+        return self
+
+
+class CuratedTemplate(BaseModel):
+    """template-<version>.toml."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = Field(ge=1)
+    summary: str = Field(max_length=500)
+    setting: list[CuratedSetting] = Field(min_length=1, max_length=250)
+
+    @model_validator(mode="after")
+    def distinct(self) -> CuratedTemplate:
+        """No key twice."""
+        repeated = [key for key, count in Counter(s.key for s in self.setting).items() if count > 1]
+        if repeated:
+            raise ValueError(f"keys repeat: {', '.join(repeated)}")
+        return self
+
+
+class CuratedPlatform(BaseModel):
+    """platform.toml, with its templates by version."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slug: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,50}$")]
+    name: Line
+    domain: Line
+    website_url: Link
+    privacy_url: Link
+    config: list[CuratedConfig] = Field(min_length=1)
+    template: list[CuratedTemplate] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def in_order(self) -> CuratedPlatform:
+        """Versions count from 1 without a gap, and configs follow each other in time."""
+        for versions in ([c.version for c in self.config], [t.version for t in self.template]):
+            if versions != list(range(1, len(versions) + 1)):
+                raise ValueError(f"versions are {versions}; they count from 1 without a gap")
+        moments = [c.valid_from for c in self.config]
+        if moments != sorted(set(moments)):
+            raise ValueError("each config is valid from a later moment than the one before")
+        return self
+
+
+def read(data: Path = DATA) -> list[CuratedPlatform]:
+    """All curated platforms, by slug. Raises SetupError, which names the file and what is wrong."""
+    found = []
+    for folder in sorted(path.parent for path in data.glob("*/platform.toml")):
+        templates = sorted(folder.glob("template-*.toml"))
+        try:
+            document = tomllib.loads((folder / "platform.toml").read_text(encoding="utf-8"))
+            document["template"] = [tomllib.loads(path.read_text(encoding="utf-8")) for path in templates]
+            platform = CuratedPlatform.model_validate(document)
+        except (tomllib.TOMLDecodeError, ValidationError) as error:
+            raise SetupError(f"app/privacy/data/{folder.name}: {error}") from error
+        if platform.slug != folder.name:
+            raise SetupError(f"app/privacy/data/{folder.name}: its slug is {platform.slug}; folder and slug are one name")
+        found.append(platform)
+    return found
+
+
+async def load(db: Db) -> list[str]:
+    """Add what the files have and the database has not; one line for each thing added.
+
+    A platform without an active template gets its newest; a later version waits for a curator's activateTemplate.
+    """
+    added = []
+    for platform in read():
+        async with db.transaction():
+            added += await _load_platform(db, platform)
+    return added
+
+
+async def _load_platform(db: Db, curated: CuratedPlatform) -> list[str]:
+    platform = await upsert_platform(
+        db,
+        slug=curated.slug,
+        name=curated.name,
+        domain=curated.domain,
+        website_url=curated.website_url,
+        privacy_url=curated.privacy_url,
+    )
+    assert platform is not None
+    await lock_platform(db, id=platform.id)
+    added = await _load_configs(db, platform, curated.config)
+    for template in curated.template:
+        if await _load_template(db, platform, template):
+            added.append(f"{curated.slug}: template {template.version}, {len(template.setting)} settings")
+    templates = await list_template(db, platform_id=platform.id)
+    if all(t.activated_at is None for t in templates):
+        await activate_version(db, templates[0])
+        added.append(f"{curated.slug}: template {templates[0].version} is active")
+    return added
+
+
+async def _load_configs(db: Db, platform: Platform, configs: list[CuratedConfig]) -> list[str]:
+    known = await list_platform_config(db, platform_id=platform.id)
+    added = []
+    for config in configs[len(known) :]:
+        await insert_platform_config(
+            db,
+            platform_id=platform.id,
+            valid_from=config.valid_from,
+            url_patterns=config.url_patterns,
+            selectors=config.selectors,
+        )
+        added.append(f"{platform.slug}: config {config.version}")
+    return added
+
+
+async def _load_template(db: Db, platform: Platform, curated: CuratedTemplate) -> bool:
+    template = await insert_template(
+        db,
+        platform_id=platform.id,
+        version=curated.version,
+        structure_hash=structure_hash((s.key, s.type, s.options) for s in curated.setting),
+        setting_count=len(curated.setting),
+        summary=curated.summary,
+    )
+    if template is None:
+        return False
+    for place, setting in enumerate(curated.setting):
+        await insert_template_setting(
+            db,
+            template_id=template.id,
+            place=place,
+            key=setting.key,
+            label=setting.label,
+            description=setting.description,
+            category=setting.category,
+            type=setting.type.value,
+            options=setting.options,
+            default_value=setting.default,
+            recommended=setting.recommended,
+            risk=setting.risk,
+            direct_link=setting.direct_link,
+        )
+    return True
+
+
+async def activate_version(db: Db, template: Template) -> None:
+    """Make a template the active one, as the owner of the tables; callers hold the platform's row."""
+    await retire_template(db, platform_id=template.platform_id, but_id=template.id)
+    await activate(db, id=template.id)

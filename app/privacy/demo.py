@@ -1,0 +1,158 @@
+"""Demo data of the privacy product: half a year of weekly scans, with people and platforms changing settings.
+
+Everything goes through the same functions as the API's mutations. It is deterministic for a given start, and every scan
+has an idempotency key, so that a demo that was stopped half-way goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from random import Random
+
+import strawberry
+
+from app.kit.db import Db
+from app.kit.graphql import global_id
+from app.privacy.curated import activate_version
+from app.privacy.platform import get_platform_by_slug, lock_platform
+from app.privacy.platform_link import PlatformLink, get_link_by_label, link_account
+from app.privacy.scan import RecordSnapshotInput, SettingValueInput, record
+from app.privacy.snapshot import ScanMethod
+from app.privacy.template import Template, TemplateSetting, list_template, settings_by_template
+
+WEEKS = 26
+NEW_TEMPLATE_WEEK = 15
+"""From this week on platforms show the second version of their settings page, where the files have one."""
+
+ACCOUNTS = {
+    "ada@example.com": [
+        ("google", "Personal"),
+        ("linkedin", "Work"),
+        ("linkedin", "Old account"),
+        ("openai", "Personal"),
+    ],
+    "ben@example.com": [("google", "Family"), ("facebook", "Personal"), ("anthropic", "Work")],
+    "chiara@example.com": [
+        ("facebook", "Personal"),
+        ("linkedin", "Work"),
+        ("openai", "Work"),
+        ("anthropic", "Personal"),
+    ],
+}
+
+
+async def load(people: dict[str, Db], owner: Db, end: datetime, progress: Callable[[], None]) -> None:
+    """Scans of every demo person, week by week up to ``end``; ``people`` maps e-mail to a Db as that person."""
+    slugs = sorted({slug for accounts in ACCOUNTS.values() for slug, _ in accounts})
+    versions = {slug: await _versions(owner, slug) for slug in slugs}
+    start = end - timedelta(weeks=WEEKS - 1)
+    stories = [
+        Story(
+            people[email],
+            await _link(people[email], slug, label, start),
+            versions[slug],
+            Random(f"{email}/{slug}/{label}"),
+        )
+        for email, accounts in ACCOUNTS.items()
+        for slug, label in accounts
+    ]
+    for week in range(WEEKS):
+        if week in (0, NEW_TEMPLATE_WEEK):
+            for found in versions.values():
+                await _activate(owner, found[-1 if week else 0][0])
+        for story in stories:
+            await story.scan(week, start + timedelta(weeks=week))
+            progress()
+
+
+def size() -> int:
+    """How often ``load`` reports progress."""
+    return WEEKS * sum(len(accounts) for accounts in ACCOUNTS.values())
+
+
+Version = tuple[Template, list[TemplateSetting]]
+
+
+async def _versions(db: Db, slug: str) -> list[Version]:
+    """The templates of a platform, the oldest first, each with its settings."""
+    platform = await get_platform_by_slug(db, slug=slug)
+    assert platform is not None
+    templates = sorted(await list_template(db, platform_id=platform.id), key=lambda t: t.version)
+    settings = await settings_by_template.groups(db, template_ids=[t.id for t in templates])
+    return list(zip(templates, settings, strict=True))
+
+
+async def _activate(db: Db, template: Template) -> None:
+    async with db.transaction():
+        await lock_platform(db, id=template.platform_id)
+        await activate_version(db, template)
+
+
+async def _link(db: Db, slug: str, label: str, start: datetime) -> PlatformLink:
+    async with db.transaction():
+        found = await get_link_by_label(db, slug=slug, label=label)
+        return found or await link_account(db, platform_slug=slug, label=label, linked_at=start - timedelta(hours=1))
+
+
+class Story:
+    """One link's half year: what its settings are, week by week."""
+
+    def __init__(self, db: Db, link: PlatformLink, versions: list[Version], random: Random) -> None:
+        self.db, self.link, self.versions, self.random = db, link, versions, random
+        self.settings = versions[0][1]
+        self.values = {s.key: s.default_value for s in self.settings}
+        for setting in self.random.sample(self.settings, 4):
+            self.values[setting.key] = setting.recommended
+
+    async def scan(self, week: int, captured_at: datetime) -> None:
+        """Change what this week changes, and record what an extension would read."""
+        if week == NEW_TEMPLATE_WEEK:
+            self._follow(self.versions[-1][1])
+        acted = self._act()
+        unread = {s.key for s in self.random.sample(self.settings, 2)} if self.random.random() < 0.1 else set()
+        template, settings = self.versions[-1 if week >= NEW_TEMPLATE_WEEK else 0]
+        values = [
+            SettingValueInput(
+                key=s.key,
+                value=None if s.key in unread else self.values[s.key],
+                confidence=round(self.random.uniform(0.9, 1), 2),
+                user_action=s.key in acted,
+            )
+            for s in settings
+        ]
+        given = RecordSnapshotInput(
+            link_id=strawberry.ID(global_id("PlatformLink", str(self.link.id))),
+            captured_at=captured_at + timedelta(minutes=self.random.randrange(600)) - timedelta(minutes=600),
+            scan_method=ScanMethod.EXTENSION,
+            template_hash=template.structure_hash.hex(),
+            values=values,
+            idempotency_key=f"demo-{self.link.id}-{week}",
+        )
+        async with self.db.transaction():
+            await record(self.db, given)
+
+    def _follow(self, settings: list[TemplateSetting]) -> None:
+        """The platform shows another version: new settings come with their default, and a default may have flipped."""
+        before = {s.key: s for s in self.settings}
+        values = {}
+        for setting in settings:
+            old = before.get(setting.key)
+            value = self.values.get(setting.key, setting.default_value)
+            if old is not None and old.default_value != setting.default_value and value == old.default_value:
+                value = setting.default_value
+            if value not in setting.options and old is not None:
+                value = setting.options[old.options.index(value)] if value in old.options[: len(setting.options)] else value
+            values[setting.key] = value if value in setting.options else setting.default_value
+        self.settings, self.values = settings, values
+
+    def _act(self) -> set[str]:
+        """Now and then the person changes a setting; mostly to what is recommended, and not always seen doing it."""
+        if self.random.random() > 0.2:
+            return set()
+        setting = self.random.choice(self.settings)
+        value = setting.recommended if self.random.random() < 0.7 else self.random.choice(setting.options)
+        if value == self.values[setting.key]:
+            return set()
+        self.values[setting.key] = value
+        return {setting.key} if self.random.random() < 0.5 else set()

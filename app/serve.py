@@ -1,0 +1,80 @@
+"""Running the API server: what must hold before it takes requests, and the loop itself."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from contextlib import suppress
+
+import uvicorn
+
+from app.core.health import fetch_login
+from app.kit import migrate
+from app.kit.db import open_pool
+from app.kit.errors import SetupError
+from app.kit.log import log
+from app.server import create_app
+from app.settings import Settings
+
+
+async def check_login(url: str) -> None:
+    """Refuse a login that the policies do not hold back, and a cluster without our roles."""
+    pool = await open_pool(url, size=1, name="fivefold-api", statement_seconds=10)
+    try:
+        login = await fetch_login(pool)
+    finally:
+        await pool.close()
+    if login.missing_roles:
+        raise SetupError(f"The database lacks the role {login.missing_roles[0]}: run `fivefold bootstrap` as an administrator.")
+    if login.passes_policies:
+        raise SetupError(
+            f"{login.name} passes by the isolation of tenants: let DATABASE_URL of serve log in as fivefold_api, no administrator."
+        )
+
+
+def check_migrations(url: str) -> None:
+    """Refuse a database that lacks what this code needs, or that needs newer code."""
+    status = migrate.releases(url)
+    if status.pending_pre:
+        raise SetupError(
+            f"The database lacks {len(status.pending_pre)} migrations that this code needs, first {status.pending_pre[0]}: "
+            "run `fivefold migrate up`."
+        )
+    if status.too_old:
+        raise SetupError(f"The database needs release {status.minimum_release} or newer of this program.")
+    for name in status.pending_post:
+        log.warning("migration pending", migration=name)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises SetupError when the port is taken or the address is none of ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind((host, port))
+    except (OSError, OverflowError) as error:
+        opened.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise SetupError(f"Port {port} on {host} is in use: stop what uses it, or pass another --port.") from None
+        raise SetupError(f"Cannot listen on {host} port {port}: {error}.") from None
+    opened.listen(1024)
+    return opened
+
+
+def run(settings: Settings, opened: socket.socket, *, console_token: str | None = None) -> None:
+    """Serve until a signal comes; open requests are finished first."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings, console_token=console_token),
+            log_level="warning",
+            access_log=False,
+            lifespan="on",
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+    )
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has shut down
+        server.run(sockets=[opened])
+    if not server.started:
+        raise SetupError("The server could not start; the lines above say why.")
