@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,11 +47,17 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point: what an operator must put right is one sentence and exit code 1."""
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         cli(standalone_mode=True)
     except (SetupError, AppError) as error:
         err.print(f"fivefold: {error.message if isinstance(error, AppError) else error}", style="red", markup=False)
         sys.exit(1)
+
+
+def interrupt(number: int, frame: object) -> None:
+    """A service manager's signal ends the program as Ctrl-C does, so that what was started is stopped."""
+    raise KeyboardInterrupt
 
 
 def emit(value: Any, in_json: bool, line: Callable[[Any], str] = str) -> None:

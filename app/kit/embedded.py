@@ -23,6 +23,7 @@ while nobody holds the lock was orphaned by a kill: it is stopped cleanly and st
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import hashlib
 import importlib.util
@@ -36,6 +37,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -172,7 +174,7 @@ class Embedded:
     def _servers(self) -> list[int]:
         """Servers on this folder, known by their command line."""
         here = ("-D", str(self._cluster))
-        return [pid for pid, words in _processes().items() if here in zip(words, words[1:], strict=False)]
+        return [pid for pid, words in _processes().items() if here in pairwise(words)]
 
     def _backends(self) -> list[int]:
         """What may survive such a server, known by the cluster name in the process title."""
@@ -191,7 +193,7 @@ class Embedded:
             options = ["--username=postgres", "--encoding=UTF8", "--locale=C", "--auth=peer", "--no-instructions"]
             options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] + ["--no-sync"] * (not self._durable)
             words, arguments = _as_user(user)
-            made = subprocess.run(
+            made = subprocess.run(  # noqa: S603 - our own words
                 [*words, str(program("initdb")), "-D", str(new), *options],
                 cwd="/",
                 env=_environment(),
@@ -236,7 +238,7 @@ class Embedded:
         with log.open("ab") as output:
             start = output.tell()
             # its own session, so that a Ctrl-C in the terminal reaches us and not the server
-            self._process = process = subprocess.Popen(
+            self._process = process = subprocess.Popen(  # noqa: S603 - our own words
                 words,
                 cwd="/",
                 env=_environment(),
@@ -341,10 +343,9 @@ def _processes() -> dict[int, list[str]]:
 
 
 def _send(pid: int, what: signal.Signals) -> None:
-    try:
+    # gone already, or somebody else's: then the caller finds it still there and says so
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, what)
-    except (ProcessLookupError, PermissionError):
-        pass  # gone already, or somebody else's: then the caller finds it still there and says so
 
 
 def _wait_until(done: Callable[[], bool], seconds: float) -> None:

@@ -37,11 +37,11 @@ from app.kit.migration import ledger
 from app.kit.migration.files import Migration, Script, read
 from app.kit.migration.ledger import release
 from app.kit.migration.locks import Lock
-from app.kit.migration.review import FileReview, Finding, Review, StatementReview, review_files, squawk
+from app.kit.migration.review import FileReview, Finding, Review, StatementReview, review_files, show, squawk
 
 __all__ = [
     "Check", "FileReview", "Finding", "Lock", "Planned", "Releases", "Review", "StatementReview", "Status", "Step",
-    "down", "pending", "plan", "release", "releases", "review", "squawk", "status", "up", "verify",
+    "down", "pending", "plan", "release", "releases", "review", "show", "squawk", "status", "up", "verify",
 ]  # fmt: skip
 
 _RUN, _TRANSACTION = 5_502_735_001, 5_502_735_002  # advisory locks of this database: one run, one migration
@@ -200,18 +200,18 @@ def up(
     return done
 
 
-def down(url: str, id: str | None = None, *, on_step: OnStep | None = None, folder: Path | None = None) -> list[str]:
-    """Roll back the last applied migration, or everything from the last one down to and including ``id``."""
+def down(url: str, to: str | None = None, *, on_step: OnStep | None = None, folder: Path | None = None) -> list[str]:
+    """Roll back the last applied migration, or everything from the last one down to and including ``to``."""
     migrations = read(folder)
     done: list[str] = []
     with _session(url, migrations, "down", on_step) as (backend, applied):
-        if id is not None and id not in applied:
-            raise SetupError(f"Migration {id} is not applied, so there is nothing to roll back.")
+        if to is not None and to not in applied:
+            raise SetupError(f"Migration {to} is not applied, so there is nothing to roll back.")
         for migration in reversed(migrations):
             if migration.id in applied:
                 _run(url, backend, migration, "down", on_step)
                 done.append(migration.id)
-                if id in (None, migration.id):
+                if to in (None, migration.id):
                     break
     return done
 

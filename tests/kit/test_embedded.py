@@ -51,7 +51,7 @@ async def test_every_client_gets_in_as_any_role(server: Embedded) -> None:
     connection = await asyncpg.connect(url)
     assert await connection.fetchval("SELECT session_user") == "embedded p@ss/er"
     await connection.close()
-    told = subprocess.run(
+    told = subprocess.run(  # noqa: ASYNC221 - nothing else runs
         [embedded.program("psql"), url, "-Atc", "SELECT current_user"], capture_output=True, text=True, check=True
     )
     assert told.stdout.strip() == "embedded p@ss/er"
@@ -89,7 +89,8 @@ def test_long_and_odd_paths(tmp_path: Path) -> None:
     with Embedded.start(data, durable=False) as server:
         assert _ask(server.url(), "SELECT 1") == 1
         folder = Path(str(_ask(server.url(), "SHOW unix_socket_directories")))
-        assert folder.is_dir() and data not in folder.parents
+        assert folder.is_dir()
+        assert data not in folder.parents
     assert not folder.exists()
 
 
@@ -147,7 +148,7 @@ def test_half_made_cluster_is_made_again(tmp_path: Path) -> None:
 
 
 def test_interrupt_to_our_group_does_not_reach_the_server(tmp_path: Path) -> None:
-    holder, url = _hold(tmp_path / "data")
+    holder, _ = _hold(tmp_path / "data")
     os.killpg(holder.pid, signal.SIGINT)
     assert holder.wait() != 0
     # the interrupted process stopped it in good order on its way out, which a server hit by the signal itself
@@ -170,7 +171,7 @@ def test_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     data = tmp_path / "data"
     Embedded.start(data, durable=False).stop()
     (data / "cluster" / "PG_VERSION").write_text("15\n")
-    with pytest.raises(SetupError, match="did not start on .*: database files are incompatible with server"):
+    with pytest.raises(SetupError, match=r"did not start on .*: database files are incompatible with server"):
         Embedded.start(data)
     (data / "cluster" / "PG_VERSION").write_text("18\n")
     Embedded.start(data, durable=False).stop()
@@ -178,5 +179,5 @@ def test_server_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 def test_folder_that_cannot_be_used_says_why(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SetupError, match="PostgreSQL cannot run on .*: Not a directory"):
+    with pytest.raises(SetupError, match=r"PostgreSQL cannot run on .*: Not a directory"):
         Embedded.start(tmp_path / "file" / "data")

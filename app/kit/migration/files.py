@@ -25,7 +25,7 @@ from typing import Any
 
 import sqlparse
 from yoyo import migrations as yoyo
-from yoyo.exceptions import BadMigration
+from yoyo.topologicalsort import CycleError
 
 from app.kit.errors import SetupError
 from app.kit.house import root
@@ -104,8 +104,8 @@ def read(folder: Path | None = None) -> list[Migration]:
     found = {id_: _read_migration(folder, id_, set(ids), source) for id_, source in sources.items()}
     try:
         return [found[source.id] for source in yoyo.topological_sort(list(sources.values()))]
-    except BadMigration as error:
-        raise SetupError(f"{error}.") from None
+    except CycleError as error:
+        raise SetupError(f"These depend on each other in a circle: {', '.join(each.id for each in error.args[1])}.") from None
 
 
 def _check_name(name: str) -> None:
@@ -185,12 +185,11 @@ def _statements(text: str) -> Iterator[Statement]:
     allowed: list[dict[str, str]] = [{} for _ in spans]
     for number, line in enumerate(text.splitlines(), start=1):
         if match := _ALLOW.match(line):
+            # sqlparse counts a comment after a statement's last line to that statement: what comes next is meant
+            after = [i for i, (_, first, _) in enumerate(spans) if first > number][:1]
             around = [i for i, (_, first, last) in enumerate(spans) if first <= number <= last]
-            after = [i for i, (_, first, _) in enumerate(spans) if first > number]
-            # a comment that follows a statement's last line may be counted to it: what comes next is meant
-            target = after[0] if after and _only_comments(text, number, spans[after[0]][1]) else (around or [None])[0]
-            if target is not None:
-                allowed[target] |= dict.fromkeys(re.split(r"\s*,\s*", match[1]), match[2].strip())
+            for i in after if after and _only_comments(text, number, spans[after[0]][1]) else around:
+                allowed[i] |= dict.fromkeys(re.split(r"\s*,\s*", match[1]), match[2].strip())
     for (part, first, last), reasons in zip(spans, allowed, strict=True):
         yield Statement(part, first, last, reasons)
 

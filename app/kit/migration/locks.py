@@ -26,6 +26,7 @@ UNKNOWN = "UNKNOWN"
 
 _PART = r'(?:"(?:[^"]|"")+"|[a-z_]\w*)'
 NAME = rf"{_PART}(?:\.{_PART})*"
+_FOREIGN_KEY = rf"(?:CONSTRAINT ({_PART}) (?:FOREIGN KEY ?\([^)]*\) )?)?REFERENCES ({NAME})"
 _LIST = rf"{NAME}(?:\s*,\s*{NAME})*"
 
 
@@ -39,10 +40,11 @@ class Lock:
 
 @dataclass
 class Catalog:
-    """What the migrations say about each other: referenced tables by table, table by index."""
+    """What the migrations say: the tables that a table refers to, by constraint, and what belongs to which table."""
 
-    references: dict[str, set[str]] = field(default_factory=dict)
-    indexed: dict[str, str] = field(default_factory=dict)
+    references: dict[str, dict[str, str]] = field(default_factory=dict)  # table -> constraint -> table
+    indexed: dict[str, str] = field(default_factory=dict)  # index -> table
+    parents: dict[str, str] = field(default_factory=dict)  # partition -> partitioned table
 
     @classmethod
     def of(cls, migrations: Iterable[Migration]) -> Catalog:
@@ -52,7 +54,13 @@ class Catalog:
             for statement in migration.up.statements:
                 text = mask(statement.code)
                 if match := re.match(rf"(?:CREATE TABLE|ALTER TABLE)(?: IF (?:NOT )?EXISTS)?(?: ONLY)? ({NAME})", text, re.I):
-                    catalog.references.setdefault(match[1], set()).update(_references(text))
+                    known = catalog.references.setdefault(match[1], {})
+                    for name, other in re.findall(_FOREIGN_KEY, text, re.I):
+                        known[name or f"an unnamed one to {other}"] = other
+                if match := re.match(rf"CREATE TABLE (?:IF NOT EXISTS )?({NAME}) PARTITION OF ({NAME})", text, re.I):
+                    catalog.parents[match[1]] = match[2]
+                if match := re.match(rf"ALTER TABLE ({NAME}) ATTACH PARTITION ({NAME})", text, re.I):
+                    catalog.parents[match[2]] = match[1]
                 if match := re.match(_CREATE_INDEX, text, re.I):
                     schema = match["table"].rpartition(".")[0]
                     catalog.indexed[f"{schema}.{match['index']}" if schema else match["index"]] = match["table"]
@@ -64,6 +72,10 @@ _CREATE_INDEX = (
     rf"(?:(?P<index>(?!ON\b){NAME}) )?ON (?:ONLY )?(?P<table>{NAME})"
 )
 
+_NOT_TABLES = (
+    r"(?:SCHEMA|FUNCTION|PROCEDURE|ROUTINE|SEQUENCE|DATABASE|TYPE|DOMAIN|LANGUAGE|ALL|FOREIGN|LARGE|PARAMETER|TABLESPACE)"
+)
+
 # the first that matches decides; the group is the relation, or a list of them
 _KINDS: tuple[tuple[str, str], ...] = (
     (rf"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .*? ON ({NAME})", "SHARE ROW EXCLUSIVE"),
@@ -73,15 +85,16 @@ _KINDS: tuple[tuple[str, str], ...] = (
     (rf"DROP RULE .*? ON ({NAME})", "ACCESS EXCLUSIVE"),
     (rf"COMMENT ON (?:TABLE|VIEW|MATERIALIZED VIEW|SEQUENCE|INDEX) ({NAME}) IS", "SHARE UPDATE EXCLUSIVE"),
     (rf"COMMENT ON COLUMN ({_PART}(?:\.{_PART})?)\.{_PART} IS", "SHARE UPDATE EXCLUSIVE"),
-    (rf"COMMENT ON (?:CONSTRAINT|TRIGGER|POLICY|RULE) .*? ON (?!DOMAIN)({NAME}) IS", "SHARE UPDATE EXCLUSIVE"),
+    (rf"COMMENT ON (?:CONSTRAINT|TRIGGER|POLICY|RULE) .*? ON (?!DOMAIN)({NAME}) IS", "ACCESS SHARE"),
     (rf"INSERT INTO ({NAME})", "ROW EXCLUSIVE"),
     (rf"UPDATE (?:ONLY )?({NAME})", "ROW EXCLUSIVE"),
-    (rf"DELETE FROM (?:ONLY )?({NAME})", "ROW EXCLUSIVE"),
+    (rf"DELETE FROM (?:ONLY )?({NAME})", "ROW EXCLUSIVE"),  # noqa: S608 - a pattern
     (rf"MERGE INTO (?:ONLY )?({NAME})", "ROW EXCLUSIVE"),
     (rf"TRUNCATE (?:TABLE )?(?:ONLY )?({_LIST})", "ACCESS EXCLUSIVE"),
     (rf"DROP (?:TABLE|VIEW|MATERIALIZED VIEW|SEQUENCE) (?:IF EXISTS )?({_LIST})", "ACCESS EXCLUSIVE"),
     (rf"ALTER (?:VIEW|MATERIALIZED VIEW) (?:IF EXISTS )?({NAME})", "ACCESS EXCLUSIVE"),
     (rf"ALTER SEQUENCE (?:IF EXISTS )?({NAME})", "SHARE ROW EXCLUSIVE"),
+    (rf"(?:GRANT|REVOKE) .*? ON (?:TABLE )?(?!{_NOT_TABLES} )({_LIST}) (?:TO|FROM) ", "ACCESS SHARE"),
     (rf"CREATE STATISTICS .*? FROM ({NAME})", "SHARE UPDATE EXCLUSIVE"),
     (rf"REFRESH MATERIALIZED VIEW CONCURRENTLY ({NAME})", "EXCLUSIVE"),
     (rf"REFRESH MATERIALIZED VIEW ({NAME})", "ACCESS EXCLUSIVE"),
@@ -139,7 +152,7 @@ def _rank(mode: str) -> int:
 
 def _locks(text: str, catalog: Catalog) -> Iterator[Lock]:
     if match := re.match(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?({NAME})(?: \*)? (.*)", text, re.I):
-        yield from _alter_table(match[1], match[2])
+        yield from _alter_table(match[1], match[2], catalog)
     elif re.match(r"CREATE (?:UNLOGGED |TEMP(?:ORARY)? )*TABLE\b", text, re.I):
         yield from _create_table(text)
     elif match := re.match(_CREATE_INDEX, text, re.I):
@@ -163,8 +176,8 @@ def _by_kind(text: str, catalog: Catalog) -> Iterator[Lock]:
             for name in _names(match[1]):
                 yield Lock(mode, name)
                 if re.match(r"DROP TABLE", text, re.I):
-                    for other in sorted(catalog.references.get(name, set()) - {name}):
-                        yield Lock("ACCESS EXCLUSIVE", other)
+                    others = {*catalog.references.get(name, {}).values(), catalog.parents.get(name, name)}
+                    yield from (Lock("ACCESS EXCLUSIVE", other) for other in sorted(others - {name}))
             break
     if re.match(r"(?:SELECT|WITH|INSERT|UPDATE|DELETE|MERGE|CREATE (?:OR REPLACE )?(?:MATERIALIZED )?VIEW)\b", text, re.I):
         yield from _sources(text)
@@ -184,11 +197,14 @@ def _sources(text: str) -> Iterator[Lock]:
             yield Lock(UNKNOWN, f"what {match[1]}() touches")
 
 
-def _alter_table(table: str, rest: str) -> Iterator[Lock]:
+def _alter_table(table: str, rest: str, catalog: Catalog) -> Iterator[Lock]:
     for command in _split(rest):
         yield Lock(next((mode for p, mode in _SUBCOMMANDS if re.match(p, command, re.I)), "ACCESS EXCLUSIVE"), table)
         for other in _references(command):
             yield Lock("SHARE ROW EXCLUSIVE", other)
+        if match := re.match(rf"DROP CONSTRAINT (?:IF EXISTS )?({_PART})", command, re.I):
+            other = catalog.references.get(table, {}).get(match[1], table)
+            yield Lock("ACCESS EXCLUSIVE", other)
         if match := re.match(rf"(?:ATTACH|DETACH) PARTITION ({NAME})", command, re.I):
             yield Lock("ACCESS EXCLUSIVE", match[1])
         if match := re.match(rf"(?:NO )?INHERIT ({NAME})", command, re.I):

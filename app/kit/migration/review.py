@@ -86,6 +86,22 @@ class Review:
         return [finding for finding in (*self.up.findings, *self.rollback.findings) if finding.explained is None]
 
 
+def show(review: Review) -> str:
+    """The review as text for a terminal: each file, the locks of its statements, the findings."""
+    lines = [f"=== {review.id} ({review.phase})"]
+    for side in (review.up, review.rollback):
+        lines += ["", f"--- {side.file}", "", side.sql.rstrip(), ""]
+        taken = [(statement.line, lock) for statement in side.statements for lock in statement.locks]
+        lines += [f"    lock     line {line}: {lock.mode} on {lock.relation}" for line, lock in taken]
+        lines += [] if taken else ["    lock     none on what exists before it"]
+        for finding in side.findings:
+            word, text = ("FINDING", finding.message) if finding.explained is None else ("allowed", finding.explained)
+            lines.append(f"    {word}  line {finding.line}: {finding.rule}: {text}")
+    if squawk() is None:
+        lines.append("    squawk is not installed: only the house's own rules were checked")
+    return "\n".join([*lines, ""])
+
+
 def squawk() -> str | None:
     """The path of squawk, beside this Python or on the PATH; None where it is not installed."""
     beside = Path(sys.executable).with_name("squawk")
@@ -137,7 +153,7 @@ def _made(up: Script) -> set[tuple[str, str]]:
     made: set[tuple[str, str]] = set()
     for statement in up.statements:
         code = mask(statement.code)
-        if match := re.match(rf"CREATE {_OBJECT}{_KIND} {_OBJECT}({NAME})(?: .*? ON ({NAME}))?", code, re.I | re.S):
+        if match := re.match(rf"CREATE {_OBJECT}{_KIND} {_OBJECT}({NAME})(?: (?:.*? )?ON ({NAME}))?", code, re.I | re.S):
             kind, name, table = match[1].upper(), match[2], match[3]
             if kind == "INDEX" and table and "." in table:
                 name = f"{table.rpartition('.')[0]}.{name}"
@@ -215,9 +231,11 @@ def _ask_squawk(migrations: list[Migration]) -> list[Finding]:
         chosen = [migration for migration in migrations if migration.transactional is transactional]
         if not program or not chosen:
             continue
-        paths = [str(script.path) for migration in chosen for script in (migration.up, migration.rollback)]
-        words = [program, *_SQUAWK, *(["--assume-in-transaction"] if transactional else []), *paths]
-        said = subprocess.run(words, capture_output=True, text=True)
+        scripts = [script.path for migration in chosen for script in (migration.up, migration.rollback)]
+        words = [program, *_SQUAWK, *(["--assume-in-transaction"] if transactional else [])]
+        # bare names: it takes a path for a pattern, and finds nothing below a folder with a bracket in its name
+        words += [path.name for path in scripts]
+        said = subprocess.run(words, capture_output=True, text=True, cwd=scripts[0].parent)  # noqa: S603 - our own words
         try:
             told = json.loads(said.stdout or "[]")
         except json.JSONDecodeError:
