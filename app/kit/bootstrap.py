@@ -81,7 +81,7 @@ def connect(url: str, *, database: str | None = None, **options: str) -> psycopg
         raise SetupError(f"The database URL cannot be read: it looks like {shape}.") from None
     settings = [f"-c {name}={_escape(value)}" for name, value in options.items()]
     joined = " ".join([str(given.get("options") or ""), *settings]).strip()
-    values: dict[str, Any] = {"connect_timeout": 10, "application_name": "fivefold migrate", **given}
+    values: dict[str, Any] = {"connect_timeout": 10, "application_name": "fivefold", **given}
     values |= {"dbname": database} if database else {}
     values |= {"options": joined} if joined else {}
     try:

@@ -1,6 +1,7 @@
 """Bootstrap: idempotent, without superuser where it can be, and a guard that keeps the audit standing."""
 
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,12 @@ LOW, MIDDLE, HIGH = (f"{digit}0000000-0000-0000-0000-000000000000" for digit in 
 
 
 @pytest.fixture
-def database(server: Embedded, request: pytest.FixtureRequest) -> str:
+def database(server: Embedded) -> Iterator[str]:
     """The name of a new database that bootstrap has made."""
-    name = "bootstrap_" + str(request.node.name)[:40].replace("[", "_").replace("]", "")
+    name = f"bootstrap_{uuid.uuid4().hex}"
     bootstrap.run(server.url(name))
-    return name
+    yield name
+    _one(server.url(), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -97,9 +99,9 @@ def test_makes_database_roles_and_settings(server: Embedded, database: str) -> N
 
 
 def test_strangers_may_not_connect(server: Embedded, database: str) -> None:
-    _one(server.url(), "CREATE ROLE stranger LOGIN")
+    _one(server.url(), "CREATE ROLE bootstrap_stranger LOGIN")
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        _one(server.url(database, "stranger"), "SELECT 1")
+        _one(server.url(database, "bootstrap_stranger"), "SELECT 1")
 
 
 def test_only_the_migrator_may_become_the_owner_and_only_by_asking(server: Embedded, database: str) -> None:
@@ -150,7 +152,7 @@ def test_without_superuser(tmp_path: Path) -> None:
 
 
 def test_database_that_belongs_to_somebody_else(server: Embedded) -> None:
-    _one(server.url(), "CREATE ROLE somebody LOGIN", "CREATE DATABASE theirs OWNER somebody")
+    _one(server.url(), "CREATE ROLE bootstrap_somebody LOGIN", "CREATE DATABASE theirs OWNER bootstrap_somebody")
     bootstrap.run(server.url("theirs"))
     question = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'migration'"
     assert _one(server.url("theirs"), question) == "fivefold_owner"
@@ -162,9 +164,9 @@ def test_role_that_may_not_gets_one_sentence(server: Embedded, database: str) ->
         bootstrap.run(server.url(database, "fivefold_api"))
     with pytest.raises(SetupError, match="database of its own, not postgres"):
         bootstrap.run(server.url("postgres"))
-    _one(server.url(), "CREATE ROLE nothing LOGIN")
+    _one(server.url(), "CREATE ROLE bootstrap_nothing LOGIN")
     with pytest.raises(SetupError, match=r"may not do this .*: permission denied"):
-        bootstrap.run(server.url("bootstrap_never_made", "nothing"))
+        bootstrap.run(server.url("bootstrap_never_made", "bootstrap_nothing"))
 
 
 @pytest.mark.parametrize(

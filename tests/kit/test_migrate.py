@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def url(server: Embedded, request: pytest.FixtureRequest) -> str:
+def url(server: Embedded) -> Iterator[str]:
     """The migrator's URL of a new database."""
-    name = "migrate_" + str(request.node.name)[:40].replace("[", "_").replace("]", "").replace(" ", "_")
+    name = f"migrate_{uuid.uuid4().hex}"
     bootstrap.run(server.url(name))
-    return server.url(name, "fivefold_migrator")
+    yield server.url(name, "fivefold_migrator")
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def _ask(url: str, question: str) -> Any:
@@ -120,9 +123,10 @@ def _start(url: str, folder: Path, moment: str = "") -> "subprocess.Popen[str]":
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root)
 
 
-def _check_complete(url: str) -> None:
-    assert _ask(url, "SELECT array_agg(id ORDER BY id) FROM migration.ledger") == [A, B, C, D]
-    assert _ask(url, "SELECT array_agg(migration_id::text ORDER BY 1) FROM migration._yoyo_migration") == [A, B, C, D]
+def _check_complete(url: str, *more: str) -> None:
+    assert _ask(url, "SELECT array_agg(id ORDER BY id) FROM migration.ledger") == [A, B, C, D, *more]
+    marked = _ask(url, "SELECT array_agg(migration_id::text ORDER BY migration_id) FROM migration._yoyo_migration")
+    assert marked == [A, B, C, D, *more]
     assert _ask(url, "SELECT count(*) FROM migration.yoyo_lock") == 0
     assert _ask(url, "SELECT count(*) FROM shop.item") == 10
     assert _ask(url, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'shop.item_name_idx'::regclass") is True
@@ -348,19 +352,40 @@ def test_kill_at_a_named_moment(url: str, folder: Path, moment: str) -> None:
     assert migrate.down(url, A, folder=folder) == [D, C, B, A]
 
 
-def test_kill_during_a_long_statement(url: str, folder: Path) -> None:
-    migrate.up(url, folder=folder)
+def _hold_up(url: str, folder: Path) -> tuple[str, psycopg.Connection[Any]]:
+    """A migration whose statement lasts as long as the returned connection stays open, and a moment longer."""
     slow = "20300104_01_pre_shop_wait_item"
-    _write(folder, slow, "ALTER TABLE shop.item ADD COLUMN x int;\nSELECT pg_sleep(1.5);\n", "SELECT 1;\n")
-    run = _start(url, folder)
+    up = "ALTER TABLE shop.item ADD COLUMN x int;\nSELECT pg_advisory_xact_lock(7), pg_sleep(0.2);\n"
+    _write(folder, slow, up, "SELECT 1;\n", header=f"-- depends: {D}\n")
+    _change(f"{slow}.sql", "lock_timeout = '3s'", "lock_timeout = '60s'")(folder)
+    holder = psycopg.connect(url, autocommit=True)
+    holder.execute("SELECT pg_advisory_lock(7)")
+    return slow, holder
+
+
+def _read_until(run: "subprocess.Popen[str]", line: str) -> None:
     assert run.stdout is not None
-    while run.stdout.readline().strip() != f"statement {slow} 4":
-        pass
+    for said in run.stdout:
+        if said.strip() == line:
+            return
+    raise AssertionError(f"never said {line}: {run.communicate()}")
+
+
+def test_kill_during_a_long_statement(url: str, folder: Path) -> None:
+    slow, holder = _hold_up(url, folder)
+    run = _start(url, folder)
+    _read_until(run, f"statement {slow} 4")
     run.kill()
     run.communicate()
     stages: list[str] = []
-    assert migrate.up(url, folder=folder, on_step=lambda step: stages.append(step.stage)) == [slow]
-    assert "waiting" in stages  # for the orphaned backend, which goes on sleeping on its locks
+
+    def on_step(step: migrate.Step) -> None:
+        stages.append(step.stage)
+        if step.stage == "waiting":  # for the orphaned backend, which goes on and keeps its lock on the table
+            holder.close()
+
+    assert migrate.up(url, folder=folder, on_step=on_step) == [slow]
+    assert "waiting" in stages
     assert _ask(url, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'shop.item'::regclass AND attname = 'x'") == 1
 
 
@@ -402,14 +427,17 @@ def test_invalid_index_of_a_failed_attempt_is_built_again(url: str, folder: Path
 
 
 def test_two_runs_at_once(url: str, folder: Path) -> None:
-    slow = "20300101_03_pre_shop_wait_item"
-    _write(folder, slow, "SELECT pg_sleep(0.3);\n", "SELECT 1;\n", header=f"-- depends: {B}\n")
-    runs = [_start(url, folder) for _ in range(3)]
-    said = [run.communicate() for run in runs]
-    assert [run.returncode for run in runs] == [0, 0, 0], said
-    results = [out.splitlines()[-1] for out, _ in said]
-    assert sorted(results) == sorted(["[]", "[]", str([A, B, slow, C, D])])
-    assert any("waiting" in out for out, _ in said)
+    slow, holder = _hold_up(url, folder)
+    first = _start(url, folder)
+    _read_until(first, f"statement {slow} 4")
+    others = [_start(url, folder) for _ in range(2)]
+    for other in others:
+        _read_until(other, "waiting  0")
+    holder.close()
+    said = [run.communicate() for run in (first, *others)]
+    assert [run.returncode for run in (first, *others)] == [0, 0, 0], said
+    assert [out.splitlines()[-1] for out, _ in said] == [str([A, B, C, D, slow]), "[]", "[]"]
+    _check_complete(url, slow)
 
 
 # --- who may, and what cannot be reached
