@@ -30,6 +30,11 @@ class Schema(strawberry.Schema):
         """Nothing: see app/server.py."""
 
 
+def read(source: object, name: str) -> object:
+    """A column of a row that came as a dictionary, or an attribute of an object."""
+    return source[name] if isinstance(source, dict) else getattr(source, name)
+
+
 def build() -> Schema:
     """The schema of all products."""
     types: list[Any] = [ErrorCode, *NODE_TYPES.values()]
@@ -37,7 +42,7 @@ def build() -> Schema:
         query=merge_types("Query", tuple(t for product in PRODUCTS for t in product.queries)),
         mutation=merge_types("Mutation", tuple(t for product in PRODUCTS for t in product.mutations)),
         types=types,
-        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
+        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True, default_resolver=read),
         extensions=[ParserCache, ValidationCache],
     )
 

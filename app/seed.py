@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
-from app.core.account import Account, create_account, get_account_by_email
+from app.core.account import Account, create_account, get_account_by_email, insert_account
 from app.core.curator import insert_curator
 from app.core.workspace import get_personal_workspace
 from app.kit.context import Actor
 from app.kit.db import Db, Pool, open_as
 from app.kit.errors import SetupError
+from app.kit.token import ISSUER
 from app.privacy import curated
 from app.privacy import demo as privacy_demo
 
@@ -53,8 +54,12 @@ async def load_demo(url: str, progress: Progress) -> list[str]:
         finally:
             for person in people.values():
                 await person.close()
-        curator = await _person(db, *CURATOR)  # last: it says that the rest is complete
-        async with db.transaction():
+        async with db.transaction():  # last, and at once: the curator says that the rest is complete
+            email, display_name, locale, time_zone = CURATOR
+            curator = await insert_account(
+                db, email=email, display_name=display_name, locale=locale, time_zone=time_zone, issuer=ISSUER
+            )
+            assert curator is not None
             await insert_curator(db, curator_id=curator.id)
         return [*lines, f"people: {', '.join(account.email for account in accounts)}; curator: {curator.email}"]
 

@@ -18,9 +18,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import PreExecutionError
-from strawberry.types.graphql import OperationType
 
 from app.core.health import find_problems
 from app.core.identity import authenticate
@@ -28,6 +26,7 @@ from app.kit import console
 from app.kit.context import Context
 from app.kit.db import Db, Pool, open_pool
 from app.kit.errors import AppError, ErrorCode
+from app.kit.executor import Executor
 from app.kit.http import GraphQLRequest, answer, read_request, refuse
 from app.kit.log import log
 from app.kit.token import KeyRing
@@ -73,6 +72,7 @@ query Dashboard {
 def create_app(settings: Settings, *, console_token: str | None = None) -> Starlette:
     """The ASGI application. ``console_token`` is prefilled in GraphiQL: for the demo on loopback only."""
     keys = KeyRing(settings.jwt_keys)
+    executor = Executor(schema)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -92,7 +92,7 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
             return console.page(endpoint="/graphql", token=console_token, example=EXAMPLE)
         if request.method != "POST":
             return refuse(AppError(ErrorCode.BAD_REQUEST, "Send GraphQL requests with POST."))
-        return await _graphql(request, request.app.state.pool, keys)
+        return await _graphql(request, request.app.state.pool, keys, executor)
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "ok", "version": version("fivefold"), "schema": SCHEMA_HASH})
@@ -129,7 +129,7 @@ def origin_pattern(origins: list[str]) -> str:
     return "|".join(re.escape(origin).replace(r":\*", r":\d+") for origin in origins) or r"(?!)"
 
 
-async def _graphql(request: Request, pool: Pool, keys: KeyRing) -> Response:
+async def _graphql(request: Request, pool: Pool, keys: KeyRing, executor: Executor) -> Response:
     """One request: who calls, what is asked, one connection for it, the answer, one line in the log."""
     started = time.perf_counter()
     request_id = _request_id(request)
@@ -142,7 +142,9 @@ async def _graphql(request: Request, pool: Pool, keys: KeyRing) -> Response:
             )
             asked = await read_request(request)
             db = Db(pool, actor, request_id)
-            response = await _execute(asked, Context(actor, db, request_id, NODE_TYPES, SCOPES))
+            context = Context(actor, db, request_id, NODE_TYPES, SCOPES)
+            result = await executor.execute(asked.query, asked.variables, asked.operation_name, context)
+            response = answer(result, executed=not isinstance(result, PreExecutionError))
         except AppError as error:
             response = refuse(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, its text is not for clients
@@ -160,20 +162,6 @@ async def _graphql(request: Request, pool: Pool, keys: KeyRing) -> Response:
             statements=db.statements if db else [],
         )
     return response
-
-
-async def _execute(asked: GraphQLRequest, context: Context) -> Response:
-    try:
-        result = await schema.execute(
-            asked.query,
-            variable_values=asked.variables,
-            operation_name=asked.operation_name,
-            context_value=context,
-            allowed_operation_types=(OperationType.QUERY, OperationType.MUTATION),
-        )
-    except (CannotGetOperationTypeError, InvalidOperationTypeError):
-        raise AppError(ErrorCode.BAD_REQUEST, "The document has no such operation. Check `operationName`.") from None
-    return answer(result, executed=not isinstance(result, PreExecutionError))
 
 
 def _request_id(request: Request) -> UUID:

@@ -46,7 +46,11 @@ async def claim(db: Db, field: str, key: str, given: Any) -> Idempotency | None:
     """
     if not 1 <= len(key) <= 200:
         raise AppError(ErrorCode.BAD_INPUT, "An idempotency key has 1 to 200 characters.", field="idempotencyKey")
-    input_hash = hashlib.sha256(orjson.dumps(given, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)).digest()
+    try:
+        input_hash = hashlib.sha256(orjson.dumps(given, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)).digest()
+    except TypeError:
+        message = "The input holds a number of more than 64 bits, or is nested too deeply. Send something simpler."
+        raise AppError(ErrorCode.BAD_INPUT, message) from None
     if await insert_idempotency(db, field=field, key=key, input_hash=input_hash):
         return None
     found = await get_idempotency(db, field=field, key=key)

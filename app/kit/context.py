@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ OPERATOR = Actor(account_id=SYSTEM_ID, workspace_id=SYSTEM_ID, role="owner")
 class Context:
     """What every resolver gets as ``info.context``. ``loaders`` are the edges in flight, see app/kit/edge.py.
 
+    ``outcomes`` are root fields that the planned executor has run before it gave up: they are not run again.
     ``node_types`` and ``scopes`` are what the products offer together, see app/schema.py.
     """
 
@@ -46,6 +48,7 @@ class Context:
     node_types: Mapping[str, type[Node]]
     scopes: frozenset[str]
     loaders: dict[Any, Any] = field(default_factory=dict)
+    outcomes: dict[str | int, Future[Any]] = field(default_factory=dict)
 
 
 Info = strawberry.Info[Context, None]

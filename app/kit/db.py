@@ -39,6 +39,7 @@ async def open_pool(url: str, *, size: int, name: str, statement_seconds: float,
             min_size=min(2, size),
             max_size=size,
             init=_prepare_connection,
+            record_class=Row,
             statement_cache_size=500,
             server_settings={
                 "application_name": name,
@@ -61,12 +62,28 @@ async def _prepare_connection(connection: asyncpg.Connection) -> None:
     await connection.execute("SELECT 1")
 
 
+class Row(asyncpg.Record):
+    """A row as it came: ``row["label"]`` where speed counts, ``row.label`` where a rule reads it as its class."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
 class Db:
-    """The database as one caller sees it, for the length of one operation. Close it with ``close()``."""
+    """The database as one caller sees it, for the length of one operation. Close it with ``close()``.
+
+    ``keep_rows``: rows that are only shown may stay as they came, see app/kit/executor.py.
+    """
 
     def __init__(self, pool: Pool, actor: Actor, request_id: UUID) -> None:
         self.actor = actor
         self.statements: list[str] = []
+        self.keep_rows = False
         self._pool = pool
         self._identity = _identity(actor, request_id)
         self._connection: Connection | None = None
@@ -75,7 +92,7 @@ class Db:
 
     async def fetch(self, statement: Statement, args: dict[str, Any]) -> list[asyncpg.Record]:
         """Run a statement in the open transaction, or in a reading one that it begins. Raises AppError."""
-        given = {"workspace_id": self.actor.workspace_id, "account_id": self.actor.account_id, **args}
+        given = {**args, "workspace_id": self.actor.workspace_id, "account_id": self.actor.account_id}
         text, params = statement.variant(frozenset(p for p in statement.optional if args.get(p) is not None))
         self.statements.append(statement.id)
         async with self._turn, _translated():
@@ -98,6 +115,11 @@ class Db:
             raise
         async with self._turn, _translated():
             await self._end("COMMIT")
+
+    async def restart(self) -> None:
+        """Leave a reading transaction that may have failed; the next statement begins another."""
+        async with self._turn, _translated():
+            await self._end("ROLLBACK")
 
     async def close(self) -> None:
         """End what is open and give the connection back clean, also when the request was cancelled."""
@@ -175,7 +197,9 @@ async def _translated() -> AsyncIterator[None]:
         known = CONSTRAINTS.get(error.constraint_name or "")
         if known is None:
             raise
-        raise AppError(known.code, known.message, field=(known.extensions or {}).get("field")) from error
+        raise known.copy() from error
+    except (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError) as error:
+        raise AppError(ErrorCode.BAD_INPUT, "A text contains the character NUL, which no text may. Remove it.") from error
     except asyncpg.QueryCanceledError as error:
         raise AppError(ErrorCode.TIMED_OUT, "The database took too long. Ask for less, or try again later.") from error
     except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError, asyncpg.AdminShutdownError,

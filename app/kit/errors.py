@@ -48,6 +48,10 @@ class AppError(GraphQLError):
         super().__init__(message, extensions={"code": code.value} | ({"field": field} if field else {}))
         self.code = code
 
+    def copy(self) -> AppError:
+        """The same error, fresh: executors write the path of a field into the one they raise."""
+        return AppError(self.code, self.message, field=(self.extensions or {}).get("field"))
+
 
 class SetupError(Exception):
     """What an operator must put right before the program can run: one sentence, no traceback, exit code 1."""

@@ -155,6 +155,8 @@ Resolver = TypeVar("Resolver", bound=Callable[..., Awaitable[Any]])
 def _field(resolver: Resolver, scopes: frozenset[str], roles: frozenset[str] | None, curator: bool) -> Any:
     @functools.wraps(resolver)
     async def guarded(self: Any, info: Info, **args: Any) -> Any:
+        if info.context.outcomes and info.path.key in info.context.outcomes:
+            return info.context.outcomes.pop(info.path.key).result()
         _authorize(info.context.actor, scopes, roles, curator)
         return await resolver(self, info, **args)
 

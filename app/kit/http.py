@@ -94,9 +94,9 @@ def describe(error: GraphQLError, *, executed: bool) -> dict[str, Any]:
         shown = {"message": original.message, "extensions": dict(original.extensions or {})}
     elif not executed and isinstance(original, RecursionError):
         shown = {"message": "The document is nested too deeply.", "extensions": {"code": ErrorCode.BAD_DOCUMENT.value}}
-    elif not executed and error.original_error is None:
+    elif not executed and isinstance(original, GraphQLError | ValueError):  # ValueError: a scalar refused a literal
         shown = {"message": error.message, "extensions": {"code": ErrorCode.BAD_DOCUMENT.value}}
-    elif error.original_error is None and not error.path:
+    elif isinstance(original, GraphQLError) and not error.path:
         shown = {"message": error.message, "extensions": {"code": ErrorCode.BAD_VARIABLES.value}}
     else:
         log.error("field failed", path=error.path, exc_info=original)
@@ -110,4 +110,5 @@ def describe(error: GraphQLError, *, executed: bool) -> dict[str, Any]:
 
 
 def _json(content: dict[str, Any], status: int, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(content), status, headers, media_type="application/json")
+    body = orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)  # str: asyncpg's own kind of UUID
+    return Response(body, status, headers, media_type="application/json")

@@ -11,32 +11,50 @@ import orjson
 import strawberry
 
 from app.kit.errors import AppError, ErrorCode
+from app.kit.graphql import field
+from app.kit.sql import Keyset
 
 if TYPE_CHECKING:
     from app.kit.db import Db
-    from app.kit.sql import Keyset, Paged
+    from app.kit.sql import Paged
 
 T = TypeVar("T")
 
 MAX_PAGE = 100
 
 
+@strawberry.type(name="Edge", description="A row of a page and the cursor behind it.")
+class PageEdge(Generic[T]):
+    """One row of a page. Its cursor is made when it is asked for."""
+
+    keyset: strawberry.Private[Keyset]
+
+    node: T
+
+    @field(description="Pass it as `after` to go on behind this row.")
+    def cursor(self) -> str:
+        """The row's values of the keyset's columns."""
+        return encode_cursor([getattr(self.node, column) for column, _ in self.keyset])
+
+
 @strawberry.type(description="Where a page ends and whether more follows.")
 class PageInfo:
     """Relay's PageInfo; pages only go forward, so ``has_previous_page`` tells whether a cursor was given."""
 
+    edges: strawberry.Private[list[Any]]
+
     has_next_page: bool
     has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None
 
+    @field(description="Cursor of the first row.")
+    def start_cursor(self) -> str | None:
+        """None on an empty page."""
+        return self.edges[0].cursor() if self.edges else None
 
-@strawberry.type(name="Edge", description="A row of a page and the cursor behind it.")
-class PageEdge(Generic[T]):
-    """One row of a page."""
-
-    cursor: str
-    node: T
+    @field(description="Cursor of the last row: pass it as `after` for the next page.")
+    def end_cursor(self) -> str | None:
+        """None on an empty page."""
+        return self.edges[-1].cursor() if self.edges else None
 
 
 @strawberry.type(name="Connection", description="One page of a longer list.")
@@ -85,16 +103,9 @@ def keyset_arguments(keyset: Keyset, after: str | None) -> dict[str, Any]:
 
 def cut(rows: list[T], keyset: Keyset, first: int, after: str | None) -> Page[T]:
     """The page of rows that were fetched one more than asked."""
-    edges = [PageEdge(cursor=encode_cursor([getattr(row, column) for column, _ in keyset]), node=row) for row in rows[:first]]
-    return Page(
-        edges=edges,
-        page_info=PageInfo(
-            has_next_page=len(rows) > first,
-            has_previous_page=after is not None,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        ),
-    )
+    edges = [PageEdge(keyset=keyset, node=row) for row in rows[:first]]
+    info = PageInfo(edges=edges, has_next_page=len(rows) > first, has_previous_page=after is not None)
+    return Page(edges=edges, page_info=info)
 
 
 async def page(statement: Paged[T], db: Db, first: int, after: str | None, **args: Any) -> Page[T]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cache
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_args
 
 from app.kit.house import root
 
@@ -191,7 +191,8 @@ class Paged(Bound[Row]):
 
     async def rows(self, db: Db, **args: Any) -> list[Row]:
         """The rows behind ``:after_<column>``, ``:limit`` at most. See app/kit/page.py."""
-        return [make(self.row, record) for record in await db.fetch(self.statement, args)]
+        records = await db.fetch(self.statement, args)
+        return cast("list[Row]", records) if db.keep_rows else [make(self.row, record) for record in records]
 
 
 @dataclass(frozen=True)
@@ -202,12 +203,20 @@ class PerKey(Bound[Row]):
 
     async def groups(self, db: Db, **args: Any) -> list[list[Row]]:
         """The rows of each key, in the order of the keys. Every array has one element per key."""
+        return [[self._make(record) for record in group] for group in await self.records(db, **args)]
+
+    async def records(self, db: Db, **args: Any) -> list[list[Record]]:
+        """As ``groups``, the rows as they came: for what only shows them."""
         size = max(len(value) for value in args.values() if isinstance(value, list | tuple))
-        found: list[list[Row]] = [[] for _ in range(size)]
+        found: list[list[Record]] = [[] for _ in range(size)]
         for record in await db.fetch(self.statement, args):
-            values = dict(record)
-            found[values.pop("position") - 1].append(make(self.row, values))
+            found[record["position"] - 1].append(record)
         return found
+
+    def _make(self, record: Record) -> Row:
+        values = dict(record)
+        del values["position"]
+        return make(self.row, values)
 
     async def __call__(self, db: Db, **args: Any) -> list[Row | None]:
         """The one row of each key, or None."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from app.kit.db import Db
 from app.kit.errors import SetupError
@@ -27,6 +26,8 @@ from app.privacy.template import (
 
 DATA = Path(__file__).parent / "data"
 
+Model = TypeVar("Model", bound=BaseModel)
+
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Option = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Link = Annotated[str, StringConstraints(pattern=r"^https://\S+$", max_length=500)]
@@ -36,7 +37,7 @@ class CuratedConfig(ConfigContent):
     """A ``[[config]]`` of platform.toml."""
 
     version: int = Field(ge=1)
-    valid_from: datetime
+    valid_from: AwareDatetime
 
 
 class CuratedSetting(BaseModel):
@@ -59,7 +60,7 @@ class CuratedSetting(BaseModel):
     @classmethod
     def upper_type(cls, values: Any) -> Any:
         """Files say toggle, the API TOGGLE."""
-        return values | {"type": str(values.get("type")).upper()}
+        return values | {"type": str(values.get("type")).upper()} if isinstance(values, dict) else values
 
     @model_validator(mode="after")
     def fits(self) -> CuratedSetting:
@@ -90,6 +91,10 @@ class CuratedTemplate(BaseModel):
             raise ValueError(f"keys repeat: {', '.join(repeated)}")
         return self
 
+    def hash(self) -> bytes:
+        """Of its structure, as in the database."""
+        return structure_hash((s.key, s.type, s.options) for s in self.setting)
+
 
 class CuratedPlatform(BaseModel):
     """platform.toml, with its templates by version."""
@@ -119,27 +124,44 @@ class CuratedPlatform(BaseModel):
 def read(data: Path = DATA) -> list[CuratedPlatform]:
     """All curated platforms, by slug. Raises SetupError, which names the file and what is wrong."""
     found = []
-    for folder in sorted(path.parent for path in data.glob("*/platform.toml")):
-        templates = sorted(folder.glob("template-*.toml"))
-        try:
-            document = tomllib.loads((folder / "platform.toml").read_text(encoding="utf-8"))
-            document["template"] = [tomllib.loads(path.read_text(encoding="utf-8")) for path in templates]
-            platform = CuratedPlatform.model_validate(document)
-        except (tomllib.TOMLDecodeError, ValidationError) as error:
-            raise SetupError(f"app/privacy/data/{folder.name}: {error}") from error
+    for folder in sorted(path for path in data.iterdir() if path.is_dir()):
+        templates = []
+        for file in sorted(folder.glob("template-*.toml"), key=lambda path: (len(path.name), path.name)):
+            template = _check(CuratedTemplate, file, _parse(file))
+            if file.name != f"template-{template.version}.toml":
+                raise SetupError(f"{file}: version is {template.version}; file name and version are one number")
+            templates.append(template)
+        file = folder / "platform.toml"
+        platform = _check(CuratedPlatform, file, _parse(file) | {"template": templates})
         if platform.slug != folder.name:
-            raise SetupError(f"app/privacy/data/{folder.name}: its slug is {platform.slug}; folder and slug are one name")
+            raise SetupError(f"{file}: its slug is {platform.slug}; folder and slug are one name")
         found.append(platform)
     return found
 
 
-async def load(db: Db) -> list[str]:
-    """Add what the files have and the database has not; one line for each thing added.
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SetupError(f"{file}: cannot be read as TOML: {error}") from error
+
+
+def _check(model: type[Model], file: Path, document: dict[str, Any]) -> Model:
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise SetupError(f"{file}: {place}: {first['msg']}") from error
+
+
+async def load(db: Db, data: Path = DATA) -> list[str]:
+    """Add what the files have and the database has not; one line for each thing added. Raises SetupError.
 
     A platform without an active template gets its newest; a later version waits for a curator's activateTemplate.
     """
     added = []
-    for platform in read():
+    for platform in read(data):
         async with db.transaction():
             added += await _load_platform(db, platform)
     return added
@@ -161,6 +183,13 @@ async def _load_platform(db: Db, curated: CuratedPlatform) -> list[str]:
         if await _load_template(db, platform, template):
             added.append(f"{curated.slug}: template {template.version}, {len(template.setting)} settings")
     templates = await list_template(db, platform_id=platform.id)
+    published = {t.version: t.structure_hash for t in templates}
+    for template in curated.template:
+        if published[template.version] != template.hash():
+            raise SetupError(
+                f"{curated.slug}/template-{template.version}.toml differs from what was published as version "
+                f"{template.version}; leave it as it was and add another version"
+            )
     if all(t.activated_at is None for t in templates):
         await activate_version(db, templates[0])
         added.append(f"{curated.slug}: template {templates[0].version} is active")
@@ -168,17 +197,20 @@ async def _load_platform(db: Db, curated: CuratedPlatform) -> list[str]:
 
 
 async def _load_configs(db: Db, platform: Platform, configs: list[CuratedConfig]) -> list[str]:
-    known = await list_platform_config(db, platform_id=platform.id)
+    """Known by the moment they begin: curators publish versions too, so the numbers of a file may be taken."""
+    known = {config.valid_from for config in await list_platform_config(db, platform_id=platform.id)}
     added = []
-    for config in configs[len(known) :]:
-        await insert_platform_config(
-            db,
-            platform_id=platform.id,
-            valid_from=config.valid_from,
-            url_patterns=config.url_patterns,
-            selectors=config.selectors,
-        )
-        added.append(f"{platform.slug}: config {config.version}")
+    for config in configs:
+        if config.valid_from not in known:
+            made = await insert_platform_config(
+                db,
+                platform_id=platform.id,
+                valid_from=config.valid_from,
+                url_patterns=config.url_patterns,
+                selectors=config.selectors,
+            )
+            assert made is not None
+            added.append(f"{platform.slug}: config {made.version}")
     return added
 
 
@@ -187,7 +219,7 @@ async def _load_template(db: Db, platform: Platform, curated: CuratedTemplate) -
         db,
         platform_id=platform.id,
         version=curated.version,
-        structure_hash=structure_hash((s.key, s.type, s.options) for s in curated.setting),
+        structure_hash=curated.hash(),
         setting_count=len(curated.setting),
         summary=curated.summary,
     )

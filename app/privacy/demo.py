@@ -16,8 +16,8 @@ from app.kit.db import Db
 from app.kit.graphql import global_id
 from app.privacy.curated import activate_version
 from app.privacy.platform import get_platform_by_slug, lock_platform
-from app.privacy.platform_link import PlatformLink, get_link_by_label, link_account
 from app.privacy.platform_config import list_platform_config
+from app.privacy.platform_link import PlatformLink, get_link_by_label, link_account
 from app.privacy.scan import RecordSnapshotInput, SettingValueInput, record
 from app.privacy.snapshot import ScanMethod
 from app.privacy.template import Template, TemplateSetting, list_template, settings_by_template

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 
 import strawberry
@@ -22,7 +22,12 @@ constraint(
     field="validFrom",
 )
 
-UrlPattern: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https://[^\s]{1,500}$")]
+EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
+
+UrlPattern: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^https://(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+/[^\s\x00]*$", max_length=500)
+]
+"""A match pattern with a host of its own: one for all hosts would have extensions read every page a person opens."""
 SettingKey: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Selector: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
@@ -83,8 +88,9 @@ def check_content(url_patterns: Any, selectors: Any) -> ConfigContent:
         return ConfigContent(url_patterns=url_patterns, selectors=selectors)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise AppError(ErrorCode.BAD_INPUT, f"{place[:100]}: {first['msg']}.", field=str(first["loc"][0])) from None
+        field, *rest = ("urlPatterns" if part == "url_patterns" else str(part) for part in first["loc"])
+        place = ".".join((field, *rest))
+        raise AppError(ErrorCode.BAD_INPUT, f"{place[:100]}: {first['msg']}.", field=field) from None
 
 
 @strawberry.type
@@ -102,6 +108,8 @@ class PlatformConfigMutation:
                 (config,) = await platform_configs_by_id(db, ids=[done.result_id])
             else:
                 content = check_content(input.url_patterns, input.selectors)
+                if input.valid_from < EARLIEST:
+                    raise AppError(ErrorCode.BAD_INPUT, f"validFrom lies before {EARLIEST.year}.", field="validFrom")
                 platform = await get_platform_by_slug(db, slug=input.platform_slug)
                 if platform is None:
                     raise AppError(ErrorCode.NOT_FOUND, "There is no platform of this slug.", field="platformSlug")

@@ -20,7 +20,7 @@ from app.kit.page import check_size
 from app.kit.sql import File
 from app.privacy import risk
 from app.privacy.change import Change, changes_by_snapshot, delete_changes, keep_findings
-from app.privacy.origin import Origin, Sight, compare
+from app.privacy.origin import Finding, Origin, Sight, compare
 from app.privacy.platform_link import (
     PlatformLink,
     PlatformLinkStatus,
@@ -32,12 +32,13 @@ from app.privacy.platform_link import (
 from app.privacy.snapshot import (
     ScanMethod,
     Snapshot,
-    get_next_snapshot,
     insert_snapshot,
+    list_snapshot_after,
     list_snapshot_before,
+    new_id,
     snapshots_by_id,
 )
-from app.privacy.template import TemplateSetting, settings_by_template, templates_by_id
+from app.privacy.template import TemplateSetting, settings_of, templates_by_id
 from app.privacy.values import pack, unpack
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -114,7 +115,7 @@ async def record(db: Db, given: RecordSnapshotInput) -> RecordSnapshotPayload:
     if link.status is not PlatformLinkStatus.ACTIVE:
         raise AppError(ErrorCode.LINK_ENDED, "This link was ended. Link the platform again to go on.", field="linkId")
     template = await _find_template(db, link.platform_id, given)
-    (settings,) = await settings_by_template.groups(db, template_ids=[template.id])
+    settings = (await settings_of(db, [template.id]))[template.id]
     values = check_values(settings, given.values)
     snapshot, created = await _place(db, link, template, settings, values, given)
     await settle(db, "recordSnapshot", given.idempotency_key, snapshot.id, created=created)
@@ -205,17 +206,19 @@ async def _place(
 ) -> tuple[Snapshot, bool]:
     """The snapshot of the values and whether it is new. Callers hold the link's row.
 
-    A capture that comes late is inserted at its place, and the changes of the one behind it are computed again.
+    A capture that comes late is inserted at its place, and the changes of those behind it are computed again.
     """
-    before, behind = await _neighbors(db, link, given.captured_at)
+    snapshot_id = new_id(given.captured_at)
+    before, behind = await _neighbors(db, link, snapshot_id)
     packed, observed = pack(settings, values)
     if before is not None and (before.template_id, before.packed, before.observed) == (template.id, packed, observed):
-        if behind is None:
+        if not behind:
             await update_seen_until(db, id=link.id, seen_until=given.captured_at)
         return before, False
     confidence = {v.key: 1.0 if v.confidence is None else v.confidence for v in given.values if v.key in values}
     snapshot = await insert_snapshot(
         db,
+        id=snapshot_id,
         link_id=link.id,
         template_id=template.id,
         captured_at=given.captured_at,
@@ -228,48 +231,79 @@ async def _place(
         observed=observed,
     )
     assert snapshot is not None
-    if behind is None:
-        await update_latest_snapshot(db, id=link.id, latest_snapshot_id=snapshot.id, seen_until=given.captured_at)
-    acted = frozenset(v.key for v in given.values if v.user_action)
     if before is not None:
-        await _keep_changes(db, before, snapshot, acted, confidence)
-    if behind is not None:
-        (old,) = await changes_by_snapshot.groups(db, snapshot_ids=[behind.id])
-        await delete_changes(db, snapshot_id=behind.id)
-        certain = frozenset(c.setting for c in old if c.origin is Origin.USER and c.confidence == 1)
-        await _keep_changes(db, snapshot, behind, certain, {})
+        acted = frozenset(v.key for v in given.values if v.user_action)
+        sights = await _sights(db, before, snapshot)
+        findings = compare(*sights, acted=acted, confidence=confidence, otherwise=snapshot.confidence)
+        await keep_findings(db, snapshot.id, findings)
+    if before is not None and not behind and link.seen_until is not None and link.seen_until > given.captured_at:
+        behind = [await _see_again(db, before, link.seen_until, template.config_version)]
+        await update_latest_snapshot(db, id=link.id, latest_snapshot_id=behind[0].id, seen_until=link.seen_until)
+    elif not behind:
+        await update_latest_snapshot(db, id=link.id, latest_snapshot_id=snapshot.id, seen_until=given.captured_at)
+    await _compare_again(db, snapshot, behind)
     return snapshot, True
 
 
-async def _neighbors(db: Db, link: PlatformLink, captured_at: datetime) -> tuple[Snapshot | None, Snapshot | None]:
-    """The snapshots that were captured last before a moment and first after it."""
+async def _neighbors(db: Db, link: PlatformLink, snapshot_id: UUID) -> tuple[Snapshot | None, list[Snapshot]]:
+    """The snapshot before one that is to be, and those behind it whose changes may depend on it, the next first."""
     if link.latest_snapshot_id is None:
-        return None, None
-    (latest,) = await snapshots_by_id(db, ids=[link.latest_snapshot_id])
-    assert latest is not None
-    if latest.captured_at <= captured_at:
-        return latest, None
-    earlier = await list_snapshot_before(db, link_id=link.id, captured_at=captured_at, limit=1)
-    return (earlier[0] if earlier else None), await get_next_snapshot(db, link_id=link.id, captured_at=captured_at)
+        return None, []
+    if link.latest_snapshot_id < snapshot_id:
+        return (await snapshots_by_id(db, ids=[link.latest_snapshot_id]))[0], []
+    earlier = await list_snapshot_before(db, link_id=link.id, id=snapshot_id, limit=1)
+    behind = await list_snapshot_after(db, link_id=link.id, id=snapshot_id, limit=LOOK_BACK + 1)
+    return (earlier[0] if earlier else None), behind
 
 
-async def _keep_changes(db: Db, before: Snapshot, after: Snapshot, acted: frozenset[str], confidence: dict[str, float]) -> None:
-    """Compare two neighbors and write what differs as the changes of the later one."""
-    sights = await _sights(db, before, after)
-    await keep_findings(db, after.id, compare(*sights, acted=acted, confidence=confidence, otherwise=after.confidence))
+async def _see_again(db: Db, latest: Snapshot, seen_until: datetime, config_version: int) -> Snapshot:
+    """The latest snapshot once more, where an unchanged scan confirmed it: a late capture saw something else in between."""
+    again = await insert_snapshot(
+        db,
+        id=new_id(seen_until),
+        link_id=latest.link_id,
+        template_id=latest.template_id,
+        captured_at=seen_until,
+        scan_method=latest.scan_method.value,
+        config_version=config_version,
+        risk_score=latest.risk_score,
+        risk_formula=latest.risk_formula,
+        confidence=latest.confidence,
+        packed=latest.packed,
+        observed=latest.observed,
+    )
+    assert again is not None
+    return again
+
+
+async def _compare_again(db: Db, before: Snapshot, behind: Sequence[Snapshot]) -> None:
+    """The changes of those behind a late capture: of the next, and of further ones up to one behind a complete scan."""
+    for after in behind:
+        (old,) = await changes_by_snapshot.groups(db, snapshot_ids=[after.id])
+        acted = frozenset(c.setting for c in old if c.origin is Origin.USER and c.confidence == 1)
+        findings = compare(*await _sights(db, before, after), acted=acted, confidence={}, otherwise=after.confidence)
+        if [_essence(c) for c in old] != [_essence(f) for f in findings]:
+            await delete_changes(db, snapshot_id=after.id)
+            await keep_findings(db, after.id, findings)
+        if after.observed is None:
+            return
+        before = after
+
+
+def _essence(change: Change | Finding) -> tuple[Any, ...]:
+    """What a change says, but for how sure it is: that is known best at the scan itself."""
+    return change.setting, change.old_value, change.new_value, change.origin, change.significance
 
 
 async def _sights(db: Db, before: Snapshot, after: Snapshot) -> tuple[Sight, Sight]:
     """What was known at two captures. What the earlier one did not see is taken from those before it."""
     earlier = []
     if before.observed is not None:
-        earlier = await list_snapshot_before(
-            db, link_id=before.link_id, captured_at=before.captured_at, but_id=before.id, limit=LOOK_BACK
-        )
+        earlier = await list_snapshot_before(db, link_id=before.link_id, id=before.id, limit=LOOK_BACK)
     snapshots = [after, before, *earlier]
     ids = list(dict.fromkeys(s.template_id for s in snapshots))
     templates = {t.id: t for t in await templates_by_id(db, ids=ids) if t is not None}
-    settings = dict(zip(ids, await settings_by_template.groups(db, template_ids=ids), strict=True))
+    settings = await settings_of(db, ids)
 
     def sight(snapshot: Snapshot, fallback: Sequence[Snapshot]) -> Sight:
         own = {s.key: s for s in settings[snapshot.template_id]}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
@@ -18,8 +20,10 @@ from app.kit.sql import File
 from app.privacy import risk
 from app.privacy.change import Change
 from app.privacy.platform_link import PlatformLink, require_link
-from app.privacy.template import SettingType, Template, TemplateSetting, settings_by_template
+from app.privacy.template import SettingType, Template, settings_of
 from app.privacy.values import unpack
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @strawberry.enum(description="How the settings were read.")
@@ -102,56 +106,42 @@ class Snapshot(Node):
 sql = File("privacy/snapshot")
 snapshots_by_id = sql.edge("edge_snapshot", Snapshot)
 snapshots_by_link = sql.edge("edge_snapshot_of_link", Snapshot)
-get_next_snapshot = sql.one("get_next_snapshot", Snapshot)
 insert_snapshot = sql.one("insert_snapshot", Snapshot)
+list_snapshot_after = sql.many("list_snapshot_after", Snapshot)
 list_snapshot_before = sql.many("list_snapshot_before", Snapshot)
 page_snapshot = sql.page("page_snapshot", Snapshot)
 
 
-async def template_settings(db: Db, snapshots: Sequence[Snapshot]) -> dict[UUID, list[TemplateSetting]]:
-    """The settings of the snapshots' templates: each template once, however many snapshots share it."""
-    ids = list(dict.fromkeys(snapshot.template_id for snapshot in snapshots))
-    return dict(zip(ids, await settings_by_template.groups(db, template_ids=ids), strict=True))
+def new_id(captured_at: datetime) -> UUID:
+    """A uuidv7 of the capture's microsecond, whose random part begins with now: ids sort by capture, then by arrival."""
+    milliseconds, microseconds = divmod((captured_at - EPOCH) // timedelta(microseconds=1), 1000)
+    now = time.time_ns() >> 8
+    return UUID(int=milliseconds << 80 | 7 << 76 | microseconds << 66 | 2 << 62 | now << 8 | secrets.randbits(8))
 
 
-async def list_settings(db: Db, snapshots: Sequence[Snapshot]) -> list[list[SnapshotSetting]]:
-    """The settings of each snapshot with their values."""
-    templates = await template_settings(db, snapshots)
+async def list_settings(db: Db, snapshots: Sequence[Snapshot]) -> list[list[dict[str, Any]]]:
+    """The settings of each snapshot with their values: SnapshotSetting by column, which is cheaper than an object each."""
+    templates = await settings_of(db, [snapshot.template_id for snapshot in snapshots])
     found = []
     for snapshot in snapshots:
         settings = templates[snapshot.template_id]
         values = unpack(settings, snapshot.packed, snapshot.observed)
-        found.append(
-            [
-                SnapshotSetting(
-                    key=s.key,
-                    label=s.label,
-                    description=s.description,
-                    category=s.category,
-                    type=s.type,
-                    options=s.options,
-                    default_value=s.default_value,
-                    recommended=s.recommended,
-                    risk=s.risk,
-                    direct_link=s.direct_link,
-                    value=values.get(s.key),
-                    observed=s.key in values,
-                )
-                for s in settings
-            ]
-        )
+        found.append([{**vars(s), "value": values.get(s.key), "observed": s.key in values} for s in settings])
     return found
 
 
 async def list_contributions(db: Db, snapshots: Sequence[Snapshot]) -> list[list[RiskContribution]]:
     """What adds to each snapshot's score, the most first."""
-    templates = await template_settings(db, snapshots)
+    templates = await settings_of(db, [snapshot.template_id for snapshot in snapshots])
     found = []
     for snapshot in snapshots:
         settings = templates[snapshot.template_id]
         points = risk.assess(settings, unpack(settings, snapshot.packed, snapshot.observed)).points
-        contributions = [RiskContribution(key=s.key, label=s.label, points=points[s.key], direct_link=s.direct_link)
-                         for s in settings if s.key in points]  # fmt: skip
+        contributions = [
+            RiskContribution(key=s.key, label=s.label, points=points[s.key], direct_link=s.direct_link)
+            for s in settings
+            if s.key in points
+        ]
         found.append(sorted(contributions, key=lambda c: (-c.points, c.key)))
     return found
 

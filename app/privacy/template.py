@@ -12,6 +12,7 @@ import rfc8785
 import strawberry
 
 from app.kit.context import Info
+from app.kit.db import Db
 from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import Node, field, mutation, parse_uuid
@@ -90,6 +91,22 @@ insert_template = sql.one("insert_template", Template)
 insert_template_setting = sql.exec("insert_template_setting")
 list_template = sql.many("list_template", Template)
 retire_template = sql.exec("retire_template")
+
+
+_SETTINGS: dict[UUID, list[TemplateSetting]] = {}
+_MOST_TEMPLATES = 2000
+
+
+async def settings_of(db: Db, template_ids: Iterable[UUID]) -> dict[UUID, list[TemplateSetting]]:
+    """The settings of templates, by id. They never change, so a process that has read them keeps them."""
+    wanted = list(dict.fromkeys(template_ids))
+    missing = [template_id for template_id in wanted if template_id not in _SETTINGS]
+    if missing:
+        if len(_SETTINGS) + len(missing) > _MOST_TEMPLATES:
+            _SETTINGS.clear()
+            missing = wanted
+        _SETTINGS.update(zip(missing, await settings_by_template.groups(db, template_ids=missing), strict=True))
+    return {template_id: _SETTINGS[template_id] for template_id in wanted}
 
 
 def structure_hash(settings: Iterable[tuple[str, SettingType, Sequence[str]]]) -> bytes:

@@ -1,6 +1,13 @@
 -- Accounts: one person each.
 -- Table: core.account
 
+-- name: edge_account :edge
+-- For node(id): a policy lets nobody see an account but their own.
+SELECT k.position, a.id, a.email, a.display_name, a.locale, a.time_zone, a.created_at
+FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
+JOIN core.account AS a ON a.id = k.id
+WHERE a.id = :account_id;
+
 -- name: get_account :one
 -- The caller's own account.
 SELECT a.id, a.email, a.display_name, a.locale, a.time_zone, a.created_at
@@ -12,13 +19,6 @@ WHERE a.id = :account_id;
 SELECT a.id, a.email, a.display_name, a.locale, a.time_zone, a.created_at
 FROM core.account AS a
 WHERE a.email = lower(:email);
-
--- name: edge_account :edge
--- For node(id): a policy lets nobody see an account but their own.
-SELECT k.position, a.id, a.email, a.display_name, a.locale, a.time_zone, a.created_at
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.account AS a ON a.id = k.id
-WHERE a.id = :account_id;
 
 -- name: insert_account :one
 -- An account comes with its identity at our own issuer and its personal workspace: no moment without them.

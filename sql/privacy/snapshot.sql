@@ -29,40 +29,38 @@ CROSS JOIN LATERAL (
 JOIN privacy.template AS t ON t.id = s.template_id
 ORDER BY k.position, s.id DESC;
 
--- name: get_next_snapshot :one
--- What follows a late capture; its changes are computed again.
-SELECT s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score, s.risk_formula,
-    s.confidence, s.packed, s.observed, coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
-FROM privacy.snapshot AS s
-JOIN privacy.template AS t ON t.id = s.template_id
-WHERE s.workspace_id = :workspace_id
-    AND s.link_id = :link_id
-    AND s.captured_at > :captured_at
-ORDER BY s.captured_at, s.id
-LIMIT 1;
-
 -- name: insert_snapshot :one
 -- The id is made of the moment of the capture, so that ids sort by it whatever the order of arrival.
 INSERT INTO privacy.snapshot (
     workspace_id, id, link_id, template_id, captured_at, scan_method, config_version, risk_score, risk_formula, confidence, packed, observed)
-SELECT :workspace_id, uuidv7(:captured_at::timestamptz - clock_timestamp()), :link_id, t.id, :captured_at, :scan_method, :config_version,
-    :risk_score, :risk_formula, :confidence, :packed, :observed
-FROM privacy.template AS t
-WHERE t.id = :template_id
+VALUES (
+    :workspace_id, :id, :link_id, :template_id, :captured_at, :scan_method, :config_version, :risk_score, :risk_formula, :confidence, :packed,
+    :observed)
 RETURNING id, link_id, template_id, captured_at, scan_method, config_version, risk_score, risk_formula, confidence, packed, observed,
     coalesce(bit_count(observed)::float8 / (SELECT t.setting_count FROM privacy.template AS t WHERE t.id = template_id), 1) AS completion_rate;
 
--- name: list_snapshot_before :many
--- The newest first. The last capture before a moment; further ones where it did not see every setting.
+-- name: list_snapshot_after :many
+-- The oldest first: what follows a late capture; their changes are computed again.
 SELECT s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score, s.risk_formula,
     s.confidence, s.packed, s.observed, coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
 FROM privacy.snapshot AS s
 JOIN privacy.template AS t ON t.id = s.template_id
 WHERE s.workspace_id = :workspace_id
     AND s.link_id = :link_id
-    AND s.captured_at <= :captured_at
-    AND s.id <> :but_id  -- if :but_id
-ORDER BY s.captured_at DESC, s.id DESC
+    AND s.id > :id
+ORDER BY s.id
+LIMIT :limit;
+
+-- name: list_snapshot_before :many
+-- The newest first. The last capture before another; further ones where it did not see every setting.
+SELECT s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score, s.risk_formula,
+    s.confidence, s.packed, s.observed, coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
+FROM privacy.snapshot AS s
+JOIN privacy.template AS t ON t.id = s.template_id
+WHERE s.workspace_id = :workspace_id
+    AND s.link_id = :link_id
+    AND s.id < :id
+ORDER BY s.id DESC
 LIMIT :limit;
 
 -- name: page_snapshot :page

@@ -1,0 +1,357 @@
+"""Plans: a document compiled against the schema once, so that running it is fetching rows and filling dictionaries.
+
+For every object type that a document selects there is one *selection*: a generated function that makes the dictionaries of
+all its parents at once, and *children*, the fields that lead to other objects. What is not selected is in neither. Whatever
+has no place here raises Unplannable, and the document runs on the stock executor.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    visit,
+)
+from graphql.execution.collect_fields import (
+    FieldDetails,
+    FragmentDetails,
+    collect_fields,
+    collect_subfields,
+)
+from graphql.execution.values import VariableValues, get_argument_values
+from strawberry.schema import Schema
+from strawberry.types.arguments import convert_arguments
+from strawberry.types.field import StrawberryField
+
+from app.kit.context import Context
+from app.kit.edge import Edge
+from app.kit.graphql import Node
+
+NATIVE = frozenset({"ID", "String", "Int", "Float", "Boolean", "DateTime", "UUID", "JSON"})
+"""Scalars whose column orjson writes as the schema's own serializer would."""
+
+
+class Unplannable(Exception):
+    """The document has something that plans do not know; the text names it."""
+
+
+class Surprise(Exception):
+    """A value that the schema does not allow: the stock executor knows what that means for the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a plan."""
+
+    context: Context
+    variables: VariableValues
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInfo:
+    """What a resolver may ask of its ``info``."""
+
+    context: Context
+
+
+Fetch = Callable[[Run, Sequence[Any]], Awaitable[Sequence[Any]]]
+Build = Callable[[Sequence[Any]], list[dict[str, Any]]]
+Arguments = Callable[[Run], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The wrapping of a field's type; lists of lists are unplannable."""
+
+    required: bool
+    many: bool
+    item_required: bool
+
+
+@dataclass(slots=True)
+class Child:
+    """A field whose value is fetched for all parents at once; ``selection`` by type name, empty for a leaf."""
+
+    key: str
+    fetch: Fetch
+    shape: Shape
+    selections: dict[str, Selection]
+    convert: Callable[[Any], Any] | None = None
+
+
+@dataclass(slots=True)
+class Selection:
+    """What a document selects of one object type."""
+
+    of_rows: Build
+    of_objects: Build
+    children: list[Child] = field(default_factory=list)
+
+
+class Planner:
+    """Makes plans for one schema."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.strawberry = schema
+        self.schema: GraphQLSchema = schema._schema
+
+    def plan(
+        self, operation: OperationDefinitionNode, fragments: dict[str, FragmentDetails], variables: VariableValues
+    ) -> Selection:
+        """The selection of an operation's root. ``variables`` decide @skip and @include only. Raises Unplannable."""
+        root = self.schema.get_root_type(operation.operation)
+        if root is None or operation.operation.value == "subscription":
+            raise Unplannable("subscription")
+        return _Compiler(self, operation, fragments, variables).root(root)
+
+
+class _Compiler:
+    """One document with one answer to each @skip and @include."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        operation: OperationDefinitionNode,
+        fragments: dict[str, FragmentDetails],
+        variables: VariableValues,
+    ) -> None:
+        self.planner, self.operation, self.fragments, self.variables = planner, operation, fragments, variables
+
+    def root(self, root: GraphQLObjectType) -> Selection:
+        collected = collect_fields(self.planner.schema, self.fragments, self.variables, root, self.operation)
+        return self._selection(root, collected)
+
+    def _selection(self, parent: GraphQLObjectType, collected: Any) -> Selection:
+        if collected.new_defer_usages:
+            raise Unplannable("defer")
+        source = _Source(parent.name)
+        children = []
+        for key, details in collected.grouped_field_set.items():
+            name = details[0].node.name.value
+            if name == "__typename":
+                source.add_constant(key, parent.name)
+            elif name.startswith("__"):
+                raise Unplannable("introspection")
+            elif (child := self._field(source, parent, key, parent.fields[name], details)) is not None:
+                source.add_constant(key, None)  # keeps the order of the selection; filled when it was fetched
+                children.append(child)
+        return Selection(source.compile("{row}[{name!r}]"), source.compile("{row}.{name}"), children)
+
+    def _field(
+        self, source: _Source, parent: GraphQLObjectType, key: str, definition: GraphQLField, details: list[FieldDetails]
+    ) -> Child | None:
+        """A leaf goes into the source; anything that must be fetched is a child."""
+        declared = definition.extensions["strawberry-definition"]
+        assert isinstance(declared, StrawberryField)
+        if declared.extensions:
+            raise Unplannable("field extension")
+        named, shape = _unwrap(definition)
+        selections = self._selections(named, details)
+        if not selections and "edge" not in declared.metadata:
+            if declared.base_resolver is None:
+                source.add_column(key, declared.python_name, named, shape)
+                return None
+            if declared.base_resolver.wrapped_func is Node.global_id:
+                source.add_global_id(key, declared, parent)
+                return None
+            if not declared.base_resolver.is_async and not definition.args and not declared.base_resolver.info_parameter:
+                source.add_computed(key, declared.base_resolver.wrapped_func, named, shape)
+                return None
+        arguments = self._arguments(declared, definition, details[0].node)
+        convert = None if selections else _converter(named)
+        return Child(key, _fetch(declared, arguments), shape, selections, convert)
+
+    def _selections(self, named: GraphQLNamedType, details: list[FieldDetails]) -> dict[str, Selection]:
+        """By name of the concrete type; empty for a leaf."""
+        if isinstance(named, GraphQLObjectType):
+            possible = [named]
+        elif isinstance(named, GraphQLInterfaceType):
+            possible = list(self.planner.schema.get_possible_types(named))
+        elif isinstance(named, GraphQLScalarType | GraphQLEnumType):
+            return {}
+        else:
+            raise Unplannable("union")
+        return {
+            concrete.name: self._selection(
+                concrete,
+                collect_subfields(self.planner.schema, self.fragments, self.variables, self.operation, concrete, details),
+            )
+            for concrete in possible
+        }
+
+    def _arguments(self, declared: StrawberryField, definition: GraphQLField, node: FieldNode) -> Arguments:
+        """Constant arguments are read once; others for each run."""
+        if not definition.args:
+            return lambda run: {}
+        strawberry = self.planner.strawberry
+        registry, config = strawberry.schema_converter.scalar_registry, strawberry.config
+
+        def read(variables: VariableValues) -> dict[str, Any]:
+            values = get_argument_values(definition, node, variables)
+            return convert_arguments(values, declared.arguments, registry, config)
+
+        if any(_names_variable(argument.value) for argument in node.arguments or ()):
+            return lambda run: read(run.variables)
+        constant = read(VariableValues({}, {}))
+        return lambda run: constant
+
+
+def _names_variable(node: Any) -> bool:
+    class Found(Visitor):
+        """Looks for a variable anywhere in a value."""
+
+        seen = False
+
+        def enter_variable(self, *_: Any) -> None:
+            self.seen = True
+
+    found = Found()
+    visit(node, found)
+    return found.seen or isinstance(node, VariableNode)
+
+
+def _unwrap(definition: GraphQLField) -> tuple[GraphQLNamedType, Shape]:
+    type_: Any = definition.type
+    required = isinstance(type_, GraphQLNonNull)
+    type_ = type_.of_type if required else type_
+    many, item_required = isinstance(type_, GraphQLList), False
+    if many:
+        type_ = type_.of_type
+        item_required = isinstance(type_, GraphQLNonNull)
+        type_ = type_.of_type if item_required else type_
+    if isinstance(type_, GraphQLList):
+        raise Unplannable("list of lists")
+    return type_, Shape(required, many, item_required)
+
+
+def _fetch(declared: StrawberryField, arguments: Arguments) -> Fetch:
+    """How a child gets its values: its edge, its resolver for each parent, or an attribute that holds them."""
+    found: Edge | None = declared.metadata.get("edge")
+    if found is not None:
+
+        async def fetch_edge(run: Run, parents: Sequence[Any]) -> Sequence[Any]:
+            return await found.fetch(run.context, parents, **arguments(run))
+
+        return fetch_edge
+    resolver = declared.base_resolver
+    name = declared.python_name
+    if resolver is None:
+
+        async def read_attribute(run: Run, parents: Sequence[Any]) -> Sequence[Any]:
+            return [getattr(parent, name) for parent in parents]
+
+        return read_attribute
+    function: Callable[..., Any] = resolver.wrapped_func
+    takes_info, is_async = resolver.info_parameter is not None, resolver.is_async
+
+    async def call(run: Run, parents: Sequence[Any]) -> Sequence[Any]:
+        given = arguments(run)
+        if takes_info:
+            given = given | {"info": PlanInfo(run.context)}
+        return [await function(parent, **given) if is_async else function(parent, **given) for parent in parents]
+
+    return call
+
+
+def _converter(named: GraphQLNamedType) -> Callable[[Any], Any] | None:
+    """From a column's value to the answer's; None where they are the same."""
+    if isinstance(named, GraphQLEnumType):
+        names = _enum_names(named)
+        return names.__getitem__
+    assert isinstance(named, GraphQLScalarType)
+    return None if named.name in NATIVE else named.serialize
+
+
+def _enum_names(named: GraphQLEnumType) -> Mapping[Any, str]:
+    """The name of each value, whether it comes as the database's text or number or as the member."""
+    members = named.wrapped_cls  # type: ignore[attr-defined]
+    names = {value.value: name for name, value in named.values.items()}
+    return {key: names[member.value] for member in members for key in (member.value, member)}
+
+
+class _Source:
+    """The Python text of a function that makes the dictionaries of one selection."""
+
+    def __init__(self, type_name: str) -> None:
+        self.type_name = type_name
+        self.items: list[str] = []
+        self.before: list[str] = []
+        self.names: dict[str, Any] = {"Surprise": Surprise}
+
+    def add_constant(self, key: str, value: str | None) -> None:
+        self.items.append(f"{key!r}: {value!r}")
+
+    def add_column(self, key: str, column: str, named: GraphQLNamedType, shape: Shape) -> None:
+        self._add(key, f"ROW<{column}>", named, shape)
+
+    def add_computed(self, key: str, function: Any, named: GraphQLNamedType, shape: Shape) -> None:
+        self._add(key, f"{self._bind(function)}(row)", named, shape)
+
+    def add_global_id(self, key: str, declared: StrawberryField, parent: GraphQLObjectType) -> None:
+        """As Node.global_id, with the type's name made bytes once."""
+        row_class = parent.extensions["strawberry-definition"].origin
+        prefix = f"{parent.name}:".encode()
+        encode = base64.b64encode
+        if row_class.node_key is Node.node_key:
+            name = self._bind(lambda id_: encode(prefix + str(id_).encode()).decode())
+            self.items.append(f"{key!r}: {name}(ROW<id>)")
+        else:
+            name = self._bind(lambda row: encode(prefix + row_class.node_key(row).encode()).decode())
+            self.items.append(f"{key!r}: {name}(row)")
+
+    def _add(self, key: str, value: str, named: GraphQLNamedType, shape: Shape) -> None:
+        variable = f"v{len(self.before)}"
+        self.before.append(f"{variable} = {value}")
+        convert = _converter(named)
+        name = self._bind(convert) if convert else None
+        if shape.many:
+            missing = f" or None in {variable}" if shape.item_required else ""
+            item = f"{name}(i)" if shape.item_required else f"None if i is None else {name}(i)"
+            shown = f"[{item} for i in {variable}]" if name else variable
+        else:
+            missing, shown = "", f"{name}({variable})" if name else variable
+        if shape.required:
+            self.before.append(f"if {variable} is None{missing}: raise Surprise({self.type_name + '.' + key!r})")
+        elif missing or name:
+            if missing:
+                self.before.append(f"if {variable} is not None and None in {variable}: raise Surprise({key!r})")
+            shown = f"None if {variable} is None else {shown}"
+        self.items.append(f"{key!r}: {shown}")
+
+    def _bind(self, value: Any) -> str:
+        name = f"f{len(self.names)}"
+        self.names[name] = value
+        return name
+
+    def compile(self, access: str) -> Build:
+        """The function. ``access`` says how a column of ``row`` is read: by item from a row, by attribute from an object."""
+
+        def read(text: str) -> str:
+            parts = text.split("ROW<")
+            return parts[0] + "".join(
+                access.format(row="row", name=part[: part.index(">")]) + part[part.index(">") + 1 :] for part in parts[1:]
+            )
+
+        lines = ["def build(rows):", "    made = []", "    for row in rows:"]
+        lines += [f"        {read(line)}" for line in self.before]
+        lines += ["        made.append({" + ", ".join(read(item) for item in self.items) + "})", "    return made"]
+        namespace = dict(self.names)
+        exec("\n".join(lines), namespace)  # noqa: S102 - names come from the schema, keys are GraphQL names
+        build: Build = namespace["build"]
+        return build
