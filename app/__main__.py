@@ -136,18 +136,18 @@ def migrate_up(until: str | None, phase: str | None, in_json: bool) -> None:
 
 
 @migrate.command("down")
-@click.argument("id", required=False)
+@click.argument("migration", metavar="ID", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
-def migrate_down(id: str | None, yes: bool, in_json: bool) -> None:
+def migrate_down(migration: str | None, yes: bool, in_json: bool) -> None:
     """Revert the last migration, or all from the last one down to ID."""
     from app.kit import migrate
 
     url = database_url()
-    what = f"everything down to {id}" if id else "the last migration"
+    what = f"everything down to {migration}" if migration else "the last migration"
     if not yes and not click.confirm(f"Revert {what}? Data that it brought is lost.", err=True):
         raise SetupError("Nothing was reverted.")
-    emit(migrate.down(url, id, on_step=None if in_json else tell_step), in_json)
+    emit(migrate.down(url, migration, on_step=None if in_json else tell_step), in_json)
 
 
 @migrate.command("status")

@@ -1,4 +1,4 @@
-"""The API server: composition root. A request goes straight through ``_graphql`` below."""
+"""The API server: composition root. A request goes straight through ``Service.graphql`` below."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from strawberry.types.execution import PreExecutionError
 
 from app.core.health import find_problems
 from app.core.identity import authenticate
+from app.core.rate_bucket import RateLimiter
 from app.kit import console
 from app.kit.context import Context
 from app.kit.db import Db, Pool, open_pool
+from app.kit.document import Documents, Invalid, read_trusted
 from app.kit.errors import AppError, ErrorCode
-from app.kit.executor import Executor
-from app.kit.http import GraphQLRequest, answer, read_request, refuse
+from app.kit.executor import BadVariables, Executor
+from app.kit.http import JSON, answer, negotiate, read_request, refuse, reject
+from app.kit.limits import MAX_COST
 from app.kit.log import log
+from app.kit.metrics import CONTENT_TYPE_LATEST, Metrics
 from app.kit.token import KeyRing
+from app.kit.trace import Export, open_exporter, read_trace
 from app.schema import NODE_TYPES, SCOPES, schema
 from app.settings import Settings
 
@@ -69,43 +73,138 @@ query Dashboard {
 """
 
 
+class Service:
+    """What one server process holds: opened with its pool, used by every request."""
+
+    def __init__(self, settings: Settings, pool: Pool, keys: KeyRing, export: Export | None) -> None:
+        trusted = read_trusted(settings.trusted_documents) if settings.trusted_documents else {}
+        self.pool, self.keys, self.export = pool, keys, export
+        self.documents = Documents(schema._schema, trusted, trusted_only=settings.trusted_only)
+        self.metrics = Metrics()
+        self.executor = Executor(schema, self.metrics)
+        self.executor.prepare(self.documents)
+        self.limiter = RateLimiter(per_second=settings.rate_per_second, burst=settings.rate_burst)
+
+    async def graphql(self, request: Request) -> Response:
+        """One request: who calls, what is asked, what it costs, one connection for it, the answer, one line in the log."""
+        started, clock = time.time_ns(), time.perf_counter()
+        request_id = _request_id(request)
+        trace = read_trace(request.headers.get("traceparent"))
+        statements: list[str] = []
+        with structlog.contextvars.bound_contextvars(request_id=str(request_id), trace_id=trace.trace_id):
+            name, response = await self._answer(request, request_id, statements)
+            seconds = time.perf_counter() - clock
+            response.headers["X-Request-Id"] = str(request_id)
+            response.headers["traceparent"] = trace.traceparent
+            self.metrics.requests.labels(name, response.status_code).inc()
+            self.metrics.request_seconds.labels(name).observe(seconds)
+            log.info(
+                "graphql",
+                operation=name,
+                status=response.status_code,
+                milliseconds=round(seconds * 1000, 2),
+                statements=statements,
+            )
+            if self.export is not None:
+                facts = {"request_id": str(request_id), "http.response.status_code": response.status_code}
+                self.export(trace, f"graphql {name}", started, time.time_ns(), {**facts, "statements": statements})
+        return response
+
+    async def _answer(self, request: Request, request_id: UUID, statements: list[str]) -> tuple[str, Response]:
+        """The operation's name for logs and metrics, and the answer."""
+        name = "unknown"
+        media_type = negotiate(request.headers.get("accept"))
+        if media_type is None:
+            wanted = AppError(ErrorCode.BAD_REQUEST, "Accept application/graphql-response+json or application/json.")
+            return name, refuse(wanted, JSON, status=406)
+        db: Db | None = None
+        try:
+            headers = request.headers
+            actor = await authenticate(self.pool, self.keys, headers.get("authorization"), headers.get("fivefold-workspace"))
+            asked = await read_request(request)
+            document = self.documents.find(asked.query, asked.document_id)
+            operation = document.choose(asked.operation_name)
+            name = self.documents.label(document, operation)
+            if asked.reading and operation.operation.value != "query":
+                refused = AppError(ErrorCode.BAD_REQUEST, "Send mutations with POST; GET only reads.")
+                return name, refuse(refused, media_type, status=405, headers={"Allow": "POST"})
+            cost = document.cost(schema._schema, operation, asked.variables)
+            await self.limiter.charge(self.pool, actor.workspace_id, cost)
+            db = Db(self.pool, actor, request_id, statements, self.metrics.statement_seconds)
+            context = Context(actor, db, request_id, NODE_TYPES, SCOPES)
+            result = await self.executor.execute(document, operation, asked.variables, context)
+            for error in result.errors or ():
+                self.metrics.errors.labels(getattr(error.original_error or error, "code_name", "INTERNAL")).inc()
+            spent = {"requested": cost, "maximum": MAX_COST}
+            return name, answer(result, media_type, {"cost": spent})
+        except Invalid as invalid:
+            self.metrics.errors.labels(ErrorCode.BAD_DOCUMENT.name).inc()
+            return name, reject(invalid.errors, ErrorCode.BAD_DOCUMENT, media_type)
+        except BadVariables as bad:
+            self.metrics.errors.labels(ErrorCode.BAD_VARIABLES.name).inc()
+            return name, reject(bad.errors, ErrorCode.BAD_VARIABLES, media_type)
+        except AppError as error:
+            self.metrics.errors.labels(error.code_name).inc()
+            return name, refuse(error, media_type)
+        except Exception as error:  # noqa: BLE001 - whatever it is, its text is not for clients
+            log.error("request failed", exc_info=error)
+            self.metrics.errors.labels(ErrorCode.INTERNAL.name).inc()
+            masked = AppError(ErrorCode.INTERNAL, "Something went wrong on our side; tell us the request id.")
+            return name, refuse(masked, media_type)
+        finally:
+            if db is not None:
+                await db.close()
+
+    def text(self) -> bytes:
+        """The metrics, with the gauges of this moment."""
+        idle = self.pool.get_idle_size()
+        self.metrics.connections.labels("idle").set(idle)
+        self.metrics.connections.labels("busy").set(self.pool.get_size() - idle)
+        self.metrics.documents.set(len(self.documents))
+        return self.metrics.text()
+
+
 def create_app(settings: Settings, *, console_token: str | None = None) -> Starlette:
     """The ASGI application. ``console_token`` is prefilled in GraphiQL: for the demo on loopback only."""
     keys = KeyRing(settings.jwt_keys)
-    executor = Executor(schema)
+    export = open_exporter(settings.otlp_endpoint) if settings.otlp_endpoint else None
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.pool = await open_pool(
+        pool = await open_pool(
             settings.require_database_url(),
             size=settings.pool_size,
             name="fivefold-api",
             statement_seconds=settings.statement_seconds,
         )
         try:
+            app.state.service = Service(settings, pool, keys, export)
             yield
         finally:
-            await app.state.pool.close()
+            await pool.close()
 
     async def graphql(request: Request) -> Response:
         if settings.graphiql and console.wanted(request):
             return console.page(endpoint="/graphql", token=console_token, example=EXAMPLE)
-        if request.method != "POST":
-            return refuse(AppError(ErrorCode.BAD_REQUEST, "Send GraphQL requests with POST."))
-        return await _graphql(request, request.app.state.pool, keys, executor)
+        service: Service = request.app.state.service
+        return await service.graphql(request)
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "ok", "version": version("fivefold"), "schema": SCHEMA_HASH})
 
     async def readyz(request: Request) -> Response:
-        problems = await find_problems(request.app.state.pool)
+        problems = await find_problems(request.app.state.service.pool)
         return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+
+    async def metrics(request: Request) -> Response:
+        return Response(request.app.state.service.text(), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
         routes=[
             Route("/graphql", graphql, methods=["GET", "POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            Route("/metrics", metrics),
             *(console.routes() if settings.graphiql else ()),
         ],
         middleware=[
@@ -114,9 +213,9 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
             Middleware(
                 CORSMiddleware,
                 allow_origin_regex=origin_pattern(settings.allowed_origins),
-                allow_methods=["POST"],
-                allow_headers=["Authorization", "Content-Type", "Fivefold-Workspace", "X-Request-Id"],
-                expose_headers=["X-Request-Id"],
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", "Fivefold-Workspace", "X-Request-Id", "traceparent"],
+                expose_headers=["X-Request-Id", "Retry-After", "traceparent"],
                 max_age=86_400,
             ),
         ],
@@ -127,41 +226,6 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
 def origin_pattern(origins: list[str]) -> str:
     """A pattern of the allowed origins; a port may be ``*``. Without any, nothing matches."""
     return "|".join(re.escape(origin).replace(r":\*", r":\d+") for origin in origins) or r"(?!)"
-
-
-async def _graphql(request: Request, pool: Pool, keys: KeyRing, executor: Executor) -> Response:
-    """One request: who calls, what is asked, one connection for it, the answer, one line in the log."""
-    started = time.perf_counter()
-    request_id = _request_id(request)
-    db: Db | None = None
-    asked: GraphQLRequest | None = None
-    with structlog.contextvars.bound_contextvars(request_id=str(request_id)):
-        try:
-            actor = await authenticate(
-                pool, keys, request.headers.get("authorization"), request.headers.get("fivefold-workspace")
-            )
-            asked = await read_request(request)
-            db = Db(pool, actor, request_id)
-            context = Context(actor, db, request_id, NODE_TYPES, SCOPES)
-            result = await executor.execute(asked.query, asked.variables, asked.operation_name, context)
-            response = answer(result, executed=not isinstance(result, PreExecutionError))
-        except AppError as error:
-            response = refuse(error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, its text is not for clients
-            log.error("request failed", exc_info=error)
-            response = refuse(AppError(ErrorCode.INTERNAL, "Something went wrong on our side; tell us the request id."))
-        finally:
-            if db is not None:
-                await db.close()
-        response.headers["X-Request-Id"] = str(request_id)
-        log.info(
-            "graphql",
-            operation=asked.operation_name if asked else None,
-            status=response.status_code,
-            milliseconds=round((time.perf_counter() - started) * 1000, 2),
-            statements=db.statements if db else [],
-        )
-    return response
 
 
 def _request_id(request: Request) -> UUID:

@@ -29,6 +29,15 @@ class Settings(BaseSettings):
         default=[],
         description="Origins of front ends and extensions, separated by commas, that may call from a browser",
     )
+    trusted_documents: Path | None = Field(
+        default=None, description="Registered documents: a JSON file of id -> text, or a folder of .graphql files"
+    )
+    trusted_only: bool = Field(default=False, description="Refuse documents that are not registered")
+    rate_per_second: float = Field(
+        default=5000, ge=0, description="Objects that a workspace may ask for each second; 0 switches the limit off"
+    )
+    rate_burst: float = Field(default=150_000, ge=50_000, description="Objects that a workspace may ask for at once")
+    otlp_endpoint: str = Field(default="", description="Send a span for each request to this OTLP/HTTP collector")
     pool_size: int = Field(default=10, ge=1, le=500, description="Connections of one server process")
     statement_seconds: float = Field(default=10.0, gt=0, le=600, description="Longest time of one statement")
     graphiql: bool = Field(default=False, description="Serve GraphiQL at /graphql; demo does")

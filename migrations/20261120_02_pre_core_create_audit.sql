@@ -9,6 +9,7 @@
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
 
+-- allow prefer-bigint-over-smallint: form counts versions of a format.
 CREATE TABLE core.audit_event (
     workspace_id uuid     NOT NULL,
     id           uuid     NOT NULL DEFAULT uuidv7(),

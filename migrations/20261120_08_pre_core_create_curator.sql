@@ -44,3 +44,6 @@ LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = ''
 RETURN core.current_api_key_id() IS NULL
     AND EXISTS (SELECT FROM core.curator AS c WHERE c.account_id = core.current_account_id());
+
+REVOKE ALL ON FUNCTION core.is_curator() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION core.is_curator() TO fivefold_api;

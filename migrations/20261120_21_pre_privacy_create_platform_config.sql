@@ -9,6 +9,7 @@
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
 
+-- allow prefer-bigint-over-int: version counts the configs of one platform.
 CREATE TABLE privacy.platform_config (
     id           uuid        NOT NULL DEFAULT uuidv7() CONSTRAINT platform_config_pkey PRIMARY KEY,
     platform_id  uuid        NOT NULL CONSTRAINT platform_config_platform_id_fkey REFERENCES privacy.platform (id),

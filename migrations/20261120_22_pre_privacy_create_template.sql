@@ -9,6 +9,8 @@
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
 
+-- allow prefer-bigint-over-int: version counts the templates of one platform.
+-- allow prefer-bigint-over-smallint: a template has 250 settings at most.
 CREATE TABLE privacy.template (
     id             uuid        NOT NULL DEFAULT uuidv7() CONSTRAINT template_pkey PRIMARY KEY,
     platform_id    uuid        NOT NULL CONSTRAINT template_platform_id_fkey REFERENCES privacy.platform (id),

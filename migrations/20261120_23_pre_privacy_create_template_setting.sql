@@ -9,6 +9,7 @@
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
 
+-- allow prefer-bigint-over-smallint: a position is below 250, a risk at most 100.
 CREATE TABLE privacy.template_setting (
     template_id   uuid     NOT NULL CONSTRAINT template_setting_template_id_fkey REFERENCES privacy.template (id),
     position      smallint NOT NULL CONSTRAINT template_setting_position_range CHECK (position BETWEEN 0 AND 249),

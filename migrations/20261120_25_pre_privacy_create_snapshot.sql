@@ -9,6 +9,8 @@
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
 
+-- allow prefer-bigint-over-int: config_version counts the configs of one platform.
+-- allow prefer-bigint-over-smallint: a score to 100, the version of a formula, one of three methods; and each byte is paid for every snapshot.
 CREATE TABLE privacy.snapshot (
     workspace_id   uuid        NOT NULL,
     id             uuid        NOT NULL,
@@ -60,7 +62,9 @@ FOR EACH STATEMENT EXECUTE FUNCTION core.record_audit('workspace_id', 'id', 'id,
 ALTER TABLE privacy.snapshot ENABLE ALWAYS TRIGGER audit_insert;
 ALTER TABLE privacy.snapshot ENABLE ALWAYS TRIGGER audit_delete;
 
+-- allow adding-foreign-key-constraint, constraint-missing-not-valid: the migration before made the table, so no link is there to check.
 ALTER TABLE privacy.platform_link
 ADD CONSTRAINT platform_link_latest_snapshot_fkey FOREIGN KEY (workspace_id, latest_snapshot_id) REFERENCES privacy.snapshot (workspace_id, id);
 
+-- allow require-concurrent-index-creation: as above.
 CREATE INDEX platform_link_latest_snapshot_idx ON privacy.platform_link (workspace_id, latest_snapshot_id);

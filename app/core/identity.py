@@ -64,12 +64,13 @@ async def authenticate(pool: Pool, keys: KeyRing, authorization: str | None, wor
     Raises UNAUTHENTICATED, or NOT_FOUND when the caller is no member of the workspace.
     """
     scheme, _, secret = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
+    secret = secret.strip()
+    if scheme.lower() != "bearer" or not secret:
         raise AppError(ErrorCode.UNAUTHENTICATED, "Send a token or an API key in the header `Authorization: Bearer ...`.")
     asked = parse_uuid(workspace, "Workspace", field="Fivefold-Workspace") if workspace else None
     if secret.startswith(API_KEY_PREFIX):
-        return await _authenticate_api_key(pool, secret.strip(), asked)
-    return await _authenticate_token(pool, keys, secret.strip(), asked)
+        return await _authenticate_api_key(pool, secret, asked)
+    return await _authenticate_token(pool, keys, secret, asked)
 
 
 async def _authenticate_api_key(pool: Pool, secret: str, asked: UUID | None) -> Actor:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import orjson
+from prometheus_client import Histogram
 
 from app.kit.context import OPERATOR, SYSTEM_ID, Actor
 from app.kit.errors import CONSTRAINTS, AppError, ErrorCode, SetupError
@@ -23,6 +25,15 @@ Pool = asyncpg.Pool
 Connection = asyncpg.pool.PoolConnectionProxy
 
 ACQUIRE_SECONDS = 5.0
+_UNREACHABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CannotConnectNowError,
+    OSError,
+    TimeoutError,
+)
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
@@ -80,9 +91,17 @@ class Db:
     ``keep_rows``: rows that are only shown may stay as they came, see app/kit/executor.py.
     """
 
-    def __init__(self, pool: Pool, actor: Actor, request_id: UUID) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        actor: Actor,
+        request_id: UUID,
+        statements: list[str] | None = None,
+        seconds: Histogram | None = None,
+    ) -> None:
         self.actor = actor
-        self.statements: list[str] = []
+        self.statements: list[str] = [] if statements is None else statements
+        self._seconds = seconds
         self.keep_rows = False
         self._pool = pool
         self._identity = _identity(actor, request_id)
@@ -99,7 +118,10 @@ class Db:
             if self._begun is None:
                 await self._begin(_READ)
             assert self._connection is not None
+            begun = perf_counter()
             records: list[asyncpg.Record] = await self._connection.fetch(text, *(given[p] for p in params))
+            if self._seconds is not None:
+                self._seconds.labels(statement.id).observe(perf_counter() - begun)
             return records
 
     @asynccontextmanager
@@ -202,6 +224,5 @@ async def _translated() -> AsyncIterator[None]:
         raise AppError(ErrorCode.BAD_INPUT, "A text contains the character NUL, which no text may. Remove it.") from error
     except asyncpg.QueryCanceledError as error:
         raise AppError(ErrorCode.TIMED_OUT, "The database took too long. Ask for less, or try again later.") from error
-    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError, asyncpg.AdminShutdownError,
-            asyncpg.CannotConnectNowError, OSError, TimeoutError) as error:  # fmt: skip
+    except _UNREACHABLE as error:
         raise AppError(ErrorCode.UNAVAILABLE, "The database cannot be reached. Try again in a moment.") from error

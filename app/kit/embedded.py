@@ -193,7 +193,7 @@ class Embedded:
             options = ["--username=postgres", "--encoding=UTF8", "--locale=C", "--auth=peer", "--no-instructions"]
             options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] + ["--no-sync"] * (not self._durable)
             words, arguments = _as_user(user)
-            made = subprocess.run(  # noqa: S603 - our own words
+            made = subprocess.run(
                 [*words, str(program("initdb")), "-D", str(new), *options],
                 cwd="/",
                 env=_environment(),
@@ -238,7 +238,7 @@ class Embedded:
         with log.open("ab") as output:
             start = output.tell()
             # its own session, so that a Ctrl-C in the terminal reaches us and not the server
-            self._process = process = subprocess.Popen(  # noqa: S603 - our own words
+            self._process = process = subprocess.Popen(
                 words,
                 cwd="/",
                 env=_environment(),

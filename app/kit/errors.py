@@ -15,6 +15,11 @@ class ErrorCode(Enum):
     BAD_REQUEST = strawberry.enum_value("BAD_REQUEST", description="The HTTP request is not a GraphQL request.")
     BAD_DOCUMENT = strawberry.enum_value("BAD_DOCUMENT", description="The document does not parse or does not fit the schema.")
     BAD_VARIABLES = strawberry.enum_value("BAD_VARIABLES", description="A variable does not fit its type.")
+    TOO_COMPLEX = strawberry.enum_value("TOO_COMPLEX", description="The document asks for too much at once.")
+    UNTRUSTED_DOCUMENT = strawberry.enum_value(
+        "UNTRUSTED_DOCUMENT", description="Only registered documents run here, and this is none of them."
+    )
+    RATE_LIMITED = strawberry.enum_value("RATE_LIMITED", description="Too much was asked for lately; see Retry-After.")
     UNAUTHENTICATED = strawberry.enum_value("UNAUTHENTICATED", description="No bearer token, or one that is not valid.")
     FORBIDDEN = strawberry.enum_value("FORBIDDEN", description="The caller is known and may not do this.")
     NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="There is no such object, or it belongs to someone else.")
@@ -47,6 +52,11 @@ class AppError(GraphQLError):
     def __init__(self, code: ErrorCode, message: str, *, field: str | None = None) -> None:
         super().__init__(message, extensions={"code": code.value} | ({"field": field} if field else {}))
         self.code = code
+
+    @property
+    def code_name(self) -> str:
+        """The code as clients see it."""
+        return self.code.name
 
     def copy(self) -> AppError:
         """The same error, fresh: executors write the path of a field into the one they raise."""

@@ -8,122 +8,71 @@ not handle (an error, a null where none may be) is given to it, and it says what
 from __future__ import annotations
 
 from asyncio import Future
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from asyncpg import Record
-from graphql import (
-    DirectiveNode,
-    DocumentNode,
-    FragmentDefinitionNode,
-    GraphQLError,
-    OperationDefinitionNode,
-    VariableNode,
-    Visitor,
-    parse,
-    validate,
-    visit,
-)
-from graphql.execution.collect_fields import FragmentDetails
+from graphql import GraphQLError, OperationDefinitionNode
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.schema import Schema
-from strawberry.types.execution import ExecutionResult, PreExecutionError
+from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from app.kit.context import Context
-from app.kit.errors import AppError, ErrorCode
+from app.kit.document import Document
+from app.kit.errors import AppError
 from app.kit.log import log
+from app.kit.metrics import Metrics
 from app.kit.plan import Child, Planner, Run, Selection, Surprise, Unplannable
 
-MAX_DOCUMENTS = 1000
 MAX_PLANS = 16
 """Plans of one document: it has one for each combination of its @skip and @include."""
 
 
-@dataclass(slots=True)
-class Document:
-    """A valid document; ``switches`` are the variables that @skip and @include look at."""
+class BadVariables(Exception):
+    """A variable does not fit its type."""
 
-    ast: DocumentNode
-    operations: dict[str | None, OperationDefinitionNode]
-    fragments: dict[str, FragmentDetails]
-    switches: tuple[str, ...]
-    plans: dict[tuple[Any, ...], Selection | Unplannable] = field(default_factory=dict)
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__(errors[0].message)
+        self.errors = errors
 
 
 class Executor:
-    """Runs documents against one schema. ``fallbacks`` counts by cause what the stock executor had to do."""
+    """Runs documents against one schema. The metric ``fallbacks`` counts by cause what the stock executor had to do."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, metrics: Metrics) -> None:
         self.schema = schema
-        self.fallbacks: dict[str, int] = {}
+        self.metrics = metrics
         self._planner = Planner(schema)
-        self._documents: OrderedDict[str, Document] = OrderedDict()
+
+    def prepare(self, documents: Iterable[Document]) -> None:
+        """Plan documents that have no @skip and @include before anyone asks for them."""
+        for document in documents:
+            for operation in document.operations.values():
+                if not document.switches:
+                    self.plan(document, operation, VariableValues({}, {}))
 
     async def execute(
-        self, query: str, variables: dict[str, Any] | None, operation_name: str | None, context: Context
+        self, document: Document, operation: OperationDefinitionNode, variables: dict[str, Any], context: Context
     ) -> ExecutionResult:
-        """The answer. Its data are ready for orjson; its errors carry codes once app/kit/http.py has described them.
-
-        Raises BAD_REQUEST when the document has no operation of that name.
-        """
-        document = self._document(query)
-        if isinstance(document, PreExecutionError):
-            return document
-        operation = _choose(document, operation_name)
-        values = _coerce(self.schema, operation, variables or {})
-        if values is None:
-            return await self._stock(query, variables, operation_name, context, "variables")
-        plan = self._plan(document, operation, values)
+        """The answer. Its data are ready for orjson; app/kit/http.py describes its errors. Raises BadVariables."""
+        values = _coerce(self.schema, operation, variables)
+        plan = self.plan(document, operation, values)
         if isinstance(plan, Unplannable):
-            return await self._stock(query, variables, operation_name, context, str(plan))
+            return await self._stock(document, operation, variables, context, str(plan))
         context.db.keep_rows = operation.operation.value == "query"
         try:
             data = await _run(plan, Run(context, values), context)
         except Exception as error:  # noqa: BLE001 - the stock executor turns it into the answer's errors
             await context.db.restart()
-            cause = error.code.value if isinstance(error, AppError) else type(error).__name__
+            cause = error.code.name if isinstance(error, AppError) else type(error).__name__
             if not isinstance(error, AppError | Surprise):
                 log.warning("plan gave up", exc_info=error)
-            return await self._stock(query, variables, operation_name, context, cause)
+            return await self._stock(document, operation, variables, context, cause)
         return ExecutionResult(data=data, errors=None)
 
-    async def _stock(
-        self, query: str, variables: dict[str, Any] | None, operation_name: str | None, context: Context, cause: str
-    ) -> ExecutionResult:
-        self.fallbacks[cause] = self.fallbacks.get(cause, 0) + 1
-        context.db.keep_rows = False
-        return await self.schema.execute(
-            query,
-            variable_values=variables,
-            operation_name=operation_name,
-            context_value=context,
-            allowed_operation_types=(OperationType.QUERY, OperationType.MUTATION),
-        )
-
-    def _document(self, query: str) -> Document | PreExecutionError:
-        """Parsed and validated, from the cache where it is known."""
-        known = self._documents.get(query)
-        if known is not None:
-            self._documents.move_to_end(query)
-            return known
-        try:
-            ast = parse(query)
-        except GraphQLError as error:
-            return PreExecutionError(data=None, errors=[error])
-        except RecursionError as error:
-            return PreExecutionError(data=None, errors=[GraphQLError("nested too deeply", original_error=error)])
-        errors = validate(self.schema._schema, ast)
-        if errors:
-            return PreExecutionError(data=None, errors=errors)
-        found = self._documents[query] = _read(ast)
-        if len(self._documents) > MAX_DOCUMENTS:
-            self._documents.popitem(last=False)
-        return found
-
-    def _plan(self, document: Document, operation: OperationDefinitionNode, values: VariableValues) -> Selection | Unplannable:
+    def plan(self, document: Document, operation: OperationDefinitionNode, values: VariableValues) -> Selection | Unplannable:
+        """The plan for these answers to @skip and @include, made when it is wanted first."""
         key = (operation.name.value if operation.name else None, *(values.coerced.get(name) for name in document.switches))
         plan = document.plans.get(key)
         if plan is None:
@@ -137,49 +86,33 @@ class Executor:
                 document.plans[key] = plan
         return plan
 
-
-def _read(ast: DocumentNode) -> Document:
-    operations: dict[str | None, OperationDefinitionNode] = {}
-    fragments = {}
-    for definition in ast.definitions:
-        if isinstance(definition, OperationDefinitionNode):
-            operations[definition.name.value if definition.name else None] = definition
-        elif isinstance(definition, FragmentDefinitionNode):
-            fragments[definition.name.value] = FragmentDetails(definition)
-    switches = _Switches()
-    visit(ast, switches)
-    return Document(ast, operations, fragments, tuple(sorted(switches.names)))
-
-
-class _Switches(Visitor):
-    """Finds the variables of @skip and @include."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        for argument in node.arguments or ():
-            if isinstance(argument.value, VariableNode):
-                self.names.add(argument.value.name.value)
+    async def _stock(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        variables: dict[str, Any],
+        context: Context,
+        cause: str,
+    ) -> ExecutionResult:
+        self.metrics.fallbacks.labels(cause).inc()
+        context.db.keep_rows = False
+        return await self.schema.execute(
+            document.text,
+            variable_values=variables,
+            operation_name=operation.name.value if operation.name else None,
+            context_value=context,
+            allowed_operation_types=(OperationType.QUERY, OperationType.MUTATION),
+        )
 
 
-def _choose(document: Document, name: str | None) -> OperationDefinitionNode:
-    if name is None and len(document.operations) == 1:
-        return next(iter(document.operations.values()))
-    found = document.operations.get(name)
-    if name is None or found is None:
-        known = ", ".join(sorted(str(n) for n in document.operations))[:200]
-        raise AppError(ErrorCode.BAD_REQUEST, f"Say in `operationName` which operation to run: {known}.")
-    return found
-
-
-def _coerce(schema: Schema, operation: OperationDefinitionNode, given: dict[str, Any]) -> VariableValues | None:
-    """The variables as the schema has them; None when one is wrong, which the stock executor explains."""
+def _coerce(schema: Schema, operation: OperationDefinitionNode, given: dict[str, Any]) -> VariableValues:
+    """The variables as the schema has them. Raises BadVariables."""
     if not operation.variable_definitions:
         return VariableValues({}, {})
-    values = get_variable_values(schema._schema, operation.variable_definitions, given)
-    return values if isinstance(values, VariableValues) else None
+    values = get_variable_values(schema._schema, operation.variable_definitions, given, hide_suggestions=True)
+    if not isinstance(values, VariableValues):
+        raise BadVariables(values)
+    return values
 
 
 async def _run(plan: Selection, run: Run, context: Context) -> dict[str, Any]:

@@ -35,9 +35,12 @@ def _parse_datetime(value: object) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("A DateTime needs an offset: end it with Z, or with one such as +02:00.")
     try:
-        return moment.astimezone(UTC)
+        moment = moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("This DateTime is out of range.") from error
+    if moment.replace(tzinfo=None) in (datetime.min, datetime.max):  # the driver writes these two as -infinity and infinity
+        raise ValueError("This DateTime is out of range.")
+    return moment
 
 
 def _serialize_datetime(value: datetime) -> str:
@@ -155,8 +158,10 @@ Resolver = TypeVar("Resolver", bound=Callable[..., Awaitable[Any]])
 def _field(resolver: Resolver, scopes: frozenset[str], roles: frozenset[str] | None, curator: bool) -> Any:
     @functools.wraps(resolver)
     async def guarded(self: Any, info: Info, **args: Any) -> Any:
-        if info.context.outcomes and info.path.key in info.context.outcomes:
-            return info.context.outcomes.pop(info.path.key).result()
+        # Only the stock executor's info has a path; a plan runs each root field once and needs no outcome of an earlier run.
+        path = getattr(info, "path", None)
+        if path is not None and path.key in info.context.outcomes:
+            return info.context.outcomes.pop(path.key).result()
         _authorize(info.context.actor, scopes, roles, curator)
         return await resolver(self, info, **args)
 

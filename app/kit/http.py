@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs
 
 import orjson
 from graphql import GraphQLError
@@ -15,9 +16,14 @@ from app.kit.errors import AppError, ErrorCode
 from app.kit.log import log
 
 MAX_BODY_BYTES = 1024 * 1024
+JSON = "application/json"
+GRAPHQL = "application/graphql-response+json"
+
 STATUS = {
     ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.FORBIDDEN: 403,
     ErrorCode.NOT_FOUND: 404,
+    ErrorCode.RATE_LIMITED: 429,
     ErrorCode.INTERNAL: 500,
     ErrorCode.UNAVAILABLE: 503,
     ErrorCode.TIMED_OUT: 503,
@@ -26,32 +32,91 @@ STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
-    """A well-formed request."""
+    """A well-formed request: a document or the id of a registered one. ``reading`` allows queries only."""
 
-    query: str
-    variables: dict[str, Any] | None
+    query: str | None
+    document_id: str | None
+    variables: dict[str, Any]
     operation_name: str | None
+    reading: bool
+
+
+def negotiate(accept: str | None) -> str | None:
+    """The media type to answer in: the client's preference of the two, JSON when it has none; None when it wants neither."""
+    if not accept or not accept.strip():
+        return JSON
+    best, quality = None, 0.0
+    for part in accept.split(","):
+        name, _, rest = part.strip().partition(";")
+        weight = next((p.strip()[2:] for p in rest.split(";") if p.strip().startswith("q=")), "1")
+        try:
+            given = float(weight)
+        except ValueError:
+            given = 0.0
+        matches = {GRAPHQL: GRAPHQL, JSON: JSON, "*/*": JSON, "application/*": JSON}.get(name.strip().lower())
+        if matches and given > quality:
+            best, quality = matches, given
+    return best
 
 
 async def read_request(request: Request) -> GraphQLRequest:
-    """The GraphQL request of a POST. Raises BAD_REQUEST with what is wrong."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise _bad("Send the request as JSON, with the header `Content-Type: application/json`.")
-    body = await _read_body(request)
+    """The GraphQL request of a POST or GET. Raises BAD_REQUEST with what is wrong."""
+    if request.method == "GET":
+        return _read_query_string(request)
+    kind, _, parameters = request.headers.get("content-type", "").partition(";")
+    if kind.strip().lower() != JSON or ("charset" in parameters.lower() and "utf-8" not in parameters.lower()):
+        raise _bad("Send the request as JSON in UTF-8, with the header `Content-Type: application/json`.")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise _bad("Send the body as it is, without `Content-Encoding`.")
+    return _check(_parse_json(await _read_body(request), "The body"), reading=False)
+
+
+def _read_query_string(request: Request) -> GraphQLRequest:
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise _bad("The body is not JSON in UTF-8.") from None
+        given = parse_qs(request.url.query, keep_blank_values=True, errors="strict", max_num_fields=20)
+    except ValueError:
+        raise _bad("The query string is not URL-encoded UTF-8.") from None
+    repeated = [name for name, values in given.items() if len(values) > 1]
+    if repeated:
+        raise _bad(f"{repeated[0][:40]} is given twice.")
+    found: dict[str, Any] = {name: values[0] for name, values in given.items()}
+    for name in ("variables", "extensions"):
+        if name in found:
+            found[name] = _parse_json(found[name].encode(), f"`{name}`")
+    return _check(found, reading=True)
+
+
+def _check(document: Any, *, reading: bool) -> GraphQLRequest:
     if not isinstance(document, dict):
         raise _bad("The body is not a JSON object with a `query`. Batches are not accepted.")
-    query, variables, name = document.get("query"), document.get("variables"), document.get("operationName")
-    if not isinstance(query, str) or not query.strip():
-        raise _bad("`query` is missing, or no string.")
-    if not isinstance(variables, dict | None):
-        raise _bad("`variables` is no object.")
-    if not isinstance(name, str | None):
-        raise _bad("`operationName` is no string.")
-    return GraphQLRequest(query, variables, name)
+    query, name = document.get("query"), document.get("operationName")
+    variables, extensions = document.get("variables"), document.get("extensions")
+    if not isinstance(query, str | None) or not isinstance(name, str | None):
+        raise _bad("`query` and `operationName` are strings.")
+    if not isinstance(variables, dict | None) or not isinstance(extensions, dict | None):
+        raise _bad("`variables` and `extensions` are objects.")
+    document_id = document.get("documentId") or _persisted(extensions or {})
+    if not isinstance(document_id, str | None):
+        raise _bad("`documentId` is a string.")
+    if not (query and query.strip()) and not document_id:
+        raise _bad("`query` is missing.")
+    if query and len(query) > MAX_BODY_BYTES:
+        raise _bad("`query` is too long.")
+    return GraphQLRequest(query or None, document_id, variables or {}, name or None, reading)
+
+
+def _persisted(extensions: dict[str, Any]) -> str | None:
+    """The older way to name a registered document."""
+    given = extensions.get("persistedQuery")
+    digest = given.get("sha256Hash") if isinstance(given, dict) else None
+    return f"sha256:{digest}" if isinstance(digest, str) else None
+
+
+def _parse_json(text: bytes, what: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise _bad(f"{what} is not JSON in UTF-8.") from None
 
 
 async def _read_body(request: Request) -> bytes:
@@ -71,37 +136,45 @@ def _bad(message: str) -> AppError:
     return AppError(ErrorCode.BAD_REQUEST, message)
 
 
-def answer(result: ExecutionResult, *, executed: bool) -> Response:
-    """The answer to a document: 200 once it was executed, whatever its fields say; 400 when it never was."""
-    content: dict[str, Any] = {"data": result.data} if executed else {}
+def answer(result: ExecutionResult, media_type: str, extensions: dict[str, Any]) -> Response:
+    """The answer to a document that was executed: 200, whatever its fields say."""
+    content: dict[str, Any] = {"data": result.data}
     if result.errors:
-        content["errors"] = [describe(error, executed=executed) for error in result.errors]
-    return _json(content, 200 if executed else 400)
+        content["errors"] = [describe(error) for error in result.errors]
+    content["extensions"] = extensions
+    return _respond(content, 200, media_type)
 
 
-def refuse(error: AppError) -> Response:
+def reject(errors: list[GraphQLError], code: ErrorCode, media_type: str) -> Response:
+    """The answer to a document that was not executed. Plain JSON says so with 200, as its older clients expect."""
+    shown = [_show(error, error.message, {"code": code.value}) for error in errors]
+    return _respond({"errors": shown}, 400 if media_type == GRAPHQL else 200, media_type)
+
+
+def refuse(
+    error: AppError, media_type: str, *, status: int | None = None, headers: dict[str, str] | None = None
+) -> Response:
     """The answer to a request that does not reach its document."""
-    status = STATUS.get(error.code, 400)
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    return _json({"errors": [describe(error, executed=False)]}, status, headers)
+    status = status or STATUS.get(error.code, 400)
+    headers = {**(headers or {}), **({"WWW-Authenticate": "Bearer"} if status == 401 else {})}
+    retry_after = (error.extensions or {}).get("retryAfter")
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    return _respond({"errors": [describe(error)]}, status, media_type, headers)
 
 
-def describe(error: GraphQLError, *, executed: bool) -> dict[str, Any]:
+def describe(error: GraphQLError) -> dict[str, Any]:
     """An error as the client sees it. What is not meant for clients is logged, and masked as INTERNAL."""
     original = error.original_error or error
-    shown: dict[str, Any]
     if isinstance(original, AppError):
-        shown = {"message": original.message, "extensions": dict(original.extensions or {})}
-    elif not executed and isinstance(original, RecursionError):
-        shown = {"message": "The document is nested too deeply.", "extensions": {"code": ErrorCode.BAD_DOCUMENT.value}}
-    elif not executed and isinstance(original, GraphQLError | ValueError):  # ValueError: a scalar refused a literal
-        shown = {"message": error.message, "extensions": {"code": ErrorCode.BAD_DOCUMENT.value}}
-    elif isinstance(original, GraphQLError) and not error.path:
-        shown = {"message": error.message, "extensions": {"code": ErrorCode.BAD_VARIABLES.value}}
-    else:
-        log.error("field failed", path=error.path, exc_info=original)
-        message = "Something went wrong on our side. Nothing of this field was changed; tell us the request id."
-        shown = {"message": message, "extensions": {"code": ErrorCode.INTERNAL.value}}
+        return _show(error, original.message, dict(original.extensions or {}))
+    log.error("field failed", path=error.path, exc_info=original)
+    message = "Something went wrong on our side. Nothing of this field was changed; tell us the request id."
+    return _show(error, message, {"code": ErrorCode.INTERNAL.value})
+
+
+def _show(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"message": message, "extensions": extensions}
     if error.locations:
         shown["locations"] = [location.formatted for location in error.locations]
     if error.path:
@@ -109,6 +182,6 @@ def describe(error: GraphQLError, *, executed: bool) -> dict[str, Any]:
     return shown
 
 
-def _json(content: dict[str, Any], status: int, headers: dict[str, str] | None = None) -> Response:
+def _respond(content: dict[str, Any], status: int, media_type: str, headers: dict[str, str] | None = None) -> Response:
     body = orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)  # str: asyncpg's own kind of UUID
-    return Response(body, status, headers, media_type="application/json")
+    return Response(body, status, headers, media_type=f"{media_type}; charset=utf-8")

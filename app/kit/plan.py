@@ -257,7 +257,7 @@ def _fetch(declared: StrawberryField, arguments: Arguments) -> Fetch:
             return [getattr(parent, name) for parent in parents]
 
         return read_attribute
-    function: Callable[..., Any] = resolver.wrapped_func
+    function: Any = resolver.wrapped_func
     takes_info, is_async = resolver.info_parameter is not None, resolver.is_async
 
     async def call(run: Run, parents: Sequence[Any]) -> Sequence[Any]:

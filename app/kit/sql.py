@@ -115,7 +115,7 @@ def load(file: str) -> dict[str, Statement]:
 
 
 @cache
-def columns(row: type[Any]) -> dict[str, Any]:
+def columns(row: Any) -> dict[str, Any]:
     """The columns that a row class is made of, with their types; fields that are resolved otherwise are none."""
     found = {}
     for f in fields(row):
@@ -127,7 +127,7 @@ def columns(row: type[Any]) -> dict[str, Any]:
 
 
 @cache
-def _enums(row: type[Any]) -> dict[str, type[Enum]]:
+def _enums(row: Any) -> dict[str, type[Enum]]:
     """The columns that are enums: PostgreSQL sends their values as text or numbers."""
     return {
         name: candidate
@@ -140,7 +140,7 @@ def _enums(row: type[Any]) -> dict[str, type[Enum]]:
 def make(row: type[Row], record: Mapping[str, Any] | Record) -> Row:
     """One row as its class: columns by name, text or numbers of an enum as the enum."""
     values = dict(record)
-    for name, enum in _enums(row).items():
+    for name, enum in _enums(cast("Any", row)).items():
         if values.get(name) is not None:
             values[name] = enum(values[name])
     return row(**values)
@@ -165,6 +165,7 @@ class One(Bound[Row]):
     """At most one row."""
 
     async def __call__(self, db: Db, **args: Any) -> Row | None:
+        """The row, or None."""
         records = await db.fetch(self.statement, args)
         return make(self.row, records[0]) if records else None
 
@@ -173,6 +174,7 @@ class Many(Bound[Row]):
     """All rows, in the statement's order."""
 
     async def __call__(self, db: Db, **args: Any) -> list[Row]:
+        """The rows."""
         return [make(self.row, record) for record in await db.fetch(self.statement, args)]
 
 
@@ -180,6 +182,7 @@ class Exec(Bound[Row]):
     """No rows."""
 
     async def __call__(self, db: Db, **args: Any) -> None:
+        """Run it."""
         await db.fetch(self.statement, args)
 
 

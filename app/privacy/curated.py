@@ -29,6 +29,7 @@ DATA = Path(__file__).parent / "data"
 Model = TypeVar("Model", bound=BaseModel)
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Option = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Link = Annotated[str, StringConstraints(pattern=r"^https://\S+$", max_length=500)]
 
@@ -102,7 +103,7 @@ class CuratedPlatform(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     slug: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,50}$")]
-    name: Line
+    name: Name
     domain: Line
     website_url: Link
     privacy_url: Link

@@ -116,7 +116,7 @@ def structure_hash(settings: Iterable[tuple[str, SettingType, Sequence[str]]]) -
     """
     by_key = sorted(settings, key=lambda setting: setting[0])
     structure = [{"key": key, "type": kind.value, "options": list(options)} for key, kind, options in by_key]
-    return hashlib.sha256(rfc8785.dumps(structure)).digest()  # type: ignore[arg-type]
+    return hashlib.sha256(rfc8785.dumps(structure)).digest()
 
 
 @strawberry.type

@@ -1,0 +1,72 @@
+"""Rate buckets: a workspace may ask for so many objects a second, with a burst; the bucket is the database's, leased in blocks.
+
+A server process takes a block of tokens at once and gives it out itself, so that most requests cost no statement. What a
+process still holds when it ends is lost, which harms nobody: it is a fraction of a burst.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.kit.db import Pool, fetch_without_identity
+from app.kit.errors import AppError, ErrorCode
+from app.kit.sql import File, make
+
+MAX_LEASES = 10_000
+BLOCKS_OF_BURST = 50
+
+
+@dataclass(frozen=True)
+class RateTokens:
+    """Whether tokens were granted, and if not, in how many seconds they are there."""
+
+    granted: bool
+    wait_seconds: float
+
+
+take_rate_tokens = File("core/rate_bucket").one("take_rate_tokens", RateTokens)
+
+
+class RateLimiter:
+    """The leases of one process. ``per_second`` 0 switches it off."""
+
+    def __init__(self, *, per_second: float, burst: float) -> None:
+        self.per_second, self.burst = per_second, burst
+        self._leases: OrderedDict[UUID, float] = OrderedDict()
+
+    async def charge(self, pool: Pool, workspace_id: UUID, cost: int) -> None:
+        """Take ``cost`` tokens, at least one. Raises RATE_LIMITED with ``retryAfter`` in seconds."""
+        if not self.per_second:
+            return
+        wanted = float(max(1, cost))
+        held = self._leases.get(workspace_id, 0.0)
+        if held < wanted:
+            held += await self._lease(pool, workspace_id, wanted - held)
+        self._leases[workspace_id] = held - wanted
+        self._leases.move_to_end(workspace_id)
+        if len(self._leases) > MAX_LEASES:
+            self._leases.popitem(last=False)
+
+    async def _lease(self, pool: Pool, workspace_id: UUID, missing: float) -> float:
+        """A block if there is one, or just what is missing."""
+        block = max(missing, self.burst / BLOCKS_OF_BURST)
+        for wanted in dict.fromkeys((block, missing)):
+            arguments = {"workspace_id": workspace_id, "wanted": wanted, "burst": self.burst, "per_second": self.per_second}
+            (record,) = await fetch_without_identity(pool, take_rate_tokens.statement, arguments)
+            taken = make(RateTokens, record)
+            if taken.granted:
+                return wanted
+        seconds = max(1, math.ceil(taken.wait_seconds))
+        raise RateLimited(seconds, self.burst, self.per_second)
+
+
+class RateLimited(AppError):
+    """Too much was asked for lately."""
+
+    def __init__(self, seconds: int, burst: float, per_second: float) -> None:
+        super().__init__(ErrorCode.RATE_LIMITED, f"This workspace asks for too much. Try again in {seconds} seconds.")
+        limit = {"retryAfter": seconds, "burst": int(burst), "perSecond": per_second}
+        self.extensions = {**(self.extensions or {}), "retryAfter": seconds, "rateLimit": limit}

@@ -1,0 +1,37 @@
+"""Metrics for Prometheus: what an operator wants to see on a graph, by names that cannot grow without bound."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+__all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The figures of one process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        # Operation names come from clients: only those of trusted documents become labels.
+        self.requests = Counter(
+            "fivefold_requests", "Requests by operation and HTTP status", ["operation", "status"], registry=self._registry
+        )
+        self.request_seconds = Histogram(
+            "fivefold_request_seconds", "Time of a request", ["operation"], buckets=SECONDS, registry=self._registry
+        )
+        self.errors = Counter("fivefold_errors", "Errors in answers by code", ["code"], registry=self._registry)
+        self.statement_seconds = Histogram(
+            "fivefold_statement_seconds", "Time of a statement by name", ["statement"], buckets=SECONDS, registry=self._registry
+        )
+        self.fallbacks = Counter(
+            "fivefold_fallbacks", "Operations left to the stock executor, by cause", ["cause"], registry=self._registry
+        )
+        self.documents = Gauge("fivefold_documents", "Documents whose plans are kept", registry=self._registry)
+        self.connections = Gauge("fivefold_connections", "Database connections", ["state"], registry=self._registry)
+
+    def text(self) -> bytes:
+        """In Prometheus' text format."""
+        return generate_latest(self._registry)
