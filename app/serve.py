@@ -27,9 +27,7 @@ async def check_login(url: str) -> None:
     if login.missing_roles:
         raise SetupError(f"The database lacks the role {login.missing_roles[0]}: run `fivefold bootstrap` as an administrator.")
     if login.passes_policies:
-        raise SetupError(
-            f"{login.name} passes by the isolation of tenants: let DATABASE_URL of serve log in as fivefold_api."
-        )
+        raise SetupError(f"{login.name} passes by the isolation of tenants: let DATABASE_URL of serve log in as fivefold_api.")
 
 
 def check_migrations(url: str) -> None:

@@ -44,7 +44,7 @@ page_api_key = sql.page("page_api_key", ApiKey)
 revoke = sql.one("revoke_api_key", ApiKey)
 
 
-@strawberry.input
+@strawberry.input(description="What a new key is called and may do, and until when.")
 class CreateApiKeyInput:
     """A key without ``expires_at`` lives until it is revoked."""
 
@@ -54,7 +54,7 @@ class CreateApiKeyInput:
     idempotency_key: str | None = None
 
 
-@strawberry.type
+@strawberry.type(description="The new key, with its secret this once.")
 class CreateApiKeyPayload:
     """The new key."""
 
@@ -64,7 +64,7 @@ class CreateApiKeyPayload:
     )
 
 
-@strawberry.type
+@strawberry.type(description="The key that works no longer.")
 class RevokeApiKeyPayload:
     """The key that works no longer."""
 

@@ -34,13 +34,15 @@ class Edge:
     many: bool = False
     paged: bool = False
     scope: str | None = None
+    own: tuple[str, ...] = ()
 
     async def fetch(self, context: Context, parents: Sequence[Any], **arguments: Any) -> Sequence[Any]:
         """The answer of each parent: a row or None, its rows, or its page of them. Raises AppError."""
         if self.scope is not None:
             require_scope(context, self.scope)
         if not isinstance(self.source, str):
-            return await self.source(context.db, parents)  # type: ignore[no-any-return]
+            answers: Sequence[Any] = await self.source(context.db, parents)
+            return answers if context.db.keep_rows or not self.own else [self._merge(*answer) for answer in answers]
         statement = BOUND[self.source]
         assert isinstance(statement, PerKey)
         rows_of = statement.records if context.db.keep_rows else statement.groups
@@ -53,16 +55,27 @@ class Edge:
         groups = await rows_of(context.db, **keys)
         return groups if self.many else [rows[0] if rows else None for rows in groups]
 
+    def _merge(self, shared: Sequence[Any], own: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
+        """Shared rows with each parent's own columns, as the stock executor reads them."""
+        return [vars(row) | dict(zip(self.own, values, strict=True)) for row, values in zip(shared, own, strict=True)]
+
 
 def edge(
-    source: str | Batch, *, many: bool = False, scope: str | None = None, description: str | None = None, **columns: str
+    source: str | Batch,
+    *,
+    many: bool = False,
+    scope: str | None = None,
+    own: tuple[str, ...] = (),
+    description: str | None = None,
+    **columns: str,
 ) -> Any:
     """A field whose rows come from an :edge statement, or from a function of all parents.
 
     ``columns`` maps parameters of the statement to columns of the parent; ``many`` says that a parent has a list of rows;
-    ``scope`` is what a key needs beyond its root field.
+    ``scope`` is what a key needs beyond its root field. With ``own``, many parents share their rows but for these columns:
+    the function answers each parent with (shared rows, the own values of each), and what is shared is built once.
     """
-    found = Edge(source, tuple(columns.items()), many=many, scope=scope)
+    found = Edge(source, tuple(columns.items()), many=many, scope=scope, own=own)
 
     async def resolve(self: Any, info: Info) -> Any:
         return await _load(found, info.context, self)

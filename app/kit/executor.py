@@ -142,8 +142,10 @@ async def _select(selections: Mapping[str, Selection], run: Run, sources: Sequen
     if len(selections) > 1:
         return await _select_by_type(selections, run, sources)
     (selection,) = selections.values()
-    build = selection.of_rows if isinstance(sources[0], Record | dict) else selection.of_objects
-    made = build(sources)
+    rows = isinstance(sources[0], Record | dict)
+    if not rows and any(isinstance(source, Exception) for source in sources):
+        raise Surprise("an item of a list is its error")
+    made = (selection.of_rows if rows else selection.of_objects)(sources)
     for child in selection.children:
         await _fill(child, run, made, await child.fetch(run, sources))
     return made
@@ -167,6 +169,9 @@ async def _fill(child: Child, run: Run, parents: list[dict[str, Any]], values: S
     key, shape = child.key, child.shape
     if shape.required and None in values:
         raise Surprise(key)
+    if child.overlay is not None:
+        _fill_shared(child, parents, values)
+        return
     if not shape.many:
         made = await _complete(child, run, values, False)
         for parent, one in zip(parents, made, strict=True):
@@ -179,6 +184,18 @@ async def _fill(child: Child, run: Run, parents: list[dict[str, Any]], values: S
         if value is not None:
             parent[key] = made[at : at + len(value)]
             at += len(value)
+
+
+def _fill_shared(child: Child, parents: list[dict[str, Any]], values: Sequence[Any]) -> None:
+    """Lists whose rows many parents share: each shared list is made once, and copied with each parent's own columns."""
+    (selection,) = child.selections.values()
+    assert child.overlay is not None
+    made: dict[int, list[dict[str, Any]]] = {}
+    for parent, (shared, own) in zip(parents, values, strict=True):
+        rows = made.get(id(shared))
+        if rows is None:
+            rows = made[id(shared)] = selection.of_objects(shared)
+        parent[child.key] = child.overlay(rows, own)
 
 
 async def _complete(child: Child, run: Run, values: Sequence[Any], required: bool) -> list[Any]:

@@ -70,6 +70,13 @@ SCALARS: dict[object, ScalarDefinition] = {
         serialize=str,
         parse_value=_parse_big_int,
     ),
+    UUID: strawberry.scalar(
+        name="UUID",
+        description="A name that was made up at random or of the time, such as 01234567-89ab-7def-8123-456789abcdef.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc9562",
+        serialize=str,
+        parse_value=lambda value: UUID(str(value)),
+    ),
 }
 
 

@@ -151,9 +151,7 @@ def reject(errors: list[GraphQLError], code: ErrorCode, media_type: str) -> Resp
     return _respond({"errors": shown}, 400 if media_type == GRAPHQL else 200, media_type)
 
 
-def refuse(
-    error: AppError, media_type: str, *, status: int | None = None, headers: dict[str, str] | None = None
-) -> Response:
+def refuse(error: AppError, media_type: str, *, status: int | None = None, headers: dict[str, str] | None = None) -> Response:
     """The answer to a request that does not reach its document."""
     status = status or STATUS.get(error.code, 400)
     headers = {**(headers or {}), **({"WWW-Authenticate": "Bearer"} if status == 401 else {})}

@@ -164,11 +164,12 @@ async def load(db: Db, data: Path = DATA) -> list[str]:
     added = []
     for platform in read(data):
         async with db.transaction():
-            added += await _load_platform(db, platform)
+            added += await load_platform(db, platform)
     return added
 
 
-async def _load_platform(db: Db, curated: CuratedPlatform) -> list[str]:
+async def load_platform(db: Db, curated: CuratedPlatform) -> list[str]:
+    """One platform, in the open transaction, as the owner of the tables."""
     platform = await upsert_platform(
         db,
         slug=curated.slug,

@@ -9,7 +9,8 @@
 | any       | changed | any     | the text differs, but not once normalized           | TECHNICAL                    |
 | otherwise |         |         |                                                     | UNKNOWN                      |
 
-A default may change without the structure: it is no part of the structure's hash.
+A default may change without the structure: it is no part of the structure's hash. The same default in other words has
+not changed.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def _judge(
     if was is None or is_ is None:
         kind = Significance.NEW_SETTING if was is None else Significance.REMOVED_SETTING
         return (Origin.PLATFORM_STRUCTURE, kind, LIKELY) if same_config else (Origin.UNKNOWN, kind, GUESS)
-    same_default = was.default_value == is_.default_value
+    same_default = _normalized(was.default_value) == _normalized(is_.default_value)
     same_words = _normalized(old) == _normalized(new)
     if same_structure and same_config and same_default:
         return Origin.USER, Significance.VALUE, 1.0 if acted else ASSUMED_USER

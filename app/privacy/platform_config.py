@@ -64,7 +64,7 @@ insert_platform_config = sql.one("insert_platform_config", PlatformConfig)
 list_platform_config = sql.many("list_platform_config", PlatformConfig)
 
 
-@strawberry.input
+@strawberry.input(description="A new version of a platform's config.")
 class PublishPlatformConfigInput:
     """``selectors`` is an object of setting key -> CSS selector."""
 
@@ -75,7 +75,7 @@ class PublishPlatformConfigInput:
     idempotency_key: str
 
 
-@strawberry.type
+@strawberry.type(description="The new version.")
 class PublishPlatformConfigPayload:
     """The new version."""
 

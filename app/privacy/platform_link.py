@@ -110,7 +110,7 @@ async def link_account(db: Db, *, platform_slug: str, label: str, linked_at: dat
     return made
 
 
-@strawberry.input
+@strawberry.input(description="An account on a platform; the label tells two of them apart.")
 class LinkPlatformInput:
     """``label`` tells two accounts on one platform apart."""
 
@@ -119,7 +119,7 @@ class LinkPlatformInput:
     idempotency_key: str
 
 
-@strawberry.input
+@strawberry.input(description="Which link to end, and why in the person's own words.")
 class UnlinkPlatformInput:
     """``reason`` is the person's own words, kept with the link."""
 
@@ -127,14 +127,14 @@ class UnlinkPlatformInput:
     reason: str | None = None
 
 
-@strawberry.type
+@strawberry.type(description="The link.")
 class LinkPlatformPayload:
     """The link."""
 
     link: PlatformLink
 
 
-@strawberry.type
+@strawberry.type(description="The link, ended.")
 class UnlinkPlatformPayload:
     """The link, ended."""
 

@@ -50,7 +50,7 @@ LOOK_BACK = 20
 """How many snapshots back a setting is searched that the last one did not see."""
 
 
-@strawberry.input
+@strawberry.input(description="A setting as it was read.")
 class SettingValueInput:
     """A setting as it was read."""
 
@@ -62,7 +62,7 @@ class SettingValueInput:
     )
 
 
-@strawberry.input
+@strawberry.input(description="One scan of one link.")
 class RecordSnapshotInput:
     """One scan of one link."""
 
@@ -80,7 +80,7 @@ async def _changes(db: Db, payloads: Sequence[Any]) -> list[list[Change]]:
     return [[] if payload.unchanged else changes for payload, changes in zip(payloads, found, strict=True)]
 
 
-@strawberry.type
+@strawberry.type(description="What a scan led to.")
 class RecordSnapshotPayload:
     """What a scan led to."""
 

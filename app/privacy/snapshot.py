@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -21,8 +20,8 @@ from app.kit.sql import File
 from app.privacy import risk
 from app.privacy.change import Change
 from app.privacy.platform_link import PlatformLink, require_link
-from app.privacy.template import SettingType, Template, settings_of
-from app.privacy.values import unpack
+from app.privacy.template import SettingType, Template, TemplateSetting, settings_of
+from app.privacy.values import unpack, unpack_places
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -96,6 +95,7 @@ class Snapshot(Node):
     )
     settings: list[SnapshotSetting] = edge(
         lambda db, snapshots: list_settings(db, snapshots),
+        own=("value", "observed"),
         description="All settings of its template, with what was seen.",
     )
     risk_contributions: list[RiskContribution] = edge(
@@ -120,14 +120,16 @@ def new_id(captured_at: datetime) -> UUID:
     return UUID(int=milliseconds << 80 | 7 << 76 | microseconds << 66 | 2 << 62 | now << 8 | secrets.randbits(8))
 
 
-async def list_settings(db: Db, snapshots: Sequence[Snapshot]) -> list[list[dict[str, Any]]]:
-    """The settings of each snapshot with their values: SnapshotSetting by column, which is cheaper than an object each."""
+async def list_settings(
+    db: Db, snapshots: Sequence[Snapshot]
+) -> list[tuple[list[TemplateSetting], list[tuple[str | None, bool]]]]:
+    """Each snapshot's template settings, which it shares with others, and its own (value, observed) of each."""
     templates = await settings_of(db, [snapshot.template_id for snapshot in snapshots])
     found = []
     for snapshot in snapshots:
         settings = templates[snapshot.template_id]
-        values = unpack(settings, snapshot.packed, snapshot.observed)
-        found.append([{**vars(s), "value": values.get(s.key), "observed": s.key in values} for s in settings])
+        values = unpack_places(settings, snapshot.packed, snapshot.observed)
+        found.append((settings, [(value, value is not None) for value in values]))
     return found
 
 

@@ -119,7 +119,7 @@ def structure_hash(settings: Iterable[tuple[str, SettingType, Sequence[str]]]) -
     return hashlib.sha256(rfc8785.dumps(structure)).digest()
 
 
-@strawberry.type
+@strawberry.type(description="The template that is active now.")
 class ActivateTemplatePayload:
     """The template that is active now."""
 

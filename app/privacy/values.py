@@ -28,13 +28,19 @@ def pack(settings: Sequence[TemplateSetting], values: Mapping[str, str]) -> tupl
     return bytes(packed), None if seen == len(settings) else bytes(observed)
 
 
+def unpack_places(settings: Sequence[TemplateSetting], packed: bytes, observed: bytes | None) -> list[str | None]:
+    """The value at each place, None where none was seen. ``settings`` are a whole template in its order."""
+    values: list[str | None] = [setting.default_value for setting in settings]
+    for place, option in zip(packed[::2], packed[1::2], strict=True):
+        values[place] = settings[place].options[option]
+    if observed is not None:
+        for place in range(len(values)):
+            if not observed[place // 8] >> place % 8 & 1:
+                values[place] = None
+    return values
+
+
 def unpack(settings: Sequence[TemplateSetting], packed: bytes, observed: bytes | None) -> dict[str, str]:
     """The values by key of the settings that were seen, in the settings' order."""
-    differing = dict(zip(packed[::2], packed[1::2], strict=True))
-    values = {}
-    for setting in settings:
-        if observed is not None and not observed[setting.place // 8] >> setting.place % 8 & 1:
-            continue
-        option = differing.get(setting.place)
-        values[setting.key] = setting.default_value if option is None else setting.options[option]
-    return values
+    values = unpack_places(sorted(settings, key=lambda s: s.place), packed, observed)
+    return {s.key: value for s in settings if (value := values[s.place]) is not None}

@@ -1,0 +1,1 @@
+"""How fast, beside what: run ``python -m tests.benchmark``."""

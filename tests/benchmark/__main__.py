@@ -1,0 +1,90 @@
+"""Fivefold beside stock Strawberry and a hand-written endpoint, in turn, in one run: ratios with their spread."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import uvloop
+
+from app.kit import log
+from app.kit.embedded import Embedded
+from tests.benchmark import data, load
+
+ENDPOINTS = {"fivefold": "/graphql", "hand-written": "/dashboard", "stock strawberry": "/stock/"}
+WORKLOADS = {"full": data.FULL, "light": data.LIGHT}
+
+
+async def main(rounds: int, seconds: float, connections: int) -> None:
+    """Run it and print the table."""
+    with tempfile.TemporaryDirectory(prefix="fivefold-") as folder, Embedded.start(Path(folder) / "postgres") as server:
+        key = Path(folder) / "jwt.pem"
+        token = await data.prepare(server.url("fivefold"), key)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        environment = os.environ | {
+            "DATABASE_URL": server.url("fivefold", "fivefold_api"),
+            "FIVEFOLD_JWT_KEYS": str(key),
+            "FIVEFOLD_RATE_PER_SECOND": "10000000",  # charged like any other, never refused
+            "FIVEFOLD_RATE_BURST": "10000000",
+        }
+        process = subprocess.Popen(  # noqa: ASYNC220 - it runs beside everything below
+            [sys.executable, "-m", "tests.benchmark.serve", str(port)], env=environment, stderr=subprocess.DEVNULL
+        )
+        try:
+            await _wait(port)
+            for name, query in WORKLOADS.items():
+                await _compare(name, query, port, token, rounds, seconds, connections)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+async def _wait(port: int) -> None:
+    for _ in range(200):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.1)
+        else:
+            writer.close()
+            return
+    raise SystemExit("the server did not start")
+
+
+async def _compare(name: str, query: str, port: int, token: str, rounds: int, seconds: float, connections: int) -> None:
+    body = json.dumps({"query": query}).encode()
+    answers = {endpoint: await load.ask(port, path, body, token) for endpoint, path in ENDPOINTS.items()}
+    if any(answer != answers["fivefold"] for answer in answers.values()):
+        raise SystemExit(f"{name}: the answers differ, so the comparison would say nothing")
+    found: dict[str, list[float]] = {endpoint: [] for endpoint in ENDPOINTS}
+    for turn in range(rounds + 1):
+        for endpoint, path in ENDPOINTS.items():
+            rate = await load.measure(port, path, body, token, connections=connections, seconds=seconds)
+            if turn:  # the first round warms up
+                found[endpoint].append(rate)
+    print(f"\n{name}: {connections} clients, {rounds} rounds of {seconds:g} s in turn; requests per second")
+    for endpoint, rates in found.items():
+        print(f"  {endpoint:18} {statistics.median(rates):8.0f}   {min(rates):.0f} to {max(rates):.0f}")
+    for other in ("hand-written", "stock strawberry"):
+        ratios = [ours / theirs for ours, theirs in zip(found["fivefold"], found[other], strict=True)]
+        print(f"  fivefold / {other:18} {statistics.median(ratios):5.2f}   {min(ratios):.2f} to {max(ratios):.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--connections", type=int, default=8)
+    given = parser.parse_args()
+    log.configure("json")
+    uvloop.run(main(given.rounds, given.seconds, given.connections))

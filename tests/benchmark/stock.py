@@ -1,0 +1,179 @@
+"""What one would write first: Strawberry as its documentation shows it, with DataLoaders, caches and orjson, on the same
+statements in the same transaction, answering the same page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import orjson
+import strawberry
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.dataloader import DataLoader
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+
+from app.core.identity import authenticate
+from app.kit.db import Db
+from app.kit.graphql import SCALARS, global_id
+from app.kit.sql import BOUND
+from app.privacy.dashboard import get_dashboard
+from app.privacy.template import TemplateSetting, settings_of
+from app.privacy.values import unpack
+
+END = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+
+@strawberry.type
+class Setting:
+    key: str
+    label: str
+    category: str
+    value: str | None
+    observed: bool
+    recommended: str
+    risk: int
+
+
+@strawberry.type
+class Platform:
+    id: strawberry.ID
+    slug: str
+    name: str
+
+
+@strawberry.type
+class Snapshot:
+    id: strawberry.ID
+    risk_score: int | None
+    completion_rate: float
+    confidence: float
+    captured_at: datetime
+    row: strawberry.Private[Any]
+
+    @strawberry.field
+    async def settings(self, info: strawberry.Info) -> list[Setting]:
+        settings: list[TemplateSetting] = await info.context["settings"].load(self.row["template_id"])
+        values = unpack(settings, self.row["packed"], self.row["observed"])
+        return [
+            Setting(
+                key=s.key,
+                label=s.label,
+                category=s.category,
+                value=values.get(s.key),
+                observed=s.key in values,
+                recommended=s.recommended,
+                risk=s.risk,
+            )
+            for s in settings
+        ]
+
+
+@strawberry.type
+class Link:
+    id: strawberry.ID
+    label: str
+    status: str
+    row: strawberry.Private[Any]
+
+    @strawberry.field
+    async def platform(self, info: strawberry.Info) -> Platform:
+        row = await info.context["platforms"].load(self.row["platform_id"])
+        return Platform(id=global_id("Platform", str(row["id"])), slug=row["slug"], name=row["name"])
+
+    @strawberry.field
+    async def latest_snapshot(self, info: strawberry.Info) -> Snapshot | None:
+        row = await info.context["snapshots"].load(self.row["latest_snapshot_id"])
+        return Snapshot(
+            id=global_id("Snapshot", str(row["id"])),
+            risk_score=row["risk_score"],
+            completion_rate=row["completion_rate"],
+            confidence=row["confidence"],
+            captured_at=row["captured_at"],
+            row=row,
+        )
+
+
+@strawberry.type
+class Edge:
+    node: Link
+
+
+@strawberry.type
+class Page:
+    edges: list[Edge]
+
+
+@strawberry.type
+class Dashboard:
+    overall_score: int | None
+    coverage: float
+
+    @strawberry.field
+    async def links(self, info: strawberry.Info, first: int = 20) -> Page:
+        page = BOUND["privacy/platform_link.page_platform_link"].statement
+        rows = await info.context["db"].fetch(page, {"after_id": END, "limit": first + 1, "status": "ACTIVE"})
+        return Page(
+            edges=[
+                Edge(node=Link(id=global_id("PlatformLink", str(r["id"])), label=r["label"], status=r["status"], row=r))
+                for r in rows[:first]
+            ]
+        )
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    async def privacy_dashboard(self, info: strawberry.Info) -> Dashboard:
+        (row,) = await info.context["db"].fetch(get_dashboard.statement, {})
+        return Dashboard(overall_score=row["overall_score"], coverage=row["coverage"])
+
+
+def _loader(db: Db, statement: str) -> DataLoader[Any, Any]:
+    async def load(keys: list[Any]) -> list[Any]:
+        found: list[asyncpg.Record | None] = [None] * len(keys)
+        for row in await db.fetch(BOUND[statement].statement, {"ids": keys}):
+            found[row["position"] - 1] = row
+        return found
+
+    return DataLoader(load)
+
+
+class Stock(GraphQL[Any, None]):
+    """The library's own ASGI view."""
+
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Any:
+        service = request.app.state.service
+        actor = await authenticate(service.pool, service.keys, request.headers.get("authorization"), None)
+        db = Db(service.pool, actor, uuid4())
+        request.state.db = db
+
+        async def settings(ids: list[Any]) -> list[Any]:
+            found = await settings_of(db, ids)
+            return [found[id_] for id_ in ids]
+
+        return {
+            "db": db,
+            "platforms": _loader(db, "privacy/platform.edge_platform"),
+            "snapshots": _loader(db, "privacy/snapshot.edge_snapshot"),
+            "settings": DataLoader(settings),
+        }
+
+    async def run(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().run(request, *args, **kwargs)
+        finally:
+            if db := getattr(request.state, "db", None):
+                await db.close()
+
+    def encode_json(self, data: object) -> bytes:
+        return orjson.dumps(data)
+
+
+config = StrawberryConfig(scalar_map=SCALARS)
+view = Stock(strawberry.Schema(Query, config=config, extensions=[ParserCache, ValidationCache]))
