@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.core.health import MAX_CLOCK_SECONDS, MIN_MONTHS_AHEAD, Health, clock_skew, fetch_health, fetch_login
 from app.kit import migrate
-from app.kit.bootstrap import connect
+from app.kit.bootstrap import EVENT_TRIGGERS, connect
 from app.kit.db import Pool, open_pool
 from app.kit.errors import AppError, SetupError
 
@@ -70,13 +70,15 @@ def _examine_health(health: Health) -> list[Check]:
         Check(
             "audit triggers",
             "failed" if health.audit_triggers_off else "ok",
-            f"{health.audit_triggers_off} do not always fire" if health.audit_triggers_off else "all always fire",
+            f"{health.audit_triggers_off} are missing or do not always fire"
+            if health.audit_triggers_off
+            else "all always fire",
         ),
         Check(
             "event triggers",
-            "ok" if health.event_triggers else "warning",
+            "ok" if health.event_triggers == len(EVENT_TRIGGERS) else "warning",
             "in place"
-            if health.event_triggers
+            if health.event_triggers == len(EVENT_TRIGGERS)
             else "missing: only a superuser can create them; run `fivefold bootstrap` as one",
         ),
         Check("clock", "ok" if skew <= MAX_CLOCK_SECONDS else "failed", f"{skew:.1f} seconds apart"),

@@ -117,11 +117,11 @@ class Service:
         if media_type is None:
             wanted = AppError(ErrorCode.BAD_REQUEST, "Accept application/graphql-response+json or application/json.")
             return name, refuse(wanted, JSON, status=406)
-        db: Db | None = None
+        db = Db(self.pool, None, request_id, statements, self.metrics.statement_seconds)
         try:
             headers = request.headers
-            actor = await authenticate(self.pool, self.keys, headers.get("authorization"), headers.get("fivefold-workspace"))
             asked = await read_request(request)
+            actor = await authenticate(db, self.keys, headers.get("authorization"), headers.get("fivefold-workspace"))
             document = self.documents.find(asked.query, asked.document_id)
             operation = document.choose(asked.operation_name)
             name = self.documents.label(document, operation)
@@ -129,8 +129,8 @@ class Service:
                 refused = AppError(ErrorCode.BAD_REQUEST, "Send mutations with POST; GET only reads.")
                 return name, refuse(refused, media_type, status=405, headers={"Allow": "POST"})
             cost = document.cost(schema._schema, operation, asked.variables)
-            await self.limiter.charge(self.pool, actor.workspace_id, cost)
-            db = Db(self.pool, actor, request_id, statements, self.metrics.statement_seconds)
+            await self.limiter.charge(db, actor.workspace_id, cost)
+            db.enter(actor)
             context = Context(actor, db, request_id, NODE_TYPES, SCOPES)
             result = await self.executor.execute(document, operation, asked.variables, context)
             for error in result.errors or ():
@@ -152,8 +152,7 @@ class Service:
             masked = AppError(ErrorCode.INTERNAL, "Something went wrong on our side; tell us the request id.")
             return name, refuse(masked, media_type)
         finally:
-            if db is not None:
-                await db.close()
+            await db.close()
 
     def text(self) -> bytes:
         """The metrics, with the gauges of this moment."""

@@ -194,6 +194,7 @@ DECLARE
     low  uuid := core.uuidv7_floor(date_trunc('month', month::timestamp) AT TIME ZONE 'UTC');
     high uuid := core.uuidv7_floor((date_trunc('month', month::timestamp) + interval '1 month') AT TIME ZONE 'UTC');
 BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('core.create_audit_partition'));  -- two at once take turns
     IF to_regclass('core.' || name) IS NOT NULL THEN
         RETURN;
     END IF;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.kit.db import Pool, fetch_without_identity
+from app.kit.db import Pool, look_up
 from app.kit.errors import AppError
 from app.kit.sql import File, make
 
@@ -39,13 +39,13 @@ get_login = sql.one("get_login", Login)
 
 async def fetch_login(pool: Pool) -> Login:
     """Works on a database without our roles too. Raises UNAVAILABLE or TIMED_OUT."""
-    (record,) = await fetch_without_identity(pool, get_login.statement, {})
+    (record,) = await look_up(pool, get_login.statement, {})
     return make(Login, record)
 
 
 async def fetch_health(pool: Pool) -> Health:
     """The figures. Raises UNAVAILABLE or TIMED_OUT."""
-    (record,) = await fetch_without_identity(pool, get_health.statement, {})
+    (record,) = await look_up(pool, get_health.statement, {})
     return make(Health, record)
 
 
@@ -67,7 +67,9 @@ async def find_problems(pool: Pool) -> list[str]:
             "Run `fivefold upkeep`."
         )
     if health.audit_triggers_off:
-        problems.append(f"{health.audit_triggers_off} triggers of the audit do not always fire. Someone disabled them.")
+        problems.append(
+            f"{health.audit_triggers_off} triggers of the audit are missing or do not always fire. Someone altered them."
+        )
     skew = clock_skew(health)
     if skew > MAX_CLOCK_SECONDS:
         problems.append(f"The clocks of server and database differ by {skew:.0f} seconds.")

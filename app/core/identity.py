@@ -10,7 +10,7 @@ from uuid import UUID
 import strawberry
 
 from app.kit.context import Actor
-from app.kit.db import Pool, fetch_without_identity
+from app.kit.db import Db
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import Node, parse_uuid
 from app.kit.sql import File, make
@@ -58,7 +58,7 @@ get_caller_by_identity = sql.one("get_caller_by_identity", IdentityCaller)
 get_caller_by_api_key = sql.one("get_caller_by_api_key", ApiKeyCaller)
 
 
-async def authenticate(pool: Pool, keys: KeyRing, authorization: str | None, workspace: str | None) -> Actor:
+async def authenticate(db: Db, keys: KeyRing, authorization: str | None, workspace: str | None) -> Actor:
     """The caller of an ``Authorization`` header in the workspace of a ``Fivefold-Workspace`` header.
 
     Raises UNAUTHENTICATED, or NOT_FOUND when the caller is no member of the workspace.
@@ -69,13 +69,13 @@ async def authenticate(pool: Pool, keys: KeyRing, authorization: str | None, wor
         raise AppError(ErrorCode.UNAUTHENTICATED, "Send a token or an API key in the header `Authorization: Bearer ...`.")
     asked = parse_uuid(workspace, "Workspace", field="Fivefold-Workspace") if workspace else None
     if secret.startswith(API_KEY_PREFIX):
-        return await _authenticate_api_key(pool, secret, asked)
-    return await _authenticate_token(pool, keys, secret, asked)
+        return await _authenticate_api_key(db, secret, asked)
+    return await _authenticate_token(db, keys, secret, asked)
 
 
-async def _authenticate_api_key(pool: Pool, secret: str, asked: UUID | None) -> Actor:
+async def _authenticate_api_key(db: Db, secret: str, asked: UUID | None) -> Actor:
     secret_hash = hashlib.sha256(secret.encode()).digest()
-    records = await fetch_without_identity(pool, get_caller_by_api_key.statement, {"secret_hash": secret_hash})
+    records = await db.look_up(get_caller_by_api_key.statement, {"secret_hash": secret_hash})
     if not records:
         raise AppError(ErrorCode.UNAUTHENTICATED, "This API key is not known, or expired, or was revoked.")
     caller = make(ApiKeyCaller, records[0])
@@ -90,12 +90,11 @@ async def _authenticate_api_key(pool: Pool, secret: str, asked: UUID | None) -> 
     )
 
 
-async def _authenticate_token(pool: Pool, keys: KeyRing, token: str, asked: UUID | None) -> Actor:
+async def _authenticate_token(db: Db, keys: KeyRing, token: str, asked: UUID | None) -> Actor:
     claims = keys.verify(token)
     if claims.workspace_id is not None and asked not in (None, claims.workspace_id):
         raise _no_workspace()
-    records = await fetch_without_identity(
-        pool,
+    records = await db.look_up(
         get_caller_by_identity.statement,
         {"issuer": claims.issuer, "subject": claims.subject, "asked_workspace_id": claims.workspace_id or asked},
     )

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.kit.db import Pool, fetch_without_identity
+from app.kit.db import Db
 from app.kit.errors import AppError, ErrorCode
 from app.kit.sql import File, make
 
@@ -37,25 +37,25 @@ class RateLimiter:
         self.per_second, self.burst = per_second, burst
         self._leases: OrderedDict[UUID, float] = OrderedDict()
 
-    async def charge(self, pool: Pool, workspace_id: UUID, cost: int) -> None:
+    async def charge(self, db: Db, workspace_id: UUID, cost: int) -> None:
         """Take ``cost`` tokens, at least one. Raises RATE_LIMITED with ``retryAfter`` in seconds."""
         if not self.per_second:
             return
         wanted = float(max(1, cost))
         held = self._leases.get(workspace_id, 0.0)
         if held < wanted:
-            held += await self._lease(pool, workspace_id, wanted - held)
+            held += await self._lease(db, workspace_id, wanted - held)
         self._leases[workspace_id] = held - wanted
         self._leases.move_to_end(workspace_id)
         if len(self._leases) > MAX_LEASES:
             self._leases.popitem(last=False)
 
-    async def _lease(self, pool: Pool, workspace_id: UUID, missing: float) -> float:
+    async def _lease(self, db: Db, workspace_id: UUID, missing: float) -> float:
         """A block if there is one, or just what is missing."""
         block = max(missing, self.burst / BLOCKS_OF_BURST)
         for wanted in dict.fromkeys((block, missing)):
             arguments = {"workspace_id": workspace_id, "wanted": wanted, "burst": self.burst, "per_second": self.per_second}
-            (record,) = await fetch_without_identity(pool, take_rate_tokens.statement, arguments)
+            (record,) = await db.look_up(take_rate_tokens.statement, arguments)
             taken = make(RateTokens, record)
             if taken.granted:
                 return wanted

@@ -50,6 +50,7 @@ async def open_pool(url: str, *, size: int, name: str, statement_seconds: float,
             min_size=min(2, size),
             max_size=size,
             init=_prepare_connection,
+            reset=_keep_session,
             record_class=Row,
             statement_cache_size=500,
             server_settings={
@@ -58,11 +59,18 @@ async def open_pool(url: str, *, size: int, name: str, statement_seconds: float,
                 # The backstop: it closes the connection, so it comes later than the limit that does not.
                 "transaction_timeout": str(milliseconds * 4),
                 "timezone": "UTC",
+                "jit": "off",
+                # Statements are written so that their plan does not depend on the values: planning each time is waste.
+                "plan_cache_mode": "force_generic_plan",
                 **({"role": role} if role else {}),
             },
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
         raise SetupError(f"cannot connect to the database of DATABASE_URL: {error}") from error
+
+
+async def _keep_session(connection: asyncpg.Connection) -> None:
+    """Nothing: all that we set ends with its transaction, so that a reset would be a round trip for nothing."""
 
 
 async def _prepare_connection(connection: asyncpg.Connection) -> None:
@@ -86,40 +94,69 @@ class Row(asyncpg.Record):
 
 
 class Db:
-    """The database as one caller sees it, for the length of one operation. Close it with ``close()``.
+    """The database as one caller sees it, for the length of one operation, on one connection. Close it with ``close()``.
 
+    Until it is known who calls, ``actor`` is None and only ``look_up`` works.
     ``keep_rows``: rows that are only shown may stay as they came, see app/kit/executor.py.
     """
 
     def __init__(
         self,
         pool: Pool,
-        actor: Actor,
+        actor: Actor | None,
         request_id: UUID,
         statements: list[str] | None = None,
         seconds: Histogram | None = None,
     ) -> None:
-        self.actor = actor
         self.statements: list[str] = [] if statements is None else statements
-        self._seconds = seconds
         self.keep_rows = False
+        self.request_id = request_id
+        self._actor = actor
+        self._seconds = seconds
         self._pool = pool
-        self._identity = _identity(actor, request_id)
         self._connection: Connection | None = None
         self._begun: str | None = None
         self._turn = asyncio.Lock()
 
+    @property
+    def actor(self) -> Actor:
+        """Who calls."""
+        assert self._actor is not None
+        return self._actor
+
+    def enter(self, actor: Actor) -> None:
+        """It is known now who calls."""
+        self._actor = actor
+
+    async def look_up(self, statement: Statement, args: dict[str, Any]) -> list[asyncpg.Record]:
+        """Run a statement by nobody, in a transaction of its own, before the first of the operation. Raises AppError.
+
+        Every policy hides every row from it: it calls the few functions that may see more.
+        """
+        assert self._begun is None
+        return await self._send(statement, args, None)
+
     async def fetch(self, statement: Statement, args: dict[str, Any]) -> list[asyncpg.Record]:
         """Run a statement in the open transaction, or in a reading one that it begins. Raises AppError."""
-        given = {**args, "workspace_id": self.actor.workspace_id, "account_id": self.actor.account_id}
+        actor = self.actor
+        given = {**args, "workspace_id": actor.workspace_id, "account_id": actor.account_id}
+        return await self._send(statement, given, _READ)
+
+    async def _send(self, statement: Statement, args: dict[str, Any], begin: str | None) -> list[asyncpg.Record]:
         text, params = statement.variant(frozenset(p for p in statement.optional if args.get(p) is not None))
         self.statements.append(statement.id)
-        async with self._turn, _translated():
-            if self._begun is None:
-                await self._begin(_READ)
-            assert self._connection is not None
-            begun = perf_counter()
-            records: list[asyncpg.Record] = await self._connection.fetch(text, *(given[p] for p in params))
+        async with self._turn:
+            try:
+                connection = self._connection or await self._connect()
+                if self._begun is None and begin is not None:
+                    await self._begin(begin)
+                begun = perf_counter()
+                records: list[asyncpg.Record] = await connection.fetch(text, *(args[p] for p in params))
+            except Exception as error:
+                known = _explain(error)
+                if known is None:
+                    raise
+                raise known from error
             if self._seconds is not None:
                 self._seconds.labels(statement.id).observe(perf_counter() - begun)
             return records
@@ -157,11 +194,14 @@ class Db:
             self._begun = None
             await self._pool.release(connection)
 
+    async def _connect(self) -> Connection:
+        self._connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+        return self._connection
+
     async def _begin(self, begin: str) -> None:
-        if self._connection is None:
-            self._connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+        connection = self._connection or await self._connect()
         self._begun = begin  # before it is sent: a cancelled BEGIN may have begun
-        await self._connection.execute(f"{begin}; {self._identity}")
+        await connection.execute(f"{begin}; {_identity(self.actor, self.request_id)}")
 
     async def _end(self, end: str) -> None:
         if self._begun is not None and self._connection is not None:
@@ -198,31 +238,35 @@ def _identity(actor: Actor, request_id: UUID) -> str:
     )
 
 
-async def fetch_without_identity(pool: Pool, statement: Statement, args: dict[str, Any]) -> list[asyncpg.Record]:
-    """One statement by nobody: before it is known who calls, when every policy hides every row, and for health checks."""
-    text, params = statement.variant()
-    async with _translated():
-        connection = await pool.acquire(timeout=ACQUIRE_SECONDS)
-        try:
-            records: list[asyncpg.Record] = await connection.fetch(text, *(args[p] for p in params))
-            return records
-        finally:
-            await pool.release(connection)
+async def look_up(pool: Pool, statement: Statement, args: dict[str, Any]) -> list[asyncpg.Record]:
+    """One statement by nobody, outside an operation: for health checks. Raises AppError."""
+    db = Db(pool, None, uuid4())
+    try:
+        return await db.look_up(statement, args)
+    finally:
+        await db.close()
 
 
 @asynccontextmanager
 async def _translated() -> AsyncIterator[None]:
-    """Database errors as what they mean to a client; anything unknown passes through and is masked later."""
     try:
         yield
-    except asyncpg.IntegrityConstraintViolationError as error:
-        known = CONSTRAINTS.get(error.constraint_name or "")
+    except Exception as error:
+        known = _explain(error)
         if known is None:
             raise
-        raise known.copy() from error
-    except (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError) as error:
-        raise AppError(ErrorCode.BAD_INPUT, "A text contains the character NUL, which no text may. Remove it.") from error
-    except asyncpg.QueryCanceledError as error:
-        raise AppError(ErrorCode.TIMED_OUT, "The database took too long. Ask for less, or try again later.") from error
-    except _UNREACHABLE as error:
-        raise AppError(ErrorCode.UNAVAILABLE, "The database cannot be reached. Try again in a moment.") from error
+        raise known from error
+
+
+def _explain(error: Exception) -> AppError | None:
+    """What a database error means to a client; None for what is unknown, which passes through and is masked later."""
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        known = CONSTRAINTS.get(error.constraint_name or "")
+        return known.copy() if known is not None else None
+    if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
+        return AppError(ErrorCode.BAD_INPUT, "A text contains the character NUL, which no text may. Remove it.")
+    if isinstance(error, asyncpg.QueryCanceledError):
+        return AppError(ErrorCode.TIMED_OUT, "The database took too long. Ask for less, or try again later.")
+    if isinstance(error, _UNREACHABLE):
+        return AppError(ErrorCode.UNAVAILABLE, "The database cannot be reached. Try again in a moment.")
+    return None

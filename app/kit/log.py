@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
+import orjson
 import structlog
 
 
@@ -16,7 +17,7 @@ def configure(log_format: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: list[structlog.typing.Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dumps)]
         if log_format == "json"
         else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
@@ -28,6 +29,10 @@ def configure(log_format: str) -> None:
     )
     # asyncpg and uvicorn log through the standard library; their warnings take the same way.
     logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING, force=True)
+
+
+def _dumps(event: object, **_: object) -> str:
+    return orjson.dumps(event, default=repr).decode()
 
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()

@@ -16,7 +16,7 @@ from app.kit.db import Db
 from app.kit.graphql import global_id
 from app.privacy.curated import activate_version
 from app.privacy.platform import get_platform_by_slug, lock_platform
-from app.privacy.platform_config import list_platform_config
+from app.privacy.platform_config import insert_platform_config, list_platform_config
 from app.privacy.platform_link import PlatformLink, get_link_by_label, link_account
 from app.privacy.scan import RecordSnapshotInput, SettingValueInput, record
 from app.privacy.snapshot import ScanMethod
@@ -50,7 +50,6 @@ async def load(people: dict[str, Db], owner: Db, end: datetime, progress: Callab
     """Scans of every demo person, week by week up to ``end``; ``people`` maps e-mail to a Db as that person."""
     slugs = sorted({slug for accounts in ACCOUNTS.values() for slug, _ in accounts})
     versions = {slug: await _versions(owner, slug) for slug in slugs}
-    configs = {slug: await _config_since(owner, slug) for slug in slugs}
     start = end - timedelta(weeks=WEEKS - 1)
     stories = [
         Story(
@@ -58,7 +57,7 @@ async def load(people: dict[str, Db], owner: Db, end: datetime, progress: Callab
             await _link(people[email], slug, label, start),
             versions[slug],
             Random(f"{email}/{slug}/{label}"),  # noqa: S311 - a story, no secret
-            idle_from=configs[slug] if label == SELDOM_USED else None,
+            idle_from=await _new_config(owner, slug, start) if label == SELDOM_USED else None,
         )
         for email, accounts in ACCOUNTS.items()
         for slug, label in accounts
@@ -89,11 +88,20 @@ async def _versions(db: Db, slug: str) -> list[Version]:
     return list(zip(templates, settings, strict=True))
 
 
-async def _config_since(db: Db, slug: str) -> datetime:
-    """Since when the newest config of a platform is valid."""
+async def _new_config(db: Db, slug: str, start: datetime) -> datetime:
+    """Since when a platform's newest config is valid: before the new template. Where it is not, it is published again."""
     platform = await get_platform_by_slug(db, slug=slug)
     assert platform is not None
-    return (await list_platform_config(db, platform_id=platform.id))[0].valid_from
+    newest = (await list_platform_config(db, platform_id=platform.id))[0]
+    if start < newest.valid_from < start + timedelta(weeks=NEW_TEMPLATE_WEEK - 1):
+        return newest.valid_from
+    valid_from = start + timedelta(weeks=NEW_TEMPLATE_WEEK - 5)
+    async with db.transaction():
+        await lock_platform(db, id=platform.id)
+        await insert_platform_config(
+            db, platform_id=platform.id, valid_from=valid_from, url_patterns=newest.url_patterns, selectors=newest.selectors
+        )
+    return valid_from
 
 
 async def _activate(db: Db, template: Template) -> None:

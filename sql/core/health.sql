@@ -1,23 +1,35 @@
 -- Health: what an operator must know before a mutation fails.
 
 -- name: get_health :one
--- Partitions of the audit after this month, triggers of the audit that do not always fire, and the database's clock.
+-- How many months the audit has partitions for after this one, without a gap; triggers of the audit that are missing or do
+-- not always fire, on its own tables and on those that it records; event triggers; the database's clock.
 SELECT
     (
-        SELECT count(*)
-        FROM pg_inherits AS i
-        JOIN pg_class AS c ON c.oid = i.inhrelid
-        WHERE i.inhparent = 'core.audit_event'::regclass
-            AND right(c.relname, 6) > to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')
+        SELECT greatest(coalesce(min(month.ahead), 25) - 1, 0)
+        FROM generate_series(0, 24) AS month (ahead)
+        WHERE NOT EXISTS (
+            SELECT
+            FROM pg_inherits AS i
+            WHERE i.inhparent = 'core.audit_event'::regclass
+                AND i.inhrelid = to_regclass(
+                    'core.audit_event_' || to_char(now() AT TIME ZONE 'UTC' + make_interval(months => month.ahead), 'YYYYMM'))
+        )
     ) AS audit_months_ahead,
     (
         SELECT count(*)
-        FROM pg_trigger AS t
-        JOIN pg_class AS c ON c.oid = t.tgrelid
-        WHERE c.relnamespace = 'core'::regnamespace
-            AND c.relname ~ '^audit_(event|detail)'
-            AND NOT t.tgisinternal
-            AND t.tgenabled <> 'A'
+        FROM (
+            SELECT 'core.audit_detail'::regclass::oid
+            UNION ALL
+            SELECT 'core.audit_event'::regclass::oid
+            UNION ALL
+            SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = 'core.audit_event'::regclass
+        ) AS audit (relation)
+        CROSS JOIN (VALUES ('append_only'), ('append_only_truncate')) AS needed (name)
+        WHERE NOT EXISTS (
+            SELECT FROM pg_trigger AS t WHERE t.tgrelid = audit.relation AND t.tgname = needed.name AND t.tgenabled = 'A'
+        )
+    ) + (
+        SELECT count(*) FROM pg_trigger AS t WHERE t.tgfoid = 'core.record_audit'::regproc AND t.tgenabled <> 'A'
     ) AS audit_triggers_off,
     (SELECT count(*) FROM pg_event_trigger AS e WHERE e.evtname LIKE 'fivefold%' AND e.evtenabled <> 'D') AS event_triggers,
     clock_timestamp() AS database_clock;

@@ -41,11 +41,12 @@ async def dashboard(request: Request) -> Response:
     statements: list[str] = []
     with structlog.contextvars.bound_contextvars(request_id=str(request_id), trace_id=trace.trace_id):
         negotiate(request.headers.get("accept"))
-        actor = await authenticate(service.pool, service.keys, request.headers.get("authorization"), None)
-        asked = await read_request(request)
-        await service.limiter.charge(service.pool, actor.workspace_id, 651)
-        db = Db(service.pool, actor, request_id, statements, service.metrics.statement_seconds)
+        db = Db(service.pool, None, request_id, statements, service.metrics.statement_seconds)
         try:
+            asked = await read_request(request)
+            actor = await authenticate(db, service.keys, request.headers.get("authorization"), None)
+            await service.limiter.charge(db, actor.workspace_id, 651)
+            db.enter(actor)
             data = await _data(db, full="settings" in (asked.query or ""))
         finally:
             await db.close()

@@ -149,9 +149,8 @@ class Stock(GraphQL[Any, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Any:
         service = request.app.state.service
-        actor = await authenticate(service.pool, service.keys, request.headers.get("authorization"), None)
-        db = Db(service.pool, actor, uuid4())
-        request.state.db = db
+        db = request.state.db = Db(service.pool, None, uuid4())
+        db.enter(await authenticate(db, service.keys, request.headers.get("authorization"), None))
 
         async def settings(ids: list[Any]) -> list[Any]:
             found = await settings_of(db, ids)
