@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import socket
 from contextlib import suppress
 
@@ -72,6 +73,10 @@ def run(settings: Settings, opened: socket.socket, *, console_token: str | None 
             timeout_graceful_shutdown=10,
         )
     )
+    # What is there now stays: the collector need not look at it, nor run for the objects of each answer.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has shut down
         server.run(sockets=[opened])
     if not server.started:

@@ -12,6 +12,7 @@ import strawberry
 
 from app.kit.context import Info
 from app.kit.edge import edge
+from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import JSON, Node, field, global_id, parse_global_id, query
 from app.kit.page import Page, page
 from app.kit.sql import File
@@ -85,6 +86,14 @@ audit_events_by_id = sql.edge("edge_audit_event", AuditEvent)
 page_audit_event = sql.page("page_audit_event", AuditEvent)
 
 
+def parse_object_id(value: str) -> UUID:
+    """The uuid in a global id of any type, of a change that of its snapshot. Raises BAD_ID."""
+    try:
+        return UUID(parse_global_id(value, field="objectId")[1].partition(":")[0])
+    except ValueError:
+        raise AppError(ErrorCode.BAD_ID, "objectId: no object has an id like this.", field="objectId") from None
+
+
 @strawberry.type
 class AuditEventQuery:
     """Root fields that read the audit log."""
@@ -99,5 +108,5 @@ class AuditEventQuery:
         after: str | None = None,
     ) -> Page[AuditEvent] | None:
         """What was changed in the active workspace, newest first; of one table (privacy.snapshot) or one object."""
-        key = parse_global_id(object_id, field="objectId")[1].partition(":")[0] if object_id else None
+        key = None if object_id is None else parse_object_id(object_id)
         return await page(page_audit_event, info.context.db, first, after, object=object, object_id=key)

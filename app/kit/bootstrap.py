@@ -14,8 +14,8 @@ psql script alike, so that a DBA who runs the script by hand gets the same resul
 | fivefold_auditor   | yes   | reads the audit |
 
 No superuser is needed, a role with CREATEROLE and CREATEDB will do, except for the event triggers: PostgreSQL lets only
-superusers make those. They guard the audit against the owner's own mistakes: no drop, no detached partition, no trigger
-that was ENABLE ALWAYS and is less afterwards, unless the transaction says ``SET LOCAL fivefold.audit_ddl = 'allowed'``.
+superusers make those. They guard the audit against the owner's own mistakes: no drop, no detached partition, no rewrite, no
+trigger before INSERT, and none that was ENABLE ALWAYS and is less afterwards, unless the transaction says ``SET LOCAL fivefold.audit_ddl = 'allowed'``.
 Before and after each ALTER the triggers that fire always are compared, so that a migration may build the audit in as
 many steps as it likes while nothing once protected can slip back.
 """
@@ -36,7 +36,7 @@ from app.kit.errors import SetupError
 OWNER = "fivefold_owner"
 LOGINS = ("fivefold_migrator", "fivefold_api", "fivefold_worker", "fivefold_auditor")
 ROLES = {OWNER: "NOLOGIN", "fivefold_definer": "NOLOGIN", **dict.fromkeys(LOGINS, "LOGIN")}
-EVENT_TRIGGERS = ("fivefold_guard_drop", "fivefold_guard_before", "fivefold_guard_after")
+EVENT_TRIGGERS = ("fivefold_guard_drop", "fivefold_guard_rewrite", "fivefold_guard_before", "fivefold_guard_after")
 MINIMUM_VERSION = 180000
 
 _SETTINGS = {
@@ -333,7 +333,12 @@ BEGIN
         FROM pg_trigger
         WHERE tgrelid = ANY (protected) AND NOT tgisinternal AND tgenabled = 'A';
 
-        IF TG_EVENT = 'ddl_command_start' THEN
+        IF TG_EVENT = 'table_rewrite' THEN
+            -- ALTER COLUMN .. TYPE .. USING writes every row anew and no row trigger fires
+            SELECT relation::regclass::text INTO culprit
+            FROM unnest(protected) AS relation
+            WHERE relation = pg_event_trigger_table_rewrite_oid();
+        ELSIF TG_EVENT = 'ddl_command_start' THEN
             PERFORM set_config('fivefold.audit_always', array_to_string(always, ','), true);
             -- it commits half way, before the end of the command could be refused, and always is a statement of its own
             IF current_query() ~* 'detach' AND current_query() ~* 'concurrently' AND current_query() ~* 'audit|u&' THEN
@@ -347,7 +352,11 @@ BEGIN
         ELSE
             SELECT object_identity INTO culprit
             FROM pg_event_trigger_ddl_commands() AS command
-            WHERE EXISTS (SELECT FROM pg_trigger WHERE tgrelid = ANY (protected) AND tgfoid = command.objid)
+            -- a trigger before INSERT (4) could swallow every event to come
+            WHERE EXISTS (
+                SELECT FROM pg_trigger
+                WHERE tgrelid = ANY (protected) AND (tgfoid = command.objid OR oid = command.objid AND tgtype & 4 > 0)
+            )
                 OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = ANY (protected) AND oid = command.objid)
             LIMIT 1;
         END IF;
@@ -364,9 +373,10 @@ $function$"""
 _ALTERS = "'ALTER TABLE', 'ALTER SCHEMA'"
 _EVENTS = {
     "fivefold_guard_drop": "sql_drop",
+    "fivefold_guard_rewrite": "table_rewrite",
     "fivefold_guard_before": f"ddl_command_start WHEN TAG IN ({_ALTERS})",
     "fivefold_guard_after": (
-        f"ddl_command_end WHEN TAG IN ({_ALTERS}, 'CREATE FUNCTION', 'ALTER FUNCTION', 'ALTER ROUTINE', 'CREATE RULE')"
+        f"ddl_command_end WHEN TAG IN ({_ALTERS}, 'CREATE FUNCTION', 'ALTER FUNCTION', 'ALTER ROUTINE', 'CREATE RULE', 'CREATE TRIGGER')"
     ),
 }
 

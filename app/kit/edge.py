@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import strawberry
+from asyncpg import Record
 from strawberry.dataloader import DataLoader
 
 from app.kit.context import Context, Info
@@ -46,7 +47,11 @@ class Edge:
         statement = BOUND[self.source]
         assert isinstance(statement, PerKey)
         rows_of = statement.records if context.db.keep_rows else statement.groups
-        keys = {param: [getattr(parent, column) for parent in parents] for param, column in self.columns}
+        by_item = isinstance(parents[0], Record)  # twice as fast as by attribute
+        keys = {
+            param: [parent[column] if by_item else getattr(parent, column) for parent in parents]
+            for param, column in self.columns
+        }
         if self.paged:
             first, after = check_size(arguments["first"]), arguments["after"]
             cursor = keyset_arguments(statement.keyset, after)

@@ -167,15 +167,15 @@ async def _select_by_type(selections: Mapping[str, Selection], run: Run, sources
 async def _fill(child: Child, run: Run, parents: list[dict[str, Any]], values: Sequence[Any]) -> None:
     """Put a child's values into its parents: leaves as they are, objects once they are made, lists in their places."""
     key, shape = child.key, child.shape
-    if shape.required and None in values:
+    if not shape.many:
+        made = await _complete(child, run, values, shape.required)
+        for parent, one in zip(parents, made, strict=True):
+            parent[key] = one
+        return
+    if shape.required and any(value is None for value in values):
         raise Surprise(key)
     if child.overlay is not None:
         _fill_shared(child, parents, values)
-        return
-    if not shape.many:
-        made = await _complete(child, run, values, False)
-        for parent, one in zip(parents, made, strict=True):
-            parent[key] = one
         return
     flat = [one for value in values if value is not None for one in value]
     made = await _complete(child, run, flat, shape.item_required)

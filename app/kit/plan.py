@@ -7,9 +7,10 @@ has no place here raises Unplannable, and the document runs on the stock executo
 
 from __future__ import annotations
 
-import base64
+from binascii import b2a_base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from graphql import (
@@ -186,7 +187,7 @@ class _Compiler:
                 return None
         arguments = self._arguments(declared, definition, details[0].node)
         convert = None if selections else _converter(named)
-        overlay = _overlay(selections[named.name].own) if found and found.own else None
+        overlay = _overlay(selections[named.name].own, len(found.own)) if found and found.own else None
         return Child(key, _fetch(declared, arguments), shape, selections, convert, overlay)
 
     def _selections(
@@ -284,11 +285,12 @@ def _fetch(declared: StrawberryField, arguments: Arguments) -> Fetch:
     return call
 
 
-def _overlay(own: list[tuple[str, int]]) -> Overlay:
-    """``{**shared, "value": own[0]}`` for each row, as generated text: nothing is faster for a few keys."""
-    items = "".join(f", {key!r}: own[{index}]" for key, index in own)
+def _overlay(own: list[tuple[str, int]], count: int) -> Overlay:
+    """``{**shared, "value": own0}`` for each row, as generated text: nothing is faster for a few keys."""
+    items = "".join(f", {key!r}: own{index}" for key, index in own)
+    names = "".join(f"own{index}, " for index in range(count))
     namespace: dict[str, Any] = {}
-    exec(f"def overlay(rows, owns): return [{{**row{items}}} for row, own in zip(rows, owns)]", namespace)  # noqa: S102
+    exec(f"def overlay(rows, owns): return [{{**row{items}}} for row, ({names}) in zip(rows, owns)]", namespace)  # noqa: S102
     overlay: Overlay = namespace["overlay"]
     return overlay
 
@@ -331,7 +333,7 @@ class _Source:
         """As Node.global_id, with the type's name made bytes once."""
         row_class = parent.extensions["strawberry-definition"].origin
         prefix = f"{parent.name}:".encode()
-        encode = base64.b64encode
+        encode = partial(b2a_base64, newline=False)
         if row_class.node_key is Node.node_key:
             name = self._bind(lambda id_: encode(prefix + str(id_).encode()).decode())
             self.items.append(f"{key!r}: {name}(ROW<id>)")
