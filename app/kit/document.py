@@ -138,7 +138,7 @@ class Documents:
             document = _collect(text, ast)
             for operation in document.operations.values():
                 Scale(self._schema, ast, {}).check(operation)
-            errors = validate(self._schema, ast)
+            errors = validate(self._schema, ast, hide_suggestions=True, allow_empty_selection_sets=False)
         except GraphQLError as error:
             if isinstance(error, AppError):
                 raise
