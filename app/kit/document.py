@@ -134,11 +134,11 @@ class Documents:
     def _read(self, text: str) -> Document:
         """Weighed before it is validated: validation may take long over what is refused anyway."""
         try:
-            ast = parse(text, max_tokens=MAX_TOKENS)
+            ast = parse(text, max_tokens=MAX_TOKENS, allow_empty_selection_sets=False)
             document = _collect(text, ast)
             for operation in document.operations.values():
                 Scale(self._schema, ast, {}).check(operation)
-            errors = validate(self._schema, ast, hide_suggestions=True, allow_empty_selection_sets=False)
+            errors = validate(self._schema, ast, hide_suggestions=True)
         except GraphQLError as error:
             if isinstance(error, AppError):
                 raise
