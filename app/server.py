@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from uuid import UUID, uuid4
 
@@ -27,7 +28,7 @@ from app.kit.context import Context
 from app.kit.db import Db, Pool, open_pool
 from app.kit.document import Documents, Invalid, read_trusted
 from app.kit.errors import AppError, ErrorCode
-from app.kit.executor import BadVariables, Executor
+from app.kit.executor import Executor
 from app.kit.http import JSON, answer, negotiate, read_request, refuse, reject
 from app.kit.limits import MAX_COST
 from app.kit.log import log
@@ -73,6 +74,14 @@ query Dashboard {
 """
 
 
+@dataclass(slots=True)
+class _Call:
+    """One request as it becomes known: its operation's name for logs and metrics, and its connection."""
+
+    name: str
+    db: Db
+
+
 class Service:
     """What one server process holds: opened with its pool, used by every request."""
 
@@ -111,48 +120,47 @@ class Service:
         return response
 
     async def _answer(self, request: Request, request_id: UUID, statements: list[str]) -> tuple[str, Response]:
-        """The operation's name for logs and metrics, and the answer."""
-        name = "unknown"
+        """The operation's name for logs and metrics, and the answer, whatever happens."""
         media_type = negotiate(request.headers.get("accept"))
-        if media_type is None:
-            wanted = AppError(ErrorCode.BAD_REQUEST, "Accept application/graphql-response+json or application/json.")
-            return name, refuse(wanted, JSON, status=406)
-        db = Db(self.pool, None, request_id, statements, self.metrics.statement_seconds)
+        call = _Call("unknown", Db(self.pool, None, request_id, statements, self.metrics.statement_seconds))
         try:
-            headers = request.headers
-            asked = await read_request(request)
-            actor = await authenticate(db, self.keys, headers.get("authorization"), headers.get("fivefold-workspace"))
-            document = self.documents.find(asked.query, asked.document_id)
-            operation = document.choose(asked.operation_name)
-            name = self.documents.label(document, operation)
-            if asked.reading and operation.operation.value != "query":
-                refused = AppError(ErrorCode.BAD_REQUEST, "Send mutations with POST; GET only reads.")
-                return name, refuse(refused, media_type, status=405, headers={"Allow": "POST"})
-            cost = document.cost(schema._schema, operation, asked.variables)
-            await self.limiter.charge(db, actor.workspace_id, cost)
-            db.enter(actor)
-            context = Context(actor, db, request_id, NODE_TYPES, SCOPES)
-            result = await self.executor.execute(document, operation, asked.variables, context)
-            for error in result.errors or ():
-                self.metrics.errors.labels(getattr(error.original_error or error, "code_name", "INTERNAL")).inc()
-            spent = {"requested": cost, "maximum": MAX_COST}
-            return name, answer(result, media_type, {"cost": spent})
+            if media_type is None:
+                wanted = "Accept application/graphql-response+json or application/json."
+                raise AppError(ErrorCode.NOT_ACCEPTABLE, wanted)
+            response = await self._execute(request, request_id, call, media_type)
         except Invalid as invalid:
-            self.metrics.errors.labels(ErrorCode.BAD_DOCUMENT.name).inc()
-            return name, reject(invalid.errors, ErrorCode.BAD_DOCUMENT, media_type)
-        except BadVariables as bad:
-            self.metrics.errors.labels(ErrorCode.BAD_VARIABLES.name).inc()
-            return name, reject(bad.errors, ErrorCode.BAD_VARIABLES, media_type)
+            self.metrics.errors.labels(invalid.code.name).inc()
+            response = reject(invalid.errors, invalid.code, media_type or JSON)
         except AppError as error:
             self.metrics.errors.labels(error.code_name).inc()
-            return name, refuse(error, media_type)
+            response = refuse(error, media_type or JSON)
         except Exception as error:  # noqa: BLE001 - whatever it is, its text is not for clients
             log.error("request failed", exc_info=error)
             self.metrics.errors.labels(ErrorCode.INTERNAL.name).inc()
             masked = AppError(ErrorCode.INTERNAL, "Something went wrong on our side; tell us the request id.")
-            return name, refuse(masked, media_type)
+            response = refuse(masked, media_type or JSON)
         finally:
-            await db.close()
+            await call.db.close()
+        return call.name, response
+
+    async def _execute(self, request: Request, request_id: UUID, call: _Call, media_type: str) -> Response:
+        """What is asked, by whom, for how much; then the answer. Raises AppError, Invalid."""
+        headers, db = request.headers, call.db
+        asked = await read_request(request)
+        actor = await authenticate(db, self.keys, headers.get("authorization"), headers.get("fivefold-workspace"))
+        document = self.documents.find(asked.query, asked.document_id)
+        operation = document.choose(asked.operation_name)
+        call.name = self.documents.label(document, operation)
+        if asked.reading and operation.operation.value != "query":
+            raise AppError(ErrorCode.METHOD_NOT_ALLOWED, "Send mutations with POST; GET only reads.")
+        cost = document.cost(schema._schema, operation, asked.variables)
+        await self.limiter.charge(db, actor.workspace_id, cost)
+        db.enter(actor)
+        context = Context(actor, db, request_id, NODE_TYPES, SCOPES)
+        result = await self.executor.execute(document, operation, asked.variables, context)
+        for error in result.errors or ():
+            self.metrics.errors.labels(getattr(error.original_error or error, "code_name", "INTERNAL")).inc()
+        return answer(result, media_type, {"cost": {"requested": cost, "maximum": MAX_COST}})
 
     def text(self) -> bytes:
         """The metrics, with the gauges of this moment."""

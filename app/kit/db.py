@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import perf_counter
 from typing import Any
 from uuid import UUID, uuid4
@@ -34,6 +34,7 @@ _UNREACHABLE = (
     OSError,
     TimeoutError,
 )
+_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
@@ -116,6 +117,7 @@ class Db:
         self._pool = pool
         self._connection: Connection | None = None
         self._begun: str | None = None
+        self._closed = False
         self._turn = asyncio.Lock()
 
     @property
@@ -153,6 +155,8 @@ class Db:
                 begun = perf_counter()
                 records: list[asyncpg.Record] = await connection.fetch(text, *(args[p] for p in params))
             except Exception as error:
+                if self._begun == _READ:  # it is of no use any more; what is read next begins another
+                    await self._undo()
                 known = _explain(error)
                 if known is None:
                     raise
@@ -170,31 +174,39 @@ class Db:
         try:
             yield
         except BaseException:
-            await self._end("ROLLBACK")
+            await self._undo()
             raise
         async with self._turn, _translated():
             await self._end("COMMIT")
 
     async def restart(self) -> None:
-        """Leave a reading transaction that may have failed; the next statement begins another."""
-        async with self._turn, _translated():
-            await self._end("ROLLBACK")
+        """Leave a reading transaction; the next statement begins another."""
+        async with self._turn:
+            await self._undo()
 
     async def close(self) -> None:
-        """End what is open and give the connection back clean, also when the request was cancelled."""
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        try:
-            if self._begun and not connection.is_closed():
-                await connection.execute("COMMIT" if self._begun == _READ else "ROLLBACK")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            pass  # the pool closes a broken connection when it gets it back
-        finally:
-            self._begun = None
-            await self._pool.release(connection)
+        """End what is open and give the connection back clean. A caller that is cancelled meanwhile does not stop it."""
+        self._closed = True
+        if self._connection is not None or self._turn.locked():
+            await asyncio.shield(self._give_back())
+
+    async def _give_back(self) -> None:
+        async with self._turn:  # what a task that was left alone has under way ends first
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                try:
+                    if self._begun and not connection.is_closed():
+                        await connection.execute("COMMIT" if self._begun == _READ else "ROLLBACK")
+                except _LOST:
+                    pass  # the pool closes a broken connection when it gets it back
+                finally:
+                    self._begun = None
+                    with suppress(*_LOST):
+                        await self._pool.release(connection)
 
     async def _connect(self) -> Connection:
+        if self._closed:
+            raise AppError(ErrorCode.UNAVAILABLE, "The operation has ended.")
         self._connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
         return self._connection
 
@@ -204,10 +216,18 @@ class Db:
         await connection.execute(f"{begin}; {_identity(self.actor, self.request_id)}")
 
     async def _end(self, end: str) -> None:
-        if self._begun is not None and self._connection is not None:
-            self._begun = None
-            if not self._connection.is_closed():
-                await self._connection.execute(end)
+        """Raises RuntimeError where PostgreSQL answers COMMIT with ROLLBACK: somebody caught the error of a statement."""
+        if self._begun is None or self._connection is None:
+            return
+        done = await self._connection.execute(end)
+        begun, self._begun = self._begun, None
+        if begun == _WRITE and done != end:
+            raise RuntimeError("a statement of this transaction failed and its error was caught: nothing was committed")
+
+    async def _undo(self) -> None:
+        """Roll back. A connection that is lost has nothing to undo."""
+        with suppress(*_LOST):
+            await self._end("ROLLBACK")
 
 
 @asynccontextmanager
@@ -265,7 +285,9 @@ def _explain(error: Exception) -> AppError | None:
         return known.copy() if known is not None else None
     if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
         return AppError(ErrorCode.BAD_INPUT, "A text contains the character NUL, which no text may. Remove it.")
-    if isinstance(error, asyncpg.QueryCanceledError):
+    if isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
+        return AppError(ErrorCode.UNAVAILABLE, "Others changed the same at the same moment. Try again.")
+    if isinstance(error, asyncpg.QueryCanceledError | asyncpg.LockNotAvailableError):
         return AppError(ErrorCode.TIMED_OUT, "The database took too long. Ask for less, or try again later.")
     if isinstance(error, _UNREACHABLE):
         return AppError(ErrorCode.UNAVAILABLE, "The database cannot be reached. Try again in a moment.")

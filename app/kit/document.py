@@ -34,11 +34,11 @@ MAX_KEPT_COSTS = 64
 
 
 class Invalid(Exception):
-    """The document does not parse, or does not fit the schema."""
+    """The document does not parse or does not fit the schema, or its variables do not fit their types."""
 
-    def __init__(self, errors: list[GraphQLError]) -> None:
+    def __init__(self, errors: list[GraphQLError], code: ErrorCode = ErrorCode.BAD_DOCUMENT) -> None:
         super().__init__(errors[0].message)
-        self.errors = errors
+        self.errors, self.code = errors, code
 
 
 @dataclass(slots=True)

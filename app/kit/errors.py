@@ -13,6 +13,8 @@ class ErrorCode(Enum):
     """The value is the code; the sentence beside it is for people and may change."""
 
     BAD_REQUEST = strawberry.enum_value("BAD_REQUEST", description="The HTTP request is not a GraphQL request.")
+    METHOD_NOT_ALLOWED = strawberry.enum_value("METHOD_NOT_ALLOWED", description="Mutations are sent with POST.")
+    NOT_ACCEPTABLE = strawberry.enum_value("NOT_ACCEPTABLE", description="We answer in none of the accepted media types.")
     BAD_DOCUMENT = strawberry.enum_value("BAD_DOCUMENT", description="The document does not parse or does not fit the schema.")
     BAD_VARIABLES = strawberry.enum_value("BAD_VARIABLES", description="A variable does not fit its type.")
     TOO_COMPLEX = strawberry.enum_value("TOO_COMPLEX", description="The document asks for too much at once.")

@@ -19,22 +19,14 @@ from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from app.kit.context import Context
-from app.kit.document import Document
-from app.kit.errors import AppError
+from app.kit.document import Document, Invalid
+from app.kit.errors import AppError, ErrorCode
 from app.kit.log import log
 from app.kit.metrics import Metrics
 from app.kit.plan import Child, Planner, Run, Selection, Surprise, Unplannable
 
 MAX_PLANS = 16
 """Plans of one document: it has one for each combination of its @skip and @include."""
-
-
-class BadVariables(Exception):
-    """A variable does not fit its type."""
-
-    def __init__(self, errors: list[GraphQLError]) -> None:
-        super().__init__(errors[0].message)
-        self.errors = errors
 
 
 class Executor:
@@ -55,7 +47,7 @@ class Executor:
     async def execute(
         self, document: Document, operation: OperationDefinitionNode, variables: dict[str, Any], context: Context
     ) -> ExecutionResult:
-        """The answer. Its data are ready for orjson; app/kit/http.py describes its errors. Raises BadVariables."""
+        """The answer. Its data are ready for orjson; app/kit/http.py describes its errors. Raises Invalid."""
         values = _coerce(self.schema, operation, variables)
         plan = self.plan(document, operation, values)
         if isinstance(plan, Unplannable):
@@ -106,12 +98,12 @@ class Executor:
 
 
 def _coerce(schema: Schema, operation: OperationDefinitionNode, given: dict[str, Any]) -> VariableValues:
-    """The variables as the schema has them. Raises BadVariables."""
+    """The variables as the schema has them. Raises Invalid."""
     if not operation.variable_definitions:
         return VariableValues({}, {})
     values = get_variable_values(schema._schema, operation.variable_definitions, given, hide_suggestions=True)
     if not isinstance(values, VariableValues):
-        raise BadVariables(values)
+        raise Invalid(values, ErrorCode.BAD_VARIABLES)
     return values
 
 

@@ -23,6 +23,8 @@ STATUS = {
     ErrorCode.UNAUTHENTICATED: 401,
     ErrorCode.FORBIDDEN: 403,
     ErrorCode.NOT_FOUND: 404,
+    ErrorCode.METHOD_NOT_ALLOWED: 405,
+    ErrorCode.NOT_ACCEPTABLE: 406,
     ErrorCode.RATE_LIMITED: 429,
     ErrorCode.INTERNAL: 500,
     ErrorCode.UNAVAILABLE: 503,
@@ -151,10 +153,10 @@ def reject(errors: list[GraphQLError], code: ErrorCode, media_type: str) -> Resp
     return _respond({"errors": shown}, 400 if media_type == GRAPHQL else 200, media_type)
 
 
-def refuse(error: AppError, media_type: str, *, status: int | None = None, headers: dict[str, str] | None = None) -> Response:
+def refuse(error: AppError, media_type: str) -> Response:
     """The answer to a request that does not reach its document."""
-    status = status or STATUS.get(error.code, 400)
-    headers = {**(headers or {}), **({"WWW-Authenticate": "Bearer"} if status == 401 else {})}
+    status = STATUS.get(error.code, 400)
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 405: {"Allow": "POST"}}.get(status, {})
     retry_after = (error.extensions or {}).get("retryAfter")
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
