@@ -140,14 +140,17 @@ BEGIN
         INTO entries
         FROM (SELECT to_jsonb(r) AS source FROM old_rows AS r) AS o;
     ELSE
+        -- A row whose key changed has no partner: it is told as what the old key lost, and as what the new one has.
         SELECT jsonb_agg(jsonb_build_array(d.source, d.detail))
         INTO entries
         FROM (
-            SELECT n.source, core.audit_difference(core.audit_columns(o.source, columns), core.audit_columns(n.source, columns)) AS detail
+            SELECT
+                coalesce(n.source, o.source) AS source,
+                core.audit_difference(core.audit_columns(o.source, columns), core.audit_columns(n.source, columns)) AS detail
             FROM (SELECT to_jsonb(r) AS source FROM old_rows AS r) AS o
-            JOIN (SELECT to_jsonb(r) AS source FROM new_rows AS r) AS n
-                ON core.audit_columns(n.source, keys) = core.audit_columns(o.source, keys)
-                AND n.source -> TG_ARGV[0] IS NOT DISTINCT FROM o.source -> TG_ARGV[0]
+            FULL JOIN (SELECT to_jsonb(r) AS source FROM new_rows AS r) AS n
+                ON jsonb_build_array(n.source -> TG_ARGV[0], core.audit_columns(n.source, keys))
+                = jsonb_build_array(o.source -> TG_ARGV[0], core.audit_columns(o.source, keys))
         ) AS d
         WHERE d.detail IS NOT NULL;
     END IF;

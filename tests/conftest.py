@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -22,9 +22,45 @@ from app.kit.token import KeyRing, create_key
 from app.server import create_app
 from app.settings import Settings
 from tests.factory.core import Person, create_person
+from tests.recorder import Recorder
 
 log.configure("json")
 _numbers = count(1)
+_recorder = Recorder()
+_recorder.install()
+
+_FULL = pytest.StashKey[bool]()
+LAST = "test_every_statement_and_every_optional_line_was_run"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What looks back on all tests comes last. All is every test of every file, those marked slow apart."""
+    items.sort(key=lambda item: item.name == LAST)
+    option, by_name = config.getoption, any("::" in argument for argument in config.args)
+    narrowed = option("keyword") or option("markexpr") not in ("", "not slow") or option("lf", None) or option("deselect")
+    everywhere = {item.path for item in items} >= set(Path(__file__).parent.rglob("test_*.py"))
+    config.stash[_FULL] = everywhere and not narrowed and not by_name
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """What the tests ran so far."""
+    return _recorder
+
+
+@pytest.fixture
+def full_run(request: pytest.FixtureRequest) -> bool:
+    """Whether every test was chosen."""
+    return request.config.stash[_FULL]
+
+
+@pytest.fixture(autouse=True)
+def rows_are_as_declared() -> Iterator[None]:
+    """Fail the test in which a row came that is not what its class says."""
+    yield
+    problems, _recorder.problems = _recorder.problems, []
+    assert problems == []
 
 
 @pytest.fixture(scope="session")
@@ -73,14 +109,28 @@ class Database:
             await connection.close()
 
 
-@pytest.fixture
-def database(server: Embedded, template: str) -> Iterator[Database]:
-    """A copy of the template, dropped after the test."""
+@contextmanager
+def copy_of(server: Embedded, template: str) -> Iterator[Database]:
+    """A copy of a database, dropped at the end."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER fivefold_owner STRATEGY file_copy".encode())
         yield Database(name, server)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def database(server: Embedded, template: str) -> Iterator[Database]:
+    """A copy of the template, dropped after the test."""
+    with copy_of(server, template) as copy:
+        yield copy
+
+
+@pytest.fixture(scope="session")
+def house(server: Embedded, template: str) -> Iterator[Database]:
+    """A copy of the template for questions only: nobody writes there."""
+    with copy_of(server, template) as copy:
+        yield copy
 
 
 @dataclass(frozen=True)
@@ -143,6 +193,6 @@ async def api(database: Database, jwt_key: Path) -> AsyncIterator[Api]:
         database_url=database.url("fivefold_api"), jwt_keys=[jwt_key], allowed_origins=["http://localhost:*"], pool_size=20
     )
     app = create_app(settings)
-    async with app.router.lifespan_context(app):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as http:
-            yield Api(http, database, KeyRing([jwt_key]))
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://api") as http:
+        yield Api(http, database, KeyRing([jwt_key]))

@@ -44,7 +44,7 @@ class ViewerQuery:
     """The root field that says who is calling."""
 
     @query()
-    async def viewer(self, info: Info) -> Viewer:
+    async def viewer(self, info: Info) -> Viewer | None:
         """Who is calling, in which workspace."""
         actor = info.context.actor
         return Viewer(role=Role(actor.role), curator=actor.curator)

@@ -42,7 +42,7 @@ class DashboardQuery:
     """The root field of the dashboard."""
 
     @query("privacy:read")
-    async def privacy_dashboard(self, info: Info) -> PrivacyDashboard:
+    async def privacy_dashboard(self, info: Info) -> PrivacyDashboard | None:
         """How the active workspace stands."""
         found = await get_dashboard(info.context.db)
         assert found is not None  # an aggregate always has a row

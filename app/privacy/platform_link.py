@@ -78,7 +78,7 @@ get_link_by_label = sql.one("get_platform_link_by_label", PlatformLink)
 insert_platform_link = sql.one("insert_platform_link", PlatformLink)
 lock_platform_link = sql.one("lock_platform_link", PlatformLink)
 page_platform_link = sql.page("page_platform_link", PlatformLink)
-unlink = sql.one("unlink_platform", PlatformLink)
+unlink = sql.one("unlink_platform_link", PlatformLink)
 update_latest_snapshot = sql.exec("update_latest_snapshot")
 update_seen_until = sql.exec("update_seen_until")
 

@@ -276,17 +276,17 @@ async def _see_again(db: Db, latest: Snapshot, seen_until: datetime, config_vers
     return again
 
 
-async def _compare_again(db: Db, before: Snapshot, behind: Sequence[Snapshot]) -> None:
-    """The changes of those behind a late capture: of the next, and of further ones up to one behind a complete scan."""
+async def _compare_again(db: Db, late: Snapshot, behind: Sequence[Snapshot]) -> None:
+    """The changes of those behind a late capture: of the next, and of each one behind a scan that did not see everything."""
+    before = late
     for after in behind:
-        (old,) = await changes_by_snapshot.groups(db, snapshot_ids=[after.id])
-        acted = frozenset(c.setting for c in old if c.origin is Origin.USER and c.confidence == 1)
-        findings = compare(*await _sights(db, before, after), acted=acted, confidence={}, otherwise=after.confidence)
-        if [_essence(c) for c in old] != [_essence(f) for f in findings]:
-            await delete_changes(db, snapshot_id=after.id)
-            await keep_findings(db, after.id, findings)
-        if after.observed is None:
-            return
+        if before is late or before.observed is not None:
+            (old,) = await changes_by_snapshot.groups(db, snapshot_ids=[after.id])
+            acted = frozenset(c.setting for c in old if c.origin is Origin.USER and c.confidence == 1)
+            findings = compare(*await _sights(db, before, after), acted=acted, confidence={}, otherwise=after.confidence)
+            if [_essence(c) for c in old] != [_essence(f) for f in findings]:
+                await delete_changes(db, snapshot_id=after.id)
+                await keep_findings(db, after.id, findings)
         before = after
 
 

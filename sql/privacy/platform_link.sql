@@ -42,7 +42,7 @@ WHERE l.workspace_id = :workspace_id
 ORDER BY l.id DESC
 LIMIT :limit;
 
--- name: unlink_platform :one
+-- name: unlink_platform_link :one
 -- Unlinking twice keeps the first moment and reason.
 UPDATE privacy.platform_link AS l
 SET status = 'UNLINKED',

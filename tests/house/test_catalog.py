@@ -1,0 +1,437 @@
+"""The migrated database: who owns what, which policies hide what, what is indexed, audited and never switched off."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.kit.errors import CONSTRAINTS
+from app.kit.house import root
+from app.kit.migration.files import read
+from app.schema import PRODUCTS, SCOPES
+from tests.conftest import Database
+
+SCHEMAS = [product.name for product in PRODUCTS]
+LOGINS = ["fivefold_api", "fivefold_worker", "fivefold_auditor", "fivefold_migrator"]
+
+OTHER_NOUN = {
+    "core.audit_detail": "audit_event",
+    "privacy.template_setting": "template",
+}
+"""Tables without a file of their own in sql/: they live and die with another noun's."""
+
+NOT_UNDER_WORKSPACE = {
+    "privacy.change.change_pkey": "derived: named by its snapshot and setting, so no third index is paid for",
+    "core.idempotency.idempotency_pkey": "named by field and key, which the caller chooses",
+    "core.audit_detail.audit_detail_pkey": "named by its event",
+}
+"""Primary keys of owned tables that are not (workspace_id, id), with the reason."""
+
+NO_INDEX = {
+    "privacy.snapshot.snapshot_template_id_fkey": "templates are never deleted, and an index costs 32 bytes of every snapshot",
+}
+"""Foreign keys without an index, with the reason."""
+
+NO_PARENT = {
+    "core.audit_event": "no foreign key leaves the audit, so nothing can cascade into it",
+    "core.audit_detail": "no foreign key leaves the audit, so nothing can cascade into it",
+}
+"""Owned tables that point to no workspace and no owned row, with the reason."""
+
+AUDIT = {"audit_insert", "audit_update", "audit_delete"}
+NOT_AUDITED = {
+    "core.audit_event": (AUDIT, "is the audit"),
+    "core.audit_detail": (AUDIT, "is the audit"),
+    "core.rate_bucket": (AUDIT, "says nothing that lasts"),
+    "core.idempotency": (AUDIT, "repeats what the audited rows say, for seven days"),
+    "privacy.change": ({"audit_insert"}, "is derived from snapshots, whose INSERT is audited"),
+    "privacy.platform_config": ({"audit_update", "audit_delete"}, "is append-only"),
+    "privacy.snapshot": ({"audit_update"}, "is immutable"),
+    "privacy.template_setting": (AUDIT, "is append-only, and the template's event holds the hash of all settings"),
+}
+"""Tables that lack audit triggers, which ones, and why."""
+
+SHARED_READERS = {("fivefold_api", "r"), ("fivefold_worker", "r")}
+
+UNREACHABLE = {
+    "core.account.account_time_zone_length": "create_account takes only names of the zone data",
+    "core.api_key.api_key_hint_length": "cut by the code",
+    "core.api_key.api_key_scopes_known": "check_scopes",
+    "core.api_key.api_key_secret_hash_key": "256 random bits",
+    "core.api_key.api_key_secret_hash_length": "made by the code",
+    "core.audit_event.audit_event_action_known": "written by the trigger only",
+    "core.audit_event.audit_event_commitment_length": "written by the trigger only",
+    "core.audit_detail.audit_detail_salt_length": "written by the trigger only",
+    "core.idempotency.idempotency_input_hash_length": "made by the code",
+    "core.identity.identity_issuer_length": "our own issuer; others come from the command line",
+    "core.identity.identity_issuer_subject_key": "our own issuer and the new account's id",
+    "core.identity.identity_subject_length": "the new account's id",
+    "core.member.member_role_known": "an account is the owner of its personal workspace",
+    "core.rate_bucket.rate_bucket_tokens_positive": "its function takes no more than there is",
+    "core.workspace.workspace_kind_known": "made with the account",
+    "core.workspace.workspace_name_length": "the account's display name, whose own check comes first",
+    "core.workspace.workspace_personal_account_id_key": "made with the account",
+    "core.workspace.workspace_personal_has_account": "made with the account",
+    "privacy.change.change_confidence_range": "computed",
+    "privacy.change.change_origin_known": "an enum of the code",
+    "privacy.change.change_significance_known": "an enum of the code",
+    "privacy.platform.platform_domain_length": "curated files, checked by pydantic",
+    "privacy.platform.platform_name_length": "curated files, checked by pydantic",
+    "privacy.platform.platform_privacy_url_form": "curated files, checked by pydantic",
+    "privacy.platform.platform_slug_form": "curated files, checked by pydantic",
+    "privacy.platform.platform_slug_key": "upsert_platform",
+    "privacy.platform.platform_website_url_form": "curated files, checked by pydantic",
+    "privacy.platform_config.platform_config_platform_id_version_key": "the next number, under the platform's lock",
+    "privacy.platform_config.platform_config_selectors_form": "check_content",
+    "privacy.platform_config.platform_config_url_patterns_count": "check_content",
+    "privacy.platform_config.platform_config_version_positive": "the next number, under the platform's lock",
+    "privacy.platform_link.platform_link_status_known": "written by statements as a literal",
+    "privacy.platform_link.platform_link_unlinked_has_time": "written by one statement together",
+    "privacy.snapshot.snapshot_confidence_range": "check_values",
+    "privacy.snapshot.snapshot_observed_length": "250 settings are 32 bytes; templates hold no more",
+    "privacy.snapshot.snapshot_packed_length": "250 settings are 500 bytes; templates hold no more",
+    "privacy.snapshot.snapshot_risk_score_range": "computed",
+    "privacy.snapshot.snapshot_scan_method_known": "an enum of the schema",
+    "privacy.template.template_one_active_idx": "activation holds the platform's lock and retires first",
+    "privacy.template.template_platform_id_version_key": "insert_template does nothing then",
+    "privacy.template.template_setting_count_range": "curated files, checked by pydantic",
+    "privacy.template.template_state_known": "written by statements as a literal",
+    "privacy.template.template_structure_hash_length": "made by the code",
+    "privacy.template.template_summary_length": "curated files, checked by pydantic",
+    "privacy.template.template_version_positive": "curated files, checked by pydantic",
+    "privacy.template_setting.template_setting_category_form": "curated files, checked by pydantic",
+    "privacy.template_setting.template_setting_description_length": "curated files, checked by pydantic",
+    "privacy.template_setting.template_setting_direct_link_form": "curated files, checked by pydantic",
+    "privacy.template_setting.template_setting_key_form": "curated files, checked by pydantic",
+    "privacy.template_setting.template_setting_label_length": "curated files, checked by pydantic",
+    "privacy.template_setting.template_setting_options_count": "curated files, checked by pydantic",
+    "privacy.template_setting.template_setting_position_range": "curated files, checked by pydantic",
+    "privacy.template_setting.template_setting_risk_range": "curated files, checked by pydantic",
+    "privacy.template_setting.template_setting_template_id_key_key": "curated files, checked by pydantic",
+    "privacy.template_setting.template_setting_toggle_options": "curated files, checked by pydantic",
+    "privacy.template_setting.template_setting_type_known": "curated files, checked by pydantic",
+    "privacy.template_setting.template_setting_values_are_options": "curated files, checked by pydantic",
+}
+"""CHECK and UNIQUE constraints that no input of the API can violate, and what makes sure of it."""
+
+LEAKPROOF_ORDER = {"bool", "bytea", "float8", "int2", "int4", "int8", "text", "timestamptz", "uuid"}
+"""Types whose comparisons are leakproof: under row-level security only those reach an index before the policy."""
+
+Ask = Any
+
+
+@pytest.fixture(scope="module")
+def ask(house: Database) -> Iterator[Ask]:
+    """Rows of a question to the catalog; a row of one column is its value."""
+    with psycopg.connect(house.url(), autocommit=True) as connection:
+
+        def ask(question: str) -> list[Any]:
+            rows = connection.execute(question.encode(), {"schemas": SCHEMAS, "logins": LOGINS}).fetchall()
+            return [row[0] if len(row) == 1 else row for row in rows]
+
+        yield ask
+
+
+@pytest.fixture(scope="module")
+def kinds(ask: Ask) -> dict[str, str]:
+    """owned, shared, identity or system, by table; partitions are none."""
+    return dict(
+        ask(
+            "SELECT oid::regclass::text, split_part(obj_description(oid), '.', 1) FROM pg_class"
+            " WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace::regnamespace::text = ANY (%(schemas)s)"
+        )
+    )
+
+
+def owned(kinds: dict[str, str]) -> set[str]:
+    """The owned tables."""
+    return {table for table, kind in kinds.items() if kind == "owned"}
+
+
+def test_schemas_are_the_products_and_those_of_bootstrap(ask: Ask) -> None:
+    found = ask("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'")
+    assert set(found) == {*SCHEMAS, "guard", "migration", "public"}
+    assert ask("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace") == []
+
+
+def test_a_table_says_what_kind_it_is(kinds: dict[str, str]) -> None:
+    assert {table: kind for table, kind in kinds.items() if kind not in ("owned", "shared", "identity", "system")} == {}
+    assert len(kinds) >= 16
+
+
+def test_one_noun_one_word(kinds: dict[str, str]) -> None:
+    """Table, file of sql/, migration: the same word in the singular."""
+    made = {migration.id.split("_pre_")[-1].split("_post_")[-1] for migration in read()}
+    for table in kinds:
+        module, noun = table.split(".")
+        home = OTHER_NOUN.get(table, noun)
+        assert (root() / "sql" / module / f"{home}.sql").exists(), table
+        assert f"{module}_create_{noun.removesuffix('_event')}" in made or table in OTHER_NOUN, table
+        assert not noun.endswith("s"), table
+    assert OTHER_NOUN.keys() <= kinds.keys()
+
+
+def test_the_owner_owns_everything(ask: Ask) -> None:
+    rows = ask(
+        "SELECT oid::regclass::text || ': ' || relowner::regrole FROM pg_class"
+        " WHERE relnamespace::regnamespace::text = ANY (%(schemas)s) AND relowner <> 'fivefold_owner'::regrole"
+    )
+    assert rows == []
+    rows = ask("SELECT nspname FROM pg_namespace WHERE nspname = ANY (%(schemas)s) AND nspowner <> 'fivefold_owner'::regrole")
+    assert rows == []
+
+
+def test_row_level_security_is_forced_everywhere(ask: Ask) -> None:
+    """Partitions too: a row is as much in them as in their parent."""
+    rows = ask(
+        "SELECT c.oid::regclass::text FROM pg_class AS c"
+        " WHERE c.relkind IN ('r', 'p') AND c.relnamespace::regnamespace::text = ANY (%(schemas)s)"
+        " AND NOT (c.relrowsecurity AND c.relforcerowsecurity AND EXISTS ("
+        "   SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid AND p.polname = 'owner' AND p.polcmd = '*' AND p.polpermissive"
+        "   AND p.polroles = ARRAY['fivefold_owner'::regrole::oid]"
+        "   AND pg_get_expr(p.polqual, c.oid) = 'true' AND pg_get_expr(p.polwithcheck, c.oid) = 'true'))"
+    )
+    assert rows == []
+
+
+def test_owned_rows_are_seen_by_their_workspace_alone(ask: Ask, kinds: dict[str, str]) -> None:
+    """Every policy for the API is that of the tenant, on an owned table."""
+    found = ask(
+        "SELECT polrelid::regclass::text, polname, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)"
+        " FROM pg_policy WHERE 'fivefold_api'::regrole = ANY (polroles::regrole[])"
+    )
+    tenants = {row[0] for row in found if row[0] in owned(kinds)}
+    assert tenants == owned(kinds)
+    rule = "(workspace_id = ( SELECT core.current_workspace_id() AS current_workspace_id))"
+    assert [row for row in found if row[0] in owned(kinds) and row[1:] != ("tenant", rule, None)] == []
+
+
+def test_no_policy_is_for_everybody(ask: Ask) -> None:
+    assert ask("SELECT polrelid::regclass::text, polname FROM pg_policy WHERE 0 = ANY (polroles)") == []
+
+
+def test_policies_that_are_always_true_are_the_known_ones(ask: Ask, kinds: dict[str, str]) -> None:
+    found = ask(
+        "SELECT polrelid::regclass::text, r.rolname, polcmd::text FROM pg_policy CROSS JOIN unnest(polroles) AS u (role)"
+        " JOIN pg_roles AS r ON r.oid = u.role WHERE r.rolname <> 'fivefold_owner'"
+        " AND 'true' IN (pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))"
+    )
+    shared = {(table, *reader) for table, kind in kinds.items() if kind == "shared" for reader in SHARED_READERS}
+    audit = {("core.audit_event", "fivefold_auditor", "r"), ("core.audit_event", "fivefold_definer", "a"),
+             ("core.audit_detail", "fivefold_definer", "a")}  # fmt: skip
+    assert set(found) == shared | audit
+
+
+def test_policies_ask_functions_once(ask: Ask) -> None:
+    """In a sub-select a function is asked once for the statement; bare, once for each row."""
+    found = ask(
+        "SELECT polrelid::regclass::text || '.' || polname, coalesce(pg_get_expr(polqual, polrelid), '')"
+        " || coalesce(pg_get_expr(polwithcheck, polrelid), '') FROM pg_policy"
+    )
+    bare = {name: re.sub(r"\( SELECT core\.\w+\(\) AS \w+\)", "", text) for name, text in found}
+    assert [name for name, text in bare.items() if re.search(r"\b\w+\.\w+\(", text)] == []
+
+
+def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> None:
+    found = ask(
+        "SELECT p.proname, p.prosecdef, p.proowner::regrole::text, array_to_string(p.proconfig, ','),"
+        " coalesce((SELECT array_agg(coalesce(g.rolname, 'PUBLIC') ORDER BY g.rolname)"
+        "   FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a LEFT JOIN pg_roles AS g ON g.oid = a.grantee"
+        "   WHERE a.grantee <> p.proowner), '{}')"
+        " FROM pg_proc AS p WHERE p.pronamespace::regnamespace::text = ANY (%(schemas)s)"
+    )
+    assert [name for name, _, _, settings, _ in found if 'search_path=""' not in (settings or "").split(",")] == []
+    assert {(name, owner): granted for name, definer, owner, _, granted in found if definer} == {
+        ("authenticate_api_key", "fivefold_owner"): ["fivefold_api"],
+        ("authenticate_identity", "fivefold_owner"): ["fivefold_api"],
+        ("create_audit_partition", "fivefold_owner"): ["fivefold_worker"],
+        ("is_curator", "fivefold_owner"): ["fivefold_api"],
+        ("record_audit", "fivefold_definer"): ["fivefold_owner"],
+        ("take_rate_tokens", "fivefold_owner"): ["fivefold_api"],
+    }
+
+
+def test_login_roles_hold_no_more_than_rows(ask: Ask) -> None:
+    """SELECT, INSERT, UPDATE and DELETE at most: no TRUNCATE, REFERENCES, TRIGGER, MAINTAIN, and nothing to hand on."""
+    granted = (
+        "SELECT c.oid::regclass::text, coalesce(g.rolname, 'PUBLIC'), a.privilege_type, a.is_grantable, c.relispartition"
+        " FROM pg_class AS c CROSS JOIN aclexplode(c.relacl) AS a LEFT JOIN pg_roles AS g ON g.oid = a.grantee"
+        " WHERE c.relnamespace::regnamespace::text = ANY (%(schemas)s) AND a.grantee <> c.relowner"
+    )
+    rows = ask(granted)
+    assert [row for row in rows if row[1] not in (*LOGINS, "fivefold_definer") or row[1] == "fivefold_migrator"] == []
+    assert [row for row in rows if row[2] not in ("SELECT", "INSERT", "UPDATE", "DELETE") or row[3]] == []
+    assert [row[0] for row in rows if row[4]] == [], "a grant on a partition goes around its parent"
+    rows = ask("SELECT rolname FROM pg_roles WHERE rolname = ANY (%(logins)s) AND (rolsuper OR rolbypassrls OR rolcreaterole)")
+    assert rows == []
+
+
+def test_grants_on_columns_are_for_updates(ask: Ask) -> None:
+    rows = ask(
+        "SELECT t.attrelid::regclass::text || '.' || t.attname, g.rolname, a.privilege_type FROM pg_attribute AS t"
+        " JOIN pg_class AS c ON c.oid = t.attrelid CROSS JOIN aclexplode(t.attacl) AS a JOIN pg_roles AS g ON g.oid = a.grantee"
+        " WHERE c.relnamespace::regnamespace::text = ANY (%(schemas)s)"
+    )
+    assert rows
+    assert [row for row in rows if row[1:] != ("fivefold_api", "UPDATE")] == []
+
+
+def test_nothing_in_the_schemas_is_for_public(ask: Ask) -> None:
+    rows = ask(
+        "SELECT n.nspname, a.privilege_type FROM pg_namespace AS n CROSS JOIN aclexplode(n.nspacl) AS a"
+        " WHERE n.nspname = ANY (%(schemas)s) AND a.grantee = 0"
+    )
+    assert rows == []
+
+
+def test_keys_of_owned_tables_begin_with_the_workspace(ask: Ask, kinds: dict[str, str]) -> None:
+    found = ask(
+        "SELECT c.conrelid::regclass::text, c.conname, (SELECT array_agg(a.attname ORDER BY k.place)"
+        "   FROM unnest(c.conkey) WITH ORDINALITY AS k (number, place)"
+        "   JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.number)"
+        " FROM pg_constraint AS c WHERE c.contype = 'p'"
+    )
+    keys = {table: (name, columns) for table, name, columns in found if table in owned(kinds)}
+    assert keys.keys() == owned(kinds)
+    other = {f"{table}.{name}" for table, (name, columns) in keys.items() if columns != ["workspace_id", "id"]}
+    assert other == set(NOT_UNDER_WORKSPACE)
+    assert [table for table, (_, columns) in keys.items() if columns[0] != "workspace_id"] == []
+
+
+FOREIGN_KEYS = (
+    "SELECT c.conrelid::regclass::text, c.conname, c.confrelid::regclass::text,"
+    " (SELECT array_agg(a.attname ORDER BY k.place) FROM unnest(c.conkey) WITH ORDINALITY AS k (number, place)"
+    "   JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.number),"
+    " (SELECT array_agg(a.attname ORDER BY k.place) FROM unnest(c.confkey) WITH ORDINALITY AS k (number, place)"
+    "   JOIN pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.number),"
+    " EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.conrelid AND i.indpred IS NULL AND i.indisvalid"
+    "   AND (string_to_array(i.indkey::text, ' ')::int2[])[1:cardinality(c.conkey)] @> c.conkey), c.convalidated"
+    " FROM pg_constraint AS c WHERE c.contype = 'f'"
+)
+
+
+def test_a_row_cannot_point_into_another_workspace(ask: Ask, kinds: dict[str, str]) -> None:
+    """Between owned tables a foreign key carries the workspace; every owned table hangs on one, if only on the member's."""
+    found = ask(FOREIGN_KEYS)
+    between = [row for row in found if {row[0], row[2]} <= owned(kinds)]
+    assert [row[:2] for row in between if row[3][0] != "workspace_id" or row[4][0] != "workspace_id"] == []
+    assert {row[0] for row in found if row[3][0] == "workspace_id"} >= owned(kinds) - NO_PARENT.keys()
+    assert [row[:2] for row in found if kinds[row[0]] != "owned" and row[2] in owned(kinds)] == []
+
+
+def test_products_point_only_to_themselves_and_the_core(ask: Ask) -> None:
+    problems = [row[:3] for row in ask(FOREIGN_KEYS) if row[2].split(".")[0] not in ("core", row[0].split(".")[0])]
+    assert problems == []
+
+
+def test_every_foreign_key_is_valid_and_has_an_index(ask: Ask) -> None:
+    found = ask(FOREIGN_KEYS)
+    assert {f"{row[0]}.{row[1]}" for row in found if not row[5]} == set(NO_INDEX)
+    assert [row[:2] for row in found if not row[6]] == []
+
+
+def test_keys_are_compared_by_leakproof_operators(ask: Ask) -> None:
+    """Columns of indexes are what hot filters compare."""
+    rows = ask(
+        "SELECT i.indexrelid::regclass::text, t.typname, p.proleakproof FROM pg_index AS i"
+        " JOIN pg_class AS c ON c.oid = i.indrelid"
+        " CROSS JOIN unnest(i.indkey::int2[]) AS k (number)"
+        " JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.number JOIN pg_type AS t ON t.oid = a.atttypid"
+        " JOIN pg_operator AS o ON o.oprname = '=' AND o.oprleft = t.oid AND o.oprright = t.oid"
+        " JOIN pg_proc AS p ON p.oid = o.oprcode"
+        " WHERE c.relnamespace::regnamespace::text = ANY (%(schemas)s)"
+    )
+    assert {row[1] for row in rows} <= LEAKPROOF_ORDER
+    assert [row for row in rows if not row[2]] == []
+
+
+def test_columns_have_the_house_types(ask: Ask) -> None:
+    """No enum (a value cannot be removed), numeric, char(n), varchar(n), timestamp without zone, serial."""
+    rows = ask(
+        "SELECT a.attrelid::regclass::text || '.' || a.attname, t.typname FROM pg_attribute AS a"
+        " JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_type AS t ON t.oid = a.atttypid"
+        " WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped"
+        " AND c.relnamespace::regnamespace::text = ANY (%(schemas)s)"
+    )
+    assert [row for row in rows if row[1] not in LEAKPROOF_ORDER | {"_text", "jsonb", "xid8"}] == []
+    rows = ask("SELECT relname FROM pg_class WHERE relkind = 'S' AND relnamespace::regnamespace::text = ANY (%(schemas)s)")
+    assert rows == [], "ids never come from sequences"
+
+
+def test_every_table_is_audited_or_says_why_not(ask: Ask, kinds: dict[str, str]) -> None:
+    """The events of each audit trigger are those of its name, and its key and columns exist."""
+    found = ask(
+        "SELECT g.tgrelid::regclass::text, g.tgname, g.tgtype & 28, g.tgtype & 3,"
+        " string_to_array(encode(g.tgargs, 'escape'), E'\\\\000')"
+        " FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid WHERE p.proname = 'record_audit'"
+    )
+    events = {"audit_insert": 4, "audit_delete": 8, "audit_update": 16}
+    assert [row[:2] for row in found if (row[2], row[3]) != (events.get(row[1]), 0)] == [], "once a statement, after the event"
+    for table in kinds:
+        lacking = NOT_AUDITED.get(table, (set(), ""))[0]
+        assert {row[1] for row in found if row[0] == table} == AUDIT - lacking, table
+    columns = set(ask("SELECT attrelid::regclass::text || '.' || attname FROM pg_attribute WHERE attnum > 0"))
+    for table, _, _, _, (workspace, keys, told, *_) in found:
+        named = [*([workspace] if workspace else []), *keys.split(","), *told.split(",")]
+        assert {f"{table}.{name.removeprefix('sha256:')}" for name in named} <= columns, table
+        assert (workspace != "") is (kinds[table] == "owned" or table in ("core.member", "core.workspace")), table
+        assert not {"secret_hash", "packed", "observed", "salt"} & set(told.split(",")), f"{table}: never told"
+    assert NOT_AUDITED.keys() <= kinds.keys()
+
+
+def test_triggers_always_fire(ask: Ask) -> None:
+    """On partitions too: session_replication_role = replica switches all others off."""
+    found = ask(
+        "SELECT tgrelid::regclass::text, tgname, tgenabled::text FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid"
+        " WHERE NOT tgisinternal AND c.relnamespace::regnamespace::text = ANY (%(schemas)s)"
+    )
+    assert len(found) > 40
+    assert [row for row in found if row[2] != "A"] == []
+
+
+def test_what_never_changes_refuses_it(ask: Ask) -> None:
+    """Tables that the audit exempts as immutable or append-only have the trigger that makes them so."""
+    guarded = set(ask("SELECT tgrelid::regclass::text FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid"
+                      " WHERE p.proname = 'refuse_change' AND tgtype & 16 > 0"))  # fmt: skip
+    promised = {table for table, (_, why) in NOT_AUDITED.items() if re.search(r"append-only|immutable", why)}
+    assert promised | {"core.audit_event", "core.audit_detail"} <= guarded
+
+
+def test_constraints_that_mean_something_to_clients_exist(ask: Ask) -> None:
+    assert CONSTRAINTS.keys() <= _named(ask).keys()
+
+
+def test_every_constraint_is_mapped_or_cannot_be_reached(ask: Ask) -> None:
+    found = {f"{table}.{name}" for name, table in _named(ask).items() if name not in CONSTRAINTS}
+    assert found == set(UNREACHABLE)
+
+
+def _named(ask: Ask) -> dict[str, str]:
+    """CHECK and UNIQUE constraints and unique indexes with their table; names are unique, so that they can be mapped."""
+    rows = ask(
+        "SELECT conname, conrelid::regclass::text FROM pg_constraint AS o JOIN pg_class AS c ON c.oid = o.conrelid"
+        " WHERE contype IN ('c', 'u') AND NOT c.relispartition AND c.relnamespace::regnamespace::text = ANY (%(schemas)s)"
+        " UNION SELECT x.relname, i.indrelid::regclass::text FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid"
+        " WHERE i.indisunique AND NOT i.indisprimary AND NOT x.relispartition"
+        " AND x.relnamespace::regnamespace::text = ANY (%(schemas)s)"
+    )
+    assert len({name for name, _ in rows}) == len(rows)
+    return dict(rows)
+
+
+def test_constraints_begin_with_the_name_of_their_table(ask: Ask) -> None:
+    """A name that PostgreSQL made up would change with the next column; ours are what the code maps."""
+    rows = ask(
+        "SELECT conrelid::regclass::text, conname FROM pg_constraint AS o JOIN pg_class AS c ON c.oid = o.conrelid"
+        " WHERE contype <> 'n' AND NOT c.relispartition AND c.relnamespace::regnamespace::text = ANY (%(schemas)s)"
+    )
+    assert [row for row in rows if not row[1].startswith(f"{row[0].split('.')[1]}_")] == []
+
+
+def test_the_scopes_of_keys_are_those_of_the_code(ask: Ask) -> None:
+    (definition,) = ask("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'api_key_scopes_known'")
+    assert set(re.findall(r"'([^']+)'", definition)) == SCOPES

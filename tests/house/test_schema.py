@@ -1,0 +1,293 @@
+"""The API's face: the file that front ends read, descriptions, pages, ids, errors, keys against doing things twice."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    get_named_type,
+    is_leaf_type,
+)
+from strawberry.printer import print_schema
+
+from app.kit.errors import ErrorCode
+from app.kit.house import root
+from app.schema import NODE_TYPES, schema
+from tests.conftest import Api
+from tests.factory.privacy import link, record, scan, template_of
+from tests.house.code import trees
+
+SCHEMA: GraphQLSchema = schema._schema
+
+BOUNDED = {
+    "ApiKey.scopes": "there are a handful of scopes",
+    "Mutation.recordSnapshots": "one for each of 50 inputs at most",
+    "PlatformConfig.urlPatterns": "50 at most, by constraint",
+    "Query.nodes": "one for each of 100 ids at most",
+    "RecordSnapshotPayload.changes": "one for each setting of two templates at most",
+    "Snapshot.changes": "one for each setting of two templates at most",
+    "Snapshot.riskContributions": "one for each setting at most",
+    "Snapshot.settings": "250 at most, by constraint",
+    "SnapshotSetting.options": "20 at most, by constraint",
+    "Template.settings": "250 at most, by constraint",
+    "TemplateSetting.options": "20 at most, by constraint",
+    "Viewer.identities": "the ways in which one person signs in",
+}
+"""Lists that are no connections, and what bounds them."""
+
+BOUNDED_INPUTS = {
+    "CreateApiKeyInput.scopes": "repetitions are dropped and unknown ones refused",
+    "PublishPlatformConfigInput.urlPatterns": "50 at most, by check_content",
+    "Query.nodes(ids)": "100 at most, by check_size",
+    "Mutation.recordSnapshots(inputs)": "50 at most, by check_size",
+    "RecordSnapshotInput.values": "250 at most, by check_values",
+}
+"""Lists that clients send, and what bounds them."""
+
+CREATING = {"create", "link", "publish", "record"}
+CHANGING = {"activate", "revoke", "unlink"}
+"""First words of mutations: those that make something take an idempotency key, those that end in one state need none."""
+
+NOT_OURS = {"requestId": "names a request, which is no object"}
+"""Names like an id's of what is none."""
+
+JSON_FIELDS = ("detail", "selectors")
+"""What is told as it is stored, in which an id is a column."""
+BUILT_IN = ("Boolean", "Float", "ID", "Int", "String")
+BARE_UUID = "01234567-89ab-7def-8123-456789abcdef"
+
+
+def types() -> Iterator[GraphQLNamedType]:
+    """Every type of ours: not introspection's, not a scalar of the specification."""
+    return (kind for name, kind in SCHEMA.type_map.items() if not name.startswith("__") and name not in BUILT_IN)
+
+
+def objects() -> Iterator[GraphQLObjectType]:
+    """Every object type."""
+    return (t for t in types() if isinstance(t, GraphQLObjectType))
+
+
+def roots() -> Iterator[tuple[str, str, GraphQLField]]:
+    """Every root field with its operation and name."""
+    for kind, of in (("query", SCHEMA.query_type), ("mutation", SCHEMA.mutation_type)):
+        assert of is not None
+        yield from ((kind, name, field) for name, field in of.fields.items())
+
+
+def is_list(kind: GraphQLOutputType | GraphQLInputType) -> bool:
+    """Whether it is a list, non-null or not."""
+    return isinstance(kind.of_type if isinstance(kind, GraphQLNonNull) else kind, GraphQLList)
+
+
+# The file
+
+
+def test_the_file_is_up_to_date() -> None:
+    file = root() / "schema.graphql"
+    assert file.exists(), "run `fivefold schema`"
+    assert file.read_text(encoding="utf-8") == schema.as_str() + "\n", "run `fivefold schema` and review the difference"
+    assert print_schema(schema) == schema.as_str()
+
+
+def test_every_type_and_root_field_is_described() -> None:
+    assert sorted(t.name for t in types() if not (t.description or "").strip() and t.name not in ("Query", "Mutation")) == []
+    assert [name for _, name, field in roots() if not re.fullmatch(r"[A-Z0-9].*[.]", field.description or "", re.S)] == []
+
+
+def test_names_are_spelled_as_graphql_spells_them() -> None:
+    for kind in types():
+        assert re.fullmatch(r"[A-Z][A-Za-z]*", kind.name), kind.name
+        if isinstance(kind, GraphQLObjectType | GraphQLInputObjectType):
+            assert [name for name in kind.fields if not re.fullmatch(r"[a-z][A-Za-z0-9]*", name)] == [], kind.name
+        if isinstance(kind, GraphQLEnumType):
+            assert [value for value in kind.values if not re.fullmatch(r"[A-Z][A-Z_]*", value)] == [], kind.name
+    for british in ("isation", "ise(", "colour", "cancelled", "behaviour", "licence"):
+        assert british not in schema.as_str()
+
+
+# Pages and lists
+
+
+def test_connections_are_pages_and_pages_are_connections() -> None:
+    for kind in objects():
+        paged = list(kind.fields) == ["edges", "pageInfo"]
+        assert paged is kind.name.endswith("Connection"), kind.name
+        if paged:
+            edge = get_named_type(kind.fields["edges"].type)
+            assert isinstance(edge, GraphQLObjectType)
+            assert set(edge.fields) == {"node", "cursor"}
+            assert kind.name == f"{get_named_type(edge.fields['node'].type)}Connection"
+
+
+def test_pages_are_asked_for_alike() -> None:
+    for kind in objects():
+        for name, field in kind.fields.items():
+            paged = str(get_named_type(field.type)).endswith("Connection")
+            assert {"first", "after"} <= field.args.keys() if paged else not {"first", "after"} & field.args.keys(), name
+            if paged:
+                assert (str(field.args["first"].type), field.args["first"].default_value) == ("Int!", 20), name
+                assert str(field.args["after"].type) == "String", name
+            assert not {"limit", "offset", "page"} & field.args.keys(), name
+
+
+def test_lists_are_bounded_or_connections() -> None:
+    lists = {f"{kind.name}.{name}" for kind in objects() for name, field in kind.fields.items()
+             if is_list(field.type) and name != "edges"}  # fmt: skip
+    assert lists == set(BOUNDED)
+    inputs = {f"{kind.name}.{name}" for kind in types() if isinstance(kind, GraphQLInputObjectType)
+              for name, field in kind.fields.items() if is_list(field.type)}  # fmt: skip
+    inputs |= {f"{kind.name}.{name}({argument})" for kind in objects() for name, field in kind.fields.items()
+               for argument, given in field.args.items() if is_list(given.type)}  # fmt: skip
+    assert inputs == set(BOUNDED_INPUTS)
+
+
+# Ids
+
+
+def test_what_is_named_an_id_is_an_id() -> None:
+    problems = []
+    for kind in types():
+        if isinstance(kind, GraphQLObjectType | GraphQLInputObjectType):
+            for name, field in kind.fields.items():
+                given = {name: field.type} | {n: a.type for n, a in getattr(field, "args", {}).items()}
+                for word, of in given.items():
+                    named = bool(re.fullmatch(r"ids?|\w+Ids?", word)) and word not in NOT_OURS
+                    if named is not (str(get_named_type(of)) == "ID"):
+                        problems.append(f"{kind.name}.{name}: {word} is {of}")
+    assert problems == []
+
+
+def test_nodes_are_what_the_schema_says() -> None:
+    assert {kind.name for kind in objects() if any(i.name == "Node" for i in kind.interfaces)} == set(NODE_TYPES)
+
+
+def takes_ids() -> list[tuple[str, str, GraphQLField]]:
+    """Root fields with an ID among their arguments or inside of an input."""
+    return [(kind, name, field) for kind, name, field in roots() if any("ID" in leaves(a.type) for a in field.args.values())]
+
+
+def leaves(kind: GraphQLInputType) -> set[str]:
+    """The names of the scalars that an argument is made of."""
+    named = get_named_type(kind)
+    if isinstance(named, GraphQLInputObjectType):
+        return set().union(*(leaves(field.type) for field in named.fields.values()))
+    return {named.name}
+
+
+def sample(kind: GraphQLInputType) -> Any:
+    """A value of an input type, with a bare uuid for every ID."""
+    if isinstance(kind, GraphQLNonNull):
+        return sample(kind.of_type)
+    if isinstance(kind, GraphQLList):
+        return [sample(kind.of_type)]
+    if isinstance(kind, GraphQLInputObjectType):
+        return {name: sample(field.type) for name, field in kind.fields.items()}
+    if isinstance(kind, GraphQLEnumType):
+        return next(iter(kind.values))
+    known = {"ID": BARE_UUID, "DateTime": "2026-03-01T09:30:00Z", "Boolean": True, "Int": 1, "Float": 1.0, "JSON": {}}
+    return known.get(kind.name, "x")
+
+
+async def test_a_bare_uuid_is_no_id(api: Api) -> None:
+    """Asked of every root field that takes one, wherever in its input."""
+    curator = await api.person("curator", curator=True)
+    assert len(takes_ids()) >= 11
+    for kind, name, field in takes_ids():
+        given = {n: sample(a.type) for n, a in field.args.items() if "ID" in leaves(a.type)}
+        declared = ", ".join(f"${n}: {field.args[n].type}" for n in given)
+        passed = ", ".join(f"{n}: ${n}" for n in given)
+        selected = "" if is_leaf_type(get_named_type(field.type)) else " { __typename }"
+        answer = await api(f"{kind} Ask({declared}) {{ {name}({passed}){selected} }}", given, token=curator.token)
+        assert answer.codes == ["BAD_ID"], f"{name}: {answer.body}"
+
+
+async def test_every_id_that_comes_out_is_a_global_id(api: Api) -> None:
+    """Every field of every type that can be reached is read, two objects deep, and looked at."""
+    ada = await api.person("ada")
+    template = await template_of(api, ada.token)
+    link_id = await link(api, ada.token)
+    await record(api, ada.token, scan(link_id, template))
+    flipped = {template["settings"][0]["key"]: template["settings"][0]["recommended"]}
+    newest = (await record(api, ada.token, scan(link_id, template, day=1, values=flipped))).data["recordSnapshot"]["snapshot"][
+        "id"
+    ]
+    given = {"platform": 'slug: "google"', "platformLink": f'id: "{link_id}"', "snapshot": f'id: "{newest}"',
+             "snapshots": f'linkId: "{link_id}"', "node": f'id: "{link_id}"', "nodes": f'ids: ["{newest}"]'}  # fmt: skip
+    assert SCHEMA.query_type is not None
+    seen: set[str] = set()
+    for name, field in SCHEMA.query_type.fields.items():
+        arguments = f"({given[name]})" if name in given else ""
+        answer = await api(f"{{ {name}{arguments} {selection(get_named_type(field.type), 2)} }}", token=ada.token)
+        assert answer.data[name] is not None, name
+        for key, value in found_ids(answer.data):
+            text = base64.b64decode(value, validate=True).decode()
+            assert re.fullmatch(r"[A-Z][A-Za-z]+:\S+", text), f"{name}: {key} is {value!r}"
+            seen.add(text.partition(":")[0])
+    assert seen >= set(NODE_TYPES) - {"ApiKey"}
+
+
+def selection(kind: GraphQLNamedType, depth: int) -> str:
+    """All fields of a type, objects to a depth; pages ask for two rows."""
+    if is_leaf_type(kind):
+        return ""
+    fields = cast(GraphQLObjectType, kind).fields
+    parts = []
+    for name, field in fields.items():
+        inner = get_named_type(field.type)
+        if depth or is_leaf_type(inner):
+            page = str(inner).endswith("Connection")
+            deeper = depth if page or str(kind).endswith(("Connection", "Edge")) else depth - 1
+            parts.append(f"{name}{'(first: 2)' if page else ''} {selection(inner, deeper)}")
+    return "{ " + " ".join(["__typename", *parts]) + " }"
+
+
+def found_ids(value: Any) -> Iterator[tuple[str, str]]:
+    """Every value under a name that is an id's."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(inner, str) and re.fullmatch(r"id|\w+Id", key) and key not in NOT_OURS:
+                yield key, inner
+            if key not in JSON_FIELDS:
+                yield from found_ids(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from found_ids(inner)
+
+
+# Errors and repetitions
+
+
+def test_error_codes_are_their_names_and_all_in_use() -> None:
+    assert [code for code in ErrorCode if code.name != str(code.value)] == []
+    named = {node.attr for module, tree in trees().items() if module != "app.kit.errors" for node in ast.walk(tree)
+             if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "ErrorCode"}  # fmt: skip
+    assert named - {"value", "name"} == {code.name for code in ErrorCode}
+
+
+def test_every_mutation_says_whether_it_creates() -> None:
+    for _, name, field in (each for each in roots() if each[0] == "mutation"):
+        verb = re.match(r"[a-z]+", name)
+        assert verb is not None
+        assert verb[0] in CREATING | CHANGING, f"{name}: is it one that creates something?"
+        takes = any("idempotencyKey" in getattr(get_named_type(a.type), "fields", {}) for a in field.args.values())
+        assert takes is (verb[0] in CREATING), name
+
+
+def test_mutations_answer_with_a_payload_of_their_own() -> None:
+    for _, name, field in (each for each in roots() if each[0] == "mutation"):
+        single = re.sub(r"s$", "", name)
+        assert str(get_named_type(field.type)) == f"{single[0].upper()}{single[1:]}Payload", name
