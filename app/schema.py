@@ -7,13 +7,13 @@ from typing import Any
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 from strawberry.types.execution import ExecutionContext
 
 from app import core, privacy
 from app.kit.errors import ErrorCode
+from app.kit.executor import Prepared
 from app.kit.graphql import SCALARS, Node
 from app.kit.product import Product
 
@@ -30,11 +30,6 @@ class Schema(strawberry.Schema):
         """Nothing: see app/server.py."""
 
 
-def read(source: object, name: str) -> object:
-    """A column of a row that came as a dictionary, or an attribute of an object."""
-    return source[name] if isinstance(source, dict) else getattr(source, name)
-
-
 def build() -> Schema:
     """The schema of all products."""
     types: list[Any] = [ErrorCode, *NODE_TYPES.values()]
@@ -42,8 +37,8 @@ def build() -> Schema:
         query=merge_types("Query", tuple(t for product in PRODUCTS for t in product.queries)),
         mutation=merge_types("Mutation", tuple(t for product in PRODUCTS for t in product.mutations)),
         types=types,
-        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True, default_resolver=read),
-        extensions=[ParserCache, ValidationCache],
+        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
+        extensions=[Prepared],
     )
 
 

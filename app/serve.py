@@ -11,6 +11,7 @@ import uvicorn
 
 from app.core.health import fetch_login
 from app.kit import migrate
+from app.kit.bootstrap import connect
 from app.kit.db import open_pool
 from app.kit.errors import SetupError
 from app.kit.log import log
@@ -19,7 +20,8 @@ from app.settings import Settings
 
 
 async def check_login(url: str) -> None:
-    """Refuse a login that the policies do not hold back, and a cluster without our roles."""
+    """Refuse an old server, a login that the policies do not hold back, and a cluster without our roles."""
+    connect(url).close()
     pool = await open_pool(url, size=1, name="fivefold-api", statement_seconds=10)
     try:
         login = await fetch_login(pool)

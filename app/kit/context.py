@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import strawberry
+from graphql import DocumentNode
 
 if TYPE_CHECKING:
     from app.kit.db import Db
@@ -38,7 +39,8 @@ OPERATOR = Actor(account_id=SYSTEM_ID, workspace_id=SYSTEM_ID, role="owner")
 class Context:
     """What every resolver gets as ``info.context``. ``loaders`` are the edges in flight, see app/kit/edge.py.
 
-    ``outcomes`` are root fields that the planned executor has run before it gave up: they are not run again.
+    ``outcomes`` are root fields that the planned executor has run before it gave up: they are not run again; ``ast`` is what
+    is left of the document then.
     ``node_types`` and ``scopes`` are what the products offer together, see app/schema.py.
     """
 
@@ -49,6 +51,7 @@ class Context:
     scopes: frozenset[str]
     loaders: dict[Any, Any] = field(default_factory=dict)
     outcomes: dict[str | int, Future[Any]] = field(default_factory=dict)
+    ast: DocumentNode | None = None
 
 
 Info = strawberry.Info[Context, None]

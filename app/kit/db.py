@@ -187,11 +187,13 @@ class Db:
     async def close(self) -> None:
         """End what is open and give the connection back clean. A caller that is cancelled meanwhile does not stop it."""
         self._closed = True
-        if self._connection is not None or self._turn.locked():
+        if self._turn.locked():  # a task that was left alone has a statement under way, which ends first
             await asyncio.shield(self._give_back())
+        elif self._connection is not None:
+            await self._give_back()
 
     async def _give_back(self) -> None:
-        async with self._turn:  # what a task that was left alone has under way ends first
+        async with self._turn:
             connection, self._connection = self._connection, None
             if connection is not None:
                 try:

@@ -27,7 +27,7 @@ from graphql.execution.collect_fields import FragmentDetails
 
 from app.kit.errors import AppError, ErrorCode, SetupError
 from app.kit.limits import MAX_TOKENS, Scale
-from app.kit.plan import Selection, Unplannable
+from app.kit.plan import Plan, Unplannable
 
 MAX_DOCUMENTS = 1000
 MAX_KEPT_COSTS = 64
@@ -50,7 +50,7 @@ class Document:
     operations: dict[str | None, OperationDefinitionNode]
     fragments: dict[str, FragmentDetails]
     switches: tuple[str, ...]
-    plans: dict[tuple[Any, ...], Selection | Unplannable] = field(default_factory=dict)
+    plans: dict[tuple[Any, ...], Plan | Unplannable] = field(default_factory=dict)
     costs: dict[tuple[Any, ...], int] = field(default_factory=dict)
     sizes: tuple[str, ...] | None = None
 

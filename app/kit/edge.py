@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import strawberry
@@ -54,15 +55,16 @@ class Edge:
         }
         if self.paged:
             first, after = check_size(arguments["first"]), arguments["after"]
-            cursor = keyset_arguments(statement.keyset, after)
+            cursor = keyset_arguments(statement, after)
             groups = await rows_of(context.db, **keys, **cursor, limit=first + 1)
-            return [cut(rows, statement.keyset, first, after) for rows in groups]
+            return [cut(rows, statement, first, after) for rows in groups]
         groups = await rows_of(context.db, **keys)
         return groups if self.many else [rows[0] if rows else None for rows in groups]
 
-    def _merge(self, shared: Sequence[Any], own: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    def _merge(self, shared: Sequence[Any], own: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Shared rows with each parent's own columns, as the stock executor reads them."""
-        return [vars(row) | dict(zip(self.own, values, strict=True)) for row, values in zip(shared, own, strict=True)]
+        merged = zip(shared, own, strict=True)
+        return [SimpleNamespace(**vars(row), **dict(zip(self.own, values, strict=True))) for row, values in merged]
 
 
 def edge(

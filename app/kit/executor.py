@@ -8,12 +8,14 @@ not handle (an error, a null where none may be) is given to it, and it says what
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from asyncpg import Record
-from graphql import GraphQLError, OperationDefinitionNode
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, SelectionSetNode
 from graphql.execution.values import VariableValues, get_variable_values
+from strawberry.extensions import SchemaExtension
 from strawberry.schema import Schema
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
@@ -23,10 +25,25 @@ from app.kit.document import Document, Invalid
 from app.kit.errors import AppError, ErrorCode
 from app.kit.log import log
 from app.kit.metrics import Metrics
-from app.kit.plan import Child, Planner, Run, Selection, Surprise, Unplannable
+from app.kit.plan import Child, Plan, Planner, Run, Selection, Surprise, Unplannable
 
 MAX_PLANS = 16
 """Plans of one document: it has one for each combination of its @skip and @include."""
+
+
+class Prepared(SchemaExtension):
+    """Gives the stock executor the document of the context, which was parsed and validated before."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Nothing is left to parse."""
+        self.execution_context.graphql_document = self.execution_context.context.ast
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        """What is valid has no errors; without a document in the context, Strawberry looks for them."""
+        if self.execution_context.context.ast is not None:
+            self.execution_context.pre_execution_errors = []
+        yield
 
 
 class Executor:
@@ -52,28 +69,37 @@ class Executor:
         plan = self.plan(document, operation, values)
         if isinstance(plan, Unplannable):
             return await self._stock(document, operation, variables, context, str(plan))
-        context.db.keep_rows = operation.operation.value == "query"
+        writing = operation.operation.value == "mutation"
+        context.db.keep_rows = not writing
+        (data,) = plan.root.of_objects([None])
+        done: list[str] = []
         try:
-            data = await _run(plan, Run(context, values), context)
+            await _run(plan.root, Run(context, values), data, done)
         except Exception as error:  # noqa: BLE001 - the stock executor turns it into the answer's errors
             await context.db.restart()
             cause = error.code.name if isinstance(error, AppError) else type(error).__name__
             if not isinstance(error, AppError | Surprise):
                 log.warning("plan gave up", exc_info=error)
-            return await self._stock(document, operation, variables, context, cause)
+            rest = _without(operation, plan, done if writing else ())
+            result = await self._stock(document, rest, variables, context, cause)
+            if result.data is not None:
+                result.data = data | result.data  # data have every root field, in order
+            return result
         return ExecutionResult(data=data, errors=None)
 
-    def plan(self, document: Document, operation: OperationDefinitionNode, values: VariableValues) -> Selection | Unplannable:
+    def plan(self, document: Document, operation: OperationDefinitionNode, values: VariableValues) -> Plan | Unplannable:
         """The plan for these answers to @skip and @include, made when it is wanted first."""
-        key = (operation.name.value if operation.name else None, *(values.coerced.get(name) for name in document.switches))
+        switches = (values.coerced.get(name) for name in document.switches)
+        # Another operation of the document may have a variable of that name that is no switch.
+        key = (_name(operation), *(on if isinstance(on, bool) else None for on in switches))
         plan = document.plans.get(key)
         if plan is None:
             try:
                 plan = self._planner.plan(operation, document.fragments, values)
             except Unplannable as reason:
                 plan = reason
-            except GraphQLError as reason:
-                plan = Unplannable(reason.message)
+            except GraphQLError:
+                plan = Unplannable("argument")  # one that is wrong; the stock executor says which
             if len(document.plans) < MAX_PLANS:
                 document.plans[key] = plan
         return plan
@@ -88,13 +114,24 @@ class Executor:
     ) -> ExecutionResult:
         self.metrics.fallbacks.labels(cause).inc()
         context.db.keep_rows = False
+        context.ast = DocumentNode(definitions=(operation, *(f.definition for f in document.fragments.values())))
         return await self.schema.execute(
             document.text,
             variable_values=variables,
-            operation_name=operation.name.value if operation.name else None,
+            operation_name=_name(operation),
             context_value=context,
             allowed_operation_types=(OperationType.QUERY, OperationType.MUTATION),
         )
+
+
+def _name(operation: OperationDefinitionNode) -> str | None:
+    return operation.name.value if operation.name else None
+
+
+def _without(operation: OperationDefinitionNode, plan: Plan, done: Collection[str]) -> OperationDefinitionNode:
+    """The operation without the root fields that are done: what they read may have changed since."""
+    nodes = tuple(node for key, nodes in plan.nodes.items() if key not in done for node in nodes)
+    return replace(operation, selection_set=SelectionSetNode(selections=nodes))
 
 
 def _coerce(schema: Schema, operation: OperationDefinitionNode, given: dict[str, Any]) -> VariableValues:
@@ -107,10 +144,11 @@ def _coerce(schema: Schema, operation: OperationDefinitionNode, given: dict[str,
     return values
 
 
-async def _run(plan: Selection, run: Run, context: Context) -> dict[str, Any]:
-    """The answer's data. A root field that fails is remembered, so that it is not run a second time."""
-    (data,) = plan.of_objects([None])
-    for child in plan.children:
+async def _run(root: Selection, run: Run, data: dict[str, Any], done: list[str]) -> None:
+    """Fill the answer's data, and note what is done. A root field that fails is remembered: it is not run a second time."""
+    db, outcomes = run.context.db, run.context.outcomes
+    reading = db.keep_rows
+    for child in root.children:
         outcome: Future[Any] = Future()
         try:
             values = await child.fetch(run, [None])
@@ -118,15 +156,15 @@ async def _run(plan: Selection, run: Run, context: Context) -> dict[str, Any]:
         except Exception as error:
             outcome.set_exception(error)
             outcome.exception()  # read here, or the loop complains of an error that nobody looked at
-            if isinstance(error, AppError) or not context.db.keep_rows:
-                context.outcomes[child.key] = outcome
+            if isinstance(error, AppError) or not reading:
+                outcomes[child.key] = outcome
             raise
-        if not context.db.keep_rows:
-            context.outcomes[child.key] = outcome
-        context.db.keep_rows, rows_before = True, context.db.keep_rows
+        if not reading:
+            outcomes[child.key] = outcome
+        db.keep_rows = True
         await _fill(child, run, [data], values)
-        context.db.keep_rows = rows_before
-    return data
+        db.keep_rows = reading
+        done.append(child.key)
 
 
 async def _select(selections: Mapping[str, Selection], run: Run, sources: Sequence[Any]) -> list[dict[str, Any]]:
@@ -134,13 +172,19 @@ async def _select(selections: Mapping[str, Selection], run: Run, sources: Sequen
     if len(selections) > 1:
         return await _select_by_type(selections, run, sources)
     (selection,) = selections.values()
-    rows = isinstance(sources[0], Record | dict)
-    if not rows and any(isinstance(source, Exception) for source in sources):
-        raise Surprise("an item of a list is its error")
+    rows = all(issubclass(kind, Record | dict) for kind in _kinds(sources))
     made = (selection.of_rows if rows else selection.of_objects)(sources)
     for child in selection.children:
         await _fill(child, run, made, await child.fetch(run, sources))
     return made
+
+
+def _kinds(values: Sequence[Any]) -> set[type]:
+    """The classes of values. Raises Surprise when one of them is the error that it ended in."""
+    kinds = set(map(type, values))
+    if any(issubclass(kind, Exception) for kind in kinds):
+        raise Surprise("an error in the place of a value")
+    return kinds
 
 
 async def _select_by_type(selections: Mapping[str, Selection], run: Run, sources: Sequence[Any]) -> list[dict[str, Any]]:
@@ -195,9 +239,12 @@ async def _complete(child: Child, run: Run, values: Sequence[Any], required: boo
     live = [value for value in values if value is not None]
     if required and len(live) < len(values):
         raise Surprise(child.key)
-    if child.selections:
-        made = await _select(child.selections, run, live) if live else []
+    if not live:
+        made = live
+    elif child.selections:
+        made = await _select(child.selections, run, live)
     else:
+        _kinds(live)
         made = [child.convert(value) for value in live] if child.convert else live
     if len(live) == len(values):
         return made

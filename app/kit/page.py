@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 import orjson
@@ -12,29 +12,33 @@ import strawberry
 
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import field
-from app.kit.sql import Keyset
+from app.kit.sql import Paged, PerKey
 
 if TYPE_CHECKING:
     from app.kit.db import Db
-    from app.kit.sql import Paged
 
 T = TypeVar("T")
 
+Listing: TypeAlias = Paged[Any] | PerKey[Any]
+"""A statement that pages: its rows' class tells one list's cursors from another's, its keyset what is in them."""
+
 MAX_PAGE = 100
+MAX_CURSOR = 1000
 
 
 @strawberry.type(name="Edge", description="A row of a page and the cursor behind it.")
 class PageEdge(Generic[T]):
     """One row of a page. Its cursor is made when it is asked for."""
 
-    keyset: strawberry.Private[Keyset]
+    statement: strawberry.Private[Any]
 
     node: T
 
     @field(description="Pass it as `after` to go on behind this row.")
     def cursor(self) -> str:
-        """The row's values of the keyset's columns."""
-        return encode_cursor([getattr(self.node, column) for column, _ in self.keyset])
+        """What is listed, and the row's values of the keyset's columns."""
+        name, keyset = self.statement.row.__name__, self.statement.keyset
+        return encode_cursor([name, *(getattr(self.node, column) for column, _ in keyset)])
 
 
 @strawberry.type(description="Where a page ends and whether more follows.")
@@ -73,37 +77,42 @@ def check_size(first: int, *, field: str = "first", most: int = MAX_PAGE) -> int
 
 
 def encode_cursor(values: list[Any]) -> str:
-    """Opaque to clients: the keyset of the last row they have."""
+    """Opaque to clients: the class of what is listed, and the keyset of the last row they have."""
     return base64.urlsafe_b64encode(orjson.dumps([str(value) for value in values])).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, keyset: Keyset) -> list[str]:
+def decode_cursor(cursor: str, statement: Listing) -> list[str]:
     """The keyset values of a cursor. Raises BAD_CURSOR."""
     try:
-        values = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-        if not isinstance(values, list) or len(values) != len(keyset) or not all(isinstance(v, str) for v in values):
+        if len(cursor) > MAX_CURSOR:
             raise ValueError
-        for value, (column, _) in zip(values, keyset, strict=True):
-            if column == "id" or column.endswith("_id"):
-                UUID(value)
+        values = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        if not isinstance(values, list) or not all(isinstance(v, str) and "\0" not in v for v in values):
+            raise ValueError
+        name, *keys = values
+        if name != statement.row.__name__:
+            raise ValueError
+        for value, (column, _) in zip(keys, statement.keyset, strict=True):
+            if (column == "id" or column.endswith("_id")) and str(UUID(value)) != value:
+                raise ValueError
     except (binascii.Error, UnicodeError, ValueError):
         raise AppError(
             ErrorCode.BAD_CURSOR,
             "after is not a cursor of this list. Pass an endCursor that it returned.",
             field="after",
         ) from None
-    return values
+    return keys
 
 
-def keyset_arguments(keyset: Keyset, after: str | None) -> dict[str, Any]:
+def keyset_arguments(statement: Listing, after: str | None) -> dict[str, Any]:
     """The parameters ``:after_<column>`` of a page statement."""
-    values = decode_cursor(after, keyset) if after else [start for _, start in keyset]
-    return {f"after_{column}": value for (column, _), value in zip(keyset, values, strict=True)}
+    values = [start for _, start in statement.keyset] if after is None else decode_cursor(after, statement)
+    return {f"after_{column}": value for (column, _), value in zip(statement.keyset, values, strict=True)}
 
 
-def cut(rows: list[T], keyset: Keyset, first: int, after: str | None) -> Page[T]:
+def cut(rows: list[T], statement: Listing, first: int, after: str | None) -> Page[T]:
     """The page of rows that were fetched one more than asked."""
-    edges = [PageEdge(keyset=keyset, node=row) for row in rows[:first]]
+    edges = [PageEdge(statement=statement, node=row) for row in rows[:first]]
     info = PageInfo(edges=edges, has_next_page=len(rows) > first, has_previous_page=after is not None)
     return Page(edges=edges, page_info=info)
 
@@ -111,5 +120,5 @@ def cut(rows: list[T], keyset: Keyset, first: int, after: str | None) -> Page[T]
 async def page(statement: Paged[T], db: Db, first: int, after: str | None, **args: Any) -> Page[T]:
     """Run a :page statement and cut its rows. Raises BAD_PAGE_SIZE, BAD_CURSOR."""
     check_size(first)
-    rows = await statement.rows(db, limit=first + 1, **keyset_arguments(statement.keyset, after), **args)
-    return cut(rows, statement.keyset, first, after)
+    rows = await statement.rows(db, limit=first + 1, **keyset_arguments(statement, after), **args)
+    return cut(rows, statement, first, after)

@@ -101,14 +101,32 @@ Overlay = Callable[[Sequence[dict[str, Any]], Sequence[tuple[Any, ...]]], list[d
 """Copies of what many parents share, with each one's own columns put in."""
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A selected column that is a parent's own, where others are shared; ``index`` is its place in the edge's ``own``."""
+
+    key: str
+    index: int
+    required: bool
+    convert: Callable[[Any], Any] | None
+
+
 @dataclass(slots=True)
 class Selection:
-    """What a document selects of one object type. ``own`` are its (key, index) among an edge's own columns."""
+    """What a document selects of one object type."""
 
     of_rows: Build
     of_objects: Build
     children: list[Child] = field(default_factory=list)
-    own: list[tuple[str, int]] = field(default_factory=list)
+    own: list[Own] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An operation: what it selects, and the nodes of each root field."""
+
+    root: Selection
+    nodes: dict[str, list[FieldNode]]
 
 
 class Planner:
@@ -120,8 +138,8 @@ class Planner:
 
     def plan(
         self, operation: OperationDefinitionNode, fragments: dict[str, FragmentDetails], variables: VariableValues
-    ) -> Selection:
-        """The selection of an operation's root. ``variables`` decide @skip and @include only. Raises Unplannable."""
+    ) -> Plan:
+        """The plan of an operation. ``variables`` decide @skip and @include only. Raises Unplannable."""
         root = self.schema.get_root_type(operation.operation)
         if root is None or operation.operation.value == "subscription":
             raise Unplannable("subscription")
@@ -140,29 +158,31 @@ class _Compiler:
     ) -> None:
         self.planner, self.operation, self.fragments, self.variables = planner, operation, fragments, variables
 
-    def root(self, root: GraphQLObjectType) -> Selection:
+    def root(self, root: GraphQLObjectType) -> Plan:
         collected = collect_fields(self.planner.schema, self.fragments, self.variables, root, self.operation)
-        return self._selection(root, collected)
+        nodes = {key: [found.node for found in details] for key, details in collected.grouped_field_set.items()}
+        return Plan(self._selection(root, collected), nodes)
 
     def _selection(self, parent: GraphQLObjectType, collected: Any, own: tuple[str, ...] = ()) -> Selection:
         if collected.new_defer_usages:
             raise Unplannable("defer")
         source = _Source(parent.name)
         children = []
-        own_keys = []
+        owned = []
         for key, details in collected.grouped_field_set.items():
             name = details[0].node.name.value
             if name == "__typename":
                 source.add_constant(key, parent.name)
             elif name.startswith("__"):
                 raise Unplannable("introspection")
-            elif parent.fields[name].extensions["strawberry-definition"].python_name in own:
+            elif (column := parent.fields[name].extensions["strawberry-definition"].python_name) in own:
                 source.add_constant(key, None)
-                own_keys.append((key, own.index(parent.fields[name].extensions["strawberry-definition"].python_name)))
+                named, shape = _unwrap(parent.fields[name])
+                owned.append(Own(key, own.index(column), shape.required, _converter(named)))
             elif (child := self._field(source, parent, key, parent.fields[name], details)) is not None:
                 source.add_constant(key, None)  # keeps the order of the selection; filled when it was fetched
                 children.append(child)
-        return Selection(source.compile("{row}[{name!r}]"), source.compile("{row}.{name}"), children, own_keys)
+        return Selection(source.compile("{row}[{name!r}]"), source.compile("{row}.{name}"), children, owned)
 
     def _field(
         self, source: _Source, parent: GraphQLObjectType, key: str, definition: GraphQLField, details: list[FieldDetails]
@@ -187,7 +207,7 @@ class _Compiler:
                 return None
         arguments = self._arguments(declared, definition, details[0].node)
         convert = None if selections else _converter(named)
-        overlay = _overlay(selections[named.name].own, len(found.own)) if found and found.own else None
+        overlay = _overlay(selections[named.name], len(found.own)) if found and found.own else None
         return Child(key, _fetch(declared, arguments), shape, selections, convert, overlay)
 
     def _selections(
@@ -285,12 +305,23 @@ def _fetch(declared: StrawberryField, arguments: Arguments) -> Fetch:
     return call
 
 
-def _overlay(own: list[tuple[str, int]], count: int) -> Overlay:
+def _overlay(selection: Selection, count: int) -> Overlay:
     """``{**shared, "value": own0}`` for each row, as generated text: nothing is faster for a few keys."""
-    items = "".join(f", {key!r}: own{index}" for key, index in own)
+    if selection.children:
+        raise Unplannable("edge below shared rows")
     names = "".join(f"own{index}, " for index in range(count))
-    namespace: dict[str, Any] = {}
-    exec(f"def overlay(rows, owns): return [{{**row{items}}} for row, ({names}) in zip(rows, owns)]", namespace)  # noqa: S102
+    namespace: dict[str, Any] = {"Surprise": Surprise}
+    lines, items = ["def overlay(rows, owns):"], ""
+    for own in selection.own:
+        value = f"own{own.index}"
+        if own.required:
+            lines.append(f"    if None in [{value} for {names} in owns]: raise Surprise({own.key!r})")
+        if own.convert is not None:
+            namespace[f"convert{own.index}"] = own.convert
+            value = f"None if {value} is None else convert{own.index}({value})"
+        items += f", {own.key!r}: {value}"
+    lines.append(f"    return [{{**row{items}}} for row, ({names}) in zip(rows, owns, strict=True)]")
+    exec("\n".join(lines), namespace)  # noqa: S102 - keys are GraphQL names
     overlay: Overlay = namespace["overlay"]
     return overlay
 
