@@ -15,7 +15,8 @@ psql script alike, so that a DBA who runs the script by hand gets the same resul
 
 No superuser is needed, a role with CREATEROLE and CREATEDB will do, except for the event triggers: PostgreSQL lets only
 superusers make those. They guard the audit against the owner's own mistakes: no drop, no detached partition, no rewrite, no
-trigger before INSERT, and none that was ENABLE ALWAYS and is less afterwards, unless the transaction says ``SET LOCAL fivefold.audit_ddl = 'allowed'``.
+trigger before INSERT, and none that was ENABLE ALWAYS and is less afterwards, unless the transaction says
+``SET LOCAL fivefold.audit_ddl = 'allowed'``.
 Before and after each ALTER the triggers that fire always are compared, so that a migration may build the audit in as
 many steps as it likes while nothing once protected can slip back.
 """
@@ -376,7 +377,8 @@ _EVENTS = {
     "fivefold_guard_rewrite": "table_rewrite",
     "fivefold_guard_before": f"ddl_command_start WHEN TAG IN ({_ALTERS})",
     "fivefold_guard_after": (
-        f"ddl_command_end WHEN TAG IN ({_ALTERS}, 'CREATE FUNCTION', 'ALTER FUNCTION', 'ALTER ROUTINE', 'CREATE RULE', 'CREATE TRIGGER')"
+        f"ddl_command_end WHEN TAG IN ({_ALTERS}, "
+        "'CREATE FUNCTION', 'ALTER FUNCTION', 'ALTER ROUTINE', 'CREATE RULE', 'CREATE TRIGGER')"
     ),
 }
 

@@ -66,6 +66,8 @@ async def open_pool(url: str, *, size: int, name: str, statement_seconds: float,
                 **({"role": role} if role else {}),
             },
         )
+    except asyncpg.UndefinedObjectError:
+        raise SetupError("Fivefold needs PostgreSQL 18 or newer; the server of DATABASE_URL is older.") from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
         raise SetupError(f"cannot connect to the database of DATABASE_URL: {error}") from error
 

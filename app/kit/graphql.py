@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NewType, TypeVar
@@ -25,15 +26,20 @@ JSON = strawberry.scalars.JSON
 BigInt = NewType("BigInt", int)
 
 
+_NO_OFFSET = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?")
+_RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+_DIGITS = re.compile(r"-?[0-9]{1,19}")
+
+
 def _parse_datetime(value: object) -> datetime:
     if not isinstance(value, str):
         raise ValueError("A DateTime is a string such as 2026-03-01T09:30:00Z.")
+    if _NO_OFFSET.fullmatch(value):
+        raise ValueError("A DateTime needs an offset: end it with Z, or with one such as +02:00.")
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value.upper() if _RFC_3339.fullmatch(value) else "")
     except ValueError as error:
         raise ValueError("A DateTime is RFC 3339, such as 2026-03-01T09:30:00Z.") from error
-    if moment.tzinfo is None:
-        raise ValueError("A DateTime needs an offset: end it with Z, or with one such as +02:00.")
     try:
         moment = moment.astimezone(UTC)
     except OverflowError as error:
@@ -48,8 +54,8 @@ def _serialize_datetime(value: datetime) -> str:
 
 
 def _parse_big_int(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).lstrip("-").isdecimal():
-        raise ValueError("A BigInt is a whole number, or a string of its digits.")
+    if isinstance(value, bool) or not isinstance(value, int | str) or not _DIGITS.fullmatch(str(value)):
+        raise ValueError("A BigInt is a whole number of up to 64 bits, or a string of its digits.")
     number = int(value)
     if not -(2**63) <= number < 2**63:
         raise ValueError("A BigInt fits 64 bits.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
@@ -32,7 +33,10 @@ def configure(log_format: str) -> None:
 
 
 def _dumps(event: object, **_: object) -> str:
-    return orjson.dumps(event, default=repr).decode()
+    try:
+        return orjson.dumps(event, default=repr).decode()
+    except TypeError:  # a huge number, a key that is no text: a line must not take its request with it
+        return json.dumps(event, default=repr, skipkeys=True)
 
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()

@@ -39,6 +39,7 @@ IDENTITY = ("workspace_id", "account_id")
 """Parameters that only the query layer fills."""
 
 _HEAD = re.compile(rf"^-- name: (?P<name>[a-z][a-z0-9_]*) :(?P<kind>{'|'.join(KINDS)})$", re.M)
+_HEAD_OF_ANY_FORM = re.compile(r"^[ \t]*--[ \t]*name\b", re.M | re.I)
 _CONDITION = re.compile(r"\s*-- if :(?P<name>[a-z_][a-z0-9_]*)$")
 _TOKEN = re.compile(
     r"'(?:[^']|'')*'"  # a string
@@ -98,9 +99,11 @@ class Statement:
 
 
 def load(file: str) -> dict[str, Statement]:
-    """The statements of ``sql/<file>.sql`` by name. Raises ValueError for a double name or a missing why."""
+    """The statements of ``sql/<file>.sql`` by name. Raises ValueError for a wrong head, a double name, a missing why."""
     source = (root() / "sql" / f"{file}.sql").read_text(encoding="utf-8")
     heads = list(_HEAD.finditer(source))
+    if not heads or len(heads) != len(_HEAD_OF_ANY_FORM.findall(source)):
+        raise ValueError(f"sql/{file}.sql: a statement begins `-- name: verb_noun :kind`, kind being one of {', '.join(KINDS)}")
     found: dict[str, Statement] = {}
     for head, following in zip(heads, [*heads[1:], None], strict=True):
         lines = source[head.end() : following.start() if following else len(source)].strip().splitlines()

@@ -113,7 +113,7 @@ async def _activate(db: Db, template: Template) -> None:
 async def _link(db: Db, slug: str, label: str, start: datetime) -> PlatformLink:
     async with db.transaction():
         found = await get_link_by_label(db, slug=slug, label=label)
-        return found or await link_account(db, platform_slug=slug, label=label, linked_at=start - timedelta(hours=1))
+        return found or await link_account(db, platform_slug=slug, label=label, linked_at=start - timedelta(hours=12))
 
 
 class Story:

@@ -76,7 +76,11 @@ class Template(Node):
     platform: Platform = edge("privacy/platform.edge_platform", ids="platform_id")
     settings: list[TemplateSetting] = edge("privacy/template.edge_template_setting", many=True, template_ids="id")
 
-    @field(name="hash", description="SHA-256 of its structure in hex: pass it with recordSnapshot.")
+    @field(
+        name="hash",
+        description="Lower-case hex SHA-256 of RFC 8785 JSON over [{ key, type, options }] of its settings sorted by key: "
+        "pass it with recordSnapshot.",
+    )
     def hash_hex(self) -> str:
         """64 digits."""
         return self.structure_hash.hex()

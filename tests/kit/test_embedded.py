@@ -101,7 +101,7 @@ def test_second_process_is_refused_and_an_orphan_recovered(tmp_path: Path) -> No
         Embedded.start(data)
     assert _ask(url, "CREATE TABLE kept AS SELECT 42 AS answer") is None
     holder.kill()
-    holder.wait()
+    holder.communicate()
     orphan = _postmaster(data)
     assert _ask(url, "SELECT answer FROM kept") == 42  # it runs on
     with Embedded.start(data, durable=False) as server:
@@ -117,7 +117,7 @@ def test_recovers_when_everything_was_killed(tmp_path: Path) -> None:
         pass
     holder.kill()
     os.kill(_postmaster(data), signal.SIGKILL)  # the sleeping backend lives on without its postmaster
-    holder.wait()
+    holder.communicate()
     with Embedded.start(data, durable=False) as server:
         assert _ask(server.url(), "SELECT 1") == 1
     busy.wait()
@@ -150,7 +150,8 @@ def test_half_made_cluster_is_made_again(tmp_path: Path) -> None:
 def test_interrupt_to_our_group_does_not_reach_the_server(tmp_path: Path) -> None:
     holder, _ = _hold(tmp_path / "data")
     os.killpg(holder.pid, signal.SIGINT)
-    assert holder.wait() != 0
+    holder.communicate()
+    assert holder.returncode != 0
     # the interrupted process stopped it in good order on its way out, which a server hit by the signal itself
     # would have done as well: what tells them apart is its own session
     assert "database system is shut down" in (tmp_path / "data" / "postgres.log").read_text()

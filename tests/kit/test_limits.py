@@ -50,7 +50,8 @@ def test_cost_is_the_objects_that_are_asked_for(query: str, expected: int) -> No
 
 
 def test_cost_follows_the_variables() -> None:
-    query = "query Q($first: Int = 5, $ids: [ID!] = []) { platformLinks(first: $first) { edges { node { id } } } nodes(ids: $ids) { id } }"
+    links = "platformLinks(first: $first) { edges { node { id } } }"
+    query = f"query Q($first: Int = 5, $ids: [ID!] = []) {{ {links} nodes(ids: $ids) {{ id }} }}"
     documents = Documents(GRAPHQL)
     document = documents.find(query, None)
     operation = document.choose(None)

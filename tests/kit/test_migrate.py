@@ -355,26 +355,25 @@ def test_kill_at_a_named_moment(url: str, folder: Path, moment: str) -> None:
 def _hold_up(url: str, folder: Path) -> tuple[str, psycopg.Connection[Any]]:
     """A migration whose statement lasts as long as the returned connection stays open, and a moment longer."""
     slow = "20300104_01_pre_shop_wait_item"
-    up = "ALTER TABLE shop.item ADD COLUMN x int;\nSELECT pg_advisory_xact_lock(7), pg_sleep(0.2);\n"
-    _write(folder, slow, up, "SELECT 1;\n", header=f"-- depends: {D}\n")
-    _change(f"{slow}.sql", "lock_timeout = '3s'", "lock_timeout = '60s'")(folder)
+    wait = "SET LOCAL lock_timeout = '60s';\nSELECT pg_advisory_xact_lock(7), pg_sleep(0.2);\n"
+    _write(folder, slow, f"ALTER TABLE shop.item ADD COLUMN x int;\n{wait}", "SELECT 1;\n", header=f"-- depends: {D}\n")
     holder = psycopg.connect(url, autocommit=True)
     holder.execute("SELECT pg_advisory_lock(7)")
     return slow, holder
 
 
-def _read_until(run: "subprocess.Popen[str]", line: str) -> None:
-    assert run.stdout is not None
-    for said in run.stdout:
-        if said.strip() == line:
-            return
-    raise AssertionError(f"never said {line}: {run.communicate()}")
+def _wait_for(run: "subprocess.Popen[str]", holder: psycopg.Connection[Any]) -> None:
+    """Until the run's statement stands in the server, waiting for what ``holder`` holds."""
+    question = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND NOT granted"
+    while holder.execute(question).fetchone() != (1,):
+        assert run.poll() is None, run.communicate()
 
 
-def test_kill_during_a_long_statement(url: str, folder: Path) -> None:
+def test_kill_during_a_long_statement(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "_RETRIES", ())
     slow, holder = _hold_up(url, folder)
     run = _start(url, folder)
-    _read_until(run, f"statement {slow} 4")
+    _wait_for(run, holder)
     run.kill()
     run.communicate()
     stages: list[str] = []
@@ -429,12 +428,15 @@ def test_invalid_index_of_a_failed_attempt_is_built_again(url: str, folder: Path
 def test_two_runs_at_once(url: str, folder: Path) -> None:
     slow, holder = _hold_up(url, folder)
     first = _start(url, folder)
-    _read_until(first, f"statement {slow} 4")
+    _wait_for(first, holder)
     others = [_start(url, folder) for _ in range(2)]
+    first_words: list[str] = []
     for other in others:
-        _read_until(other, "waiting  0")
+        assert other.stdout is not None
+        first_words.append(other.stdout.readline().strip())
     holder.close()
     said = [run.communicate() for run in (first, *others)]
+    assert first_words == ["waiting  0", "waiting  0"]
     assert [run.returncode for run in (first, *others)] == [0, 0, 0], said
     assert [out.splitlines()[-1] for out, _ in said] == [str([A, B, C, D, slow]), "[]", "[]"]
     _check_complete(url, slow)

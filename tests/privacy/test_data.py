@@ -194,7 +194,8 @@ def test_readme_lists_the_same_closed_lists() -> None:
     section = readme.split("| category | about |")[1].split("| risk |")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == CATEGORIES
     types = re.search(r"^Types: (.*)\.$", readme, re.MULTILINE)
-    assert types and set(re.findall(r"`(\w+)`", types[1])) == TYPES
+    assert types
+    assert set(re.findall(r"`(\w+)`", types[1])) == TYPES
 
 
 def test_every_category_is_used() -> None:
@@ -260,7 +261,7 @@ MISTAKES: list[tuple[str, Change]] = [
     ("selectors differ", lambda p, t: p["config"][1]["selectors"].update(extra="#extra")),
     ("not CSS", lambda p, t: p["config"][1]["selectors"].update(read_receipts='[role="switch"')),
     ("not CSS", lambda p, t: p["config"][1]["selectors"].update(read_receipts="div.x1lliihq")),
-    ("share a selector", lambda p, t: p["config"][1]["selectors"].update(read_receipts=p["config"][1]["selectors"]["ads_gender"])),
+    ("share a selector", lambda p, t: (s := p["config"][1]["selectors"]).update(read_receipts=s["ads_gender"])),
     ("match patterns", lambda p, t: p["config"][1]["url_patterns"].append("*://www.linkedin.com/*")),
     ("match patterns", lambda p, t: p["config"][1]["url_patterns"].append("https://*/*")),
     ("match patterns", lambda p, t: p["config"][1]["url_patterns"].clear()),

@@ -1,0 +1,137 @@
+"""Accounts: one person each, made whole or not at all, seen by nobody but themselves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from app.core.account import create_account, get_account_by_email
+from app.kit.db import Db, open_as
+from app.kit.errors import AppError
+from app.kit.graphql import global_id
+from tests.conftest import Api, Database
+
+ACCOUNT = "{ viewer { account { id email displayName locale timeZone createdAt } } }"
+
+
+@pytest.fixture
+async def operator(database: Database) -> AsyncIterator[Db]:
+    """The command line's view of the database."""
+    async with open_as(database.url(), "fivefold_owner") as (_, db):
+        yield db
+
+
+async def counts(database: Database) -> dict[str, int]:
+    tables = ("account", "identity", "workspace", "member", "audit_event")
+    async with database.connect() as admin:
+        return {table: await admin.fetchval(f"SELECT count(*) FROM core.{table}") for table in tables}
+
+
+async def test_an_account_comes_with_its_identity_and_its_workspace(operator: Db, database: Database) -> None:
+    before = await counts(database)
+    account = await create_account(
+        operator, email="Ada@Example.COM", display_name="Ada", locale="sv-SE", time_zone="Europe/Stockholm"
+    )
+    assert account.email == "ada@example.com"
+    after = await counts(database)
+    assert {table: after[table] - before[table] for table in after} == {
+        "account": 1,
+        "identity": 1,
+        "workspace": 1,
+        "member": 1,
+        "audit_event": 4,
+    }
+    async with database.connect() as admin:
+        row = await admin.fetchrow(
+            """
+            SELECT i.issuer, i.subject, w.kind, w.name, m.role
+            FROM core.identity AS i
+            JOIN core.workspace AS w ON w.personal_account_id = i.account_id
+            JOIN core.member AS m ON m.workspace_id = w.id AND m.account_id = i.account_id
+            WHERE i.account_id = $1
+            """,
+            account.id,
+        )
+    assert row is not None
+    assert tuple(row) == ("fivefold", str(account.id), "personal", "Ada", "owner")
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"email": "ada@example.com"}, "email"),
+        ({"email": "ADA@EXAMPLE.COM"}, "email"),
+        ({"email": ""}, "email"),
+        ({"email": "nobody"}, "email"),
+        ({"email": "@example.com"}, "email"),
+        ({"email": "ada@"}, "email"),
+        ({"email": "x" * 255 + "@example.com"}, "email"),
+        ({"display_name": ""}, "displayName"),
+        ({"display_name": "x" * 201}, "displayName"),
+        ({"locale": ""}, "locale"),
+        ({"locale": "EN"}, "locale"),
+        ({"locale": "en_US"}, "locale"),
+        ({"locale": "en-US\n"}, "locale"),
+        ({"time_zone": ""}, "timeZone"),
+        ({"time_zone": "+02:00"}, "timeZone"),
+        ({"time_zone": "Mars/Olympus"}, "timeZone"),
+        ({"time_zone": "../../etc/passwd"}, "timeZone"),
+        ({"display_name": "a\0b"}, None),
+        ({"email": "a\0b@example.com"}, None),
+    ],
+)
+async def test_a_bad_value_makes_nothing(operator: Db, database: Database, given: dict[str, str], field: str | None) -> None:
+    await create_account(operator, email="ada@example.com", display_name="Ada")
+    before = await counts(database)
+    with pytest.raises(AppError) as refused:
+        await create_account(operator, **({"email": "other@example.com", "display_name": "Other"} | given))
+    assert refused.value.code_name == "BAD_INPUT"
+    assert (refused.value.extensions or {}).get("field") == field
+    assert await counts(database) == before
+
+
+async def test_names_of_all_scripts_are_kept_as_they_are(operator: Db) -> None:
+    for number, name in enumerate(
+        ("Zoë", "王小明", "محمد", "\U0001f9d1\u200d\U0001f680", "a\u0301", "x" * 200, "'; DROP TABLE x; --")
+    ):
+        made = await create_account(operator, email=f"{number}@example.com", display_name=name)
+        found = await get_account_by_email(operator, email=f"{number}@EXAMPLE.com")
+        assert found is not None
+        assert (found.id, found.display_name) == (made.id, name)
+
+
+async def test_the_viewer_is_the_only_account_one_sees(shared: Api) -> None:
+    ada, ben = await shared.person("ada"), await shared.person("ben")
+    account = (await shared(ACCOUNT, token=ada.token)).data["viewer"]["account"]
+    assert account["email"] == ada.email
+    assert account["timeZone"] == "Europe/Berlin"
+    assert datetime.fromisoformat(account["createdAt"]).utcoffset() is not None
+    node = "query($id: ID!) { node(id: $id) { ... on Account { id email } } }"
+    assert (await shared(node, {"id": account["id"]}, token=ada.token)).data["node"]["email"] == ada.email
+    for other in (ben.account_id, uuid4()):
+        assert (await shared(node, {"id": global_id("Account", str(other))}, token=ada.token)).data == {"node": None}
+
+
+@pytest.mark.parametrize("role", ["fivefold_api", "fivefold_worker", "fivefold_auditor", "fivefold_migrator"])
+async def test_no_login_role_writes_accounts(shared: Api, role: str) -> None:
+    ada = await shared.person("ada")
+    statements: list[tuple[str, Any]] = [
+        ("INSERT INTO core.account (email, display_name, locale, time_zone) VALUES ($1, 'x', 'en', 'UTC')", "x@example.com"),
+        ("UPDATE core.account SET email = $1", "x@example.com"),
+        ("UPDATE core.member SET role = $1", "owner"),
+        ("INSERT INTO core.member VALUES (core.system_workspace_id(), $1, now(), 'owner')", ada.account_id),
+        ("INSERT INTO core.identity (account_id, issuer, subject) VALUES ($1, 'fivefold', 'me')", ada.account_id),
+        ("UPDATE core.workspace SET name = $1", "x"),
+        ("DELETE FROM core.account WHERE id = $1", ada.account_id),
+    ]
+    async with shared.database.connect(role) as connection:
+        await connection.execute("SELECT set_config('fivefold.account_id', $1, false)", str(ada.account_id))
+        await connection.execute("SELECT set_config('fivefold.workspace_id', $1, false)", str(ada.workspace_id))
+        for text, value in statements:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(text, value)

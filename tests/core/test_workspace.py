@@ -1,0 +1,109 @@
+"""Workspaces: the personal one by default, another by the header, none that is not one's own."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from app.kit.context import SYSTEM_ID
+from app.kit.graphql import global_id
+from tests.conftest import Api
+from tests.factory.kit import call, root_fields
+from tests.factory.privacy import link
+
+WORKSPACE = "{ viewer { role workspace { id kind name createdAt } } }"
+LABELS = "{ platformLinks { edges { node { label } } } }"
+
+
+async def organize(api: Api, name: str, **roles: str) -> str:
+    """A workspace of several people by name; its global id."""
+    async with api.database.connect() as admin:
+        workspace_id: UUID = await admin.fetchval(
+            "INSERT INTO core.workspace (kind, name) VALUES ('organization', $1) RETURNING id", name
+        )
+        for who, role in roles.items():
+            person = await api.person(who)
+            await admin.execute("INSERT INTO core.member VALUES ($1, $2, now(), $3)", workspace_id, person.account_id, role)
+    return global_id("Workspace", str(workspace_id))
+
+
+async def test_the_personal_workspace_is_the_default(shared: Api) -> None:
+    ada = await shared.person("ada")
+    viewer = (await shared(WORKSPACE, token=ada.token)).data["viewer"]
+    assert (viewer["role"], viewer["workspace"]["kind"], viewer["workspace"]["name"]) == ("OWNER", "PERSONAL", "ada")
+    assert viewer["workspace"]["id"] == ada.workspace
+
+
+async def test_the_header_changes_role_and_rows(api: Api) -> None:
+    ada = await api.person("ada")
+    organization = await organize(api, "Fivefold e.V.", ada="member")
+    await link(api, ada.token, label="my own")
+    made = await api(
+        'mutation { linkPlatform(input: {platformSlug: "google", label: "ours", idempotencyKey: "1"}) { link { id } } }',
+        token=ada.token,
+        fivefold_workspace=organization,
+    )
+    viewer = (await api(WORKSPACE, token=ada.token, fivefold_workspace=organization)).data["viewer"]
+    assert (viewer["role"], viewer["workspace"]["kind"], viewer["workspace"]["name"]) == (
+        "MEMBER",
+        "ORGANIZATION",
+        "Fivefold e.V.",
+    )
+    for header, label in (("", "my own"), (organization, "ours")):
+        (edge,) = (await api(LABELS, token=ada.token, fivefold_workspace=header)).data["platformLinks"]["edges"]
+        assert edge["node"]["label"] == label
+    node = "query($id: ID!) { node(id: $id) { id } }"
+    theirs = {"id": made.data["linkPlatform"]["link"]["id"]}
+    assert (await api(node, theirs, token=ada.token)).data == {"node": None}
+    assert (await api(node, theirs, token=ada.token, fivefold_workspace=organization)).data == {"node": theirs}
+    for asked, header in ((ada.workspace, organization), (organization, "")):
+        assert (await api(node, {"id": asked}, token=ada.token, fivefold_workspace=header)).data == {"node": None}
+
+
+async def test_members_of_one_workspace_share_its_rows_and_nothing_else(api: Api) -> None:
+    ada, ben = await api.person("ada"), await api.person("ben")
+    organization = await organize(api, "O", ada="owner", ben="viewer")
+    await link(api, ada.token, label="private")
+    given = 'mutation { linkPlatform(input: {platformSlug: "google", label: "ours", idempotencyKey: "1"}) { link { id } } }'
+    assert (await api(given, token=ada.token, fivefold_workspace=organization)).data
+    edges = (await api(LABELS, token=ben.token, fivefold_workspace=organization)).data["platformLinks"]["edges"]
+    assert [edge["node"]["label"] for edge in edges] == ["ours"]
+    assert (await api(LABELS, token=ben.token)).data["platformLinks"]["edges"] == []
+
+
+@pytest.mark.parametrize("role", ["owner", "admin", "member", "viewer", "auditor"])
+async def test_who_only_reads_writes_nothing(shared: Api, role: str) -> None:
+    """Every mutation of the schema, as each role: viewers and auditors may none of them."""
+    person = await shared.person(role)
+    organization = await organize(shared, f"O {role}", **{role: role})
+    values = {"ID": "x", "platformSlug": "none", "slug": "none", "idempotencyKey": "1"}
+    for kind, name, _ in root_fields():
+        if kind == "mutation":
+            answer = await shared(*call(kind, name, values), token=person.token, fivefold_workspace=organization)
+            assert "INTERNAL" not in answer.codes, name
+            if role in ("viewer", "auditor"):
+                assert answer.codes == ["FORBIDDEN"], name
+            elif role == "owner" and name not in ("activateTemplate", "publishPlatformConfig"):
+                assert "FORBIDDEN" not in answer.codes, name
+
+
+async def test_the_system_workspace_is_nobodys(shared: Api) -> None:
+    ada = await shared.person("ada")
+    system = global_id("Workspace", str(SYSTEM_ID))
+    assert (await shared(WORKSPACE, token=ada.token, fivefold_workspace=system)).code == "NOT_FOUND"
+    assert (await shared("query($id: ID!) { node(id: $id) { id } }", {"id": system}, token=ada.token)).data == {"node": None}
+    async with shared.database.connect() as admin:
+        assert await admin.fetchval("SELECT count(*) FROM core.member WHERE workspace_id = $1", SYSTEM_ID) == 0
+
+
+async def test_a_person_has_one_personal_workspace(shared: Api) -> None:
+    ada = await shared.person("ada")
+    insert = "INSERT INTO core.workspace (kind, name, personal_account_id) VALUES ($1, 'x', $2)"
+    async with shared.database.connect() as admin:
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await admin.execute(insert, "personal", ada.account_id)
+        for kind, account_id in (("personal", None), ("organization", uuid4()), ("system", ada.account_id), ("other", None)):
+            with pytest.raises(asyncpg.CheckViolationError):
+                await admin.execute(insert, kind, account_id)

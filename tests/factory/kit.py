@@ -1,0 +1,243 @@
+"""Servers, logs and walks through the schema to test with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NoReturn, cast
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+import structlog
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    build_schema,
+    get_named_type,
+    is_leaf_type,
+    is_required_argument,
+    is_required_input_field,
+)
+
+from app.core import idempotency
+from app.kit.context import Actor
+from app.kit.db import Db
+from app.kit.graphql import global_id
+from app.kit.sql import Statement
+from app.kit.token import KeyRing
+from app.schema import schema
+from app.server import create_app
+from app.settings import Settings
+from tests.conftest import Api, Database
+from tests.factory.core import Person
+from tests.factory.privacy import link, record, scan, template_of
+
+SCHEMA = build_schema(schema.as_str())
+SCALARS: dict[str, Any] = {
+    "String": "x",
+    "Int": 1,
+    "Float": 0.5,
+    "Boolean": False,
+    "DateTime": "2026-03-01T09:30:00Z",
+    "JSON": {},
+    "BigInt": "1",
+}
+
+
+@asynccontextmanager
+async def serving(database: Database, jwt_key: Path, **settings: Any) -> AsyncIterator[Api]:
+    """The API on a database, with settings that are not those of the fixture ``api``."""
+    given: dict[str, Any] = {"database_url": database.url("fivefold_api"), "jwt_keys": [jwt_key], "pool_size": 20}
+    given |= {"rate_per_second": 0} | settings
+    app = create_app(Settings(**given))
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api")
+    async with app.router.lifespan_context(app), client as http:
+        yield Api(http, database, KeyRing([jwt_key]))
+
+
+def pool_of(api: Api) -> asyncpg.Pool:
+    """The pool behind an API."""
+    transport = cast(httpx.ASGITransport, api.http._transport)
+    state = cast(Any, transport.app).state
+    return cast(asyncpg.Pool, getattr(state, "service", state).pool)
+
+
+async def db_of(api: Api, name: str = "ada") -> Db:
+    """The database as a person sees it in the personal workspace, outside of any request. Close it."""
+    person = await api.person(name)
+    return Db(pool_of(api), Actor(person.account_id, person.workspace_id, "owner"), uuid4())
+
+
+def statement(body: str, kind: str = "many") -> Statement:
+    """A statement of a test."""
+    return Statement("test/statement", f"{kind}_statement", kind, "A test asks.", body, ())
+
+
+async def claim_as(api: Api, name: str, key: str) -> None:
+    """Use an idempotency key in a person's workspace."""
+    db = await db_of(api, name)
+    try:
+        async with db.transaction():
+            await idempotency.claim(db, "linkPlatform", key, ["google", "x"])
+            await idempotency.settle(db, "linkPlatform", key, uuid4())
+    finally:
+        await db.close()
+
+
+async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
+    """A person with rows in every owned table; ``word`` stands wherever there is room for one."""
+    person = await api.person(name)
+    template = await template_of(api, person.token)
+    toggle = next(s for s in template["settings"] if s["type"] == "TOGGLE" and s["default"] != s["recommended"])
+    link_id = await link(api, person.token, label=f"{word} label")
+    for day, value in enumerate((toggle["default"], toggle["recommended"])):
+        answer = await record(api, person.token, scan(link_id, template, day=day, values={toggle["key"]: value}))
+        assert answer.data["recordSnapshot"]["unchanged"] is False
+    ended = await link(api, person.token, label=f"{word} ended")
+    unlinking = f'mutation {{ unlinkPlatform(input: {{id: "{ended}", reason: "{word} reason"}}) {{ link {{ id }} }} }}'
+    assert (await api(unlinking, token=person.token)).data
+    key = f'mutation {{ createApiKey(input: {{name: "{word} key", scopes: ["privacy:read"]}}) {{ secret }} }}'
+    assert (await api(key, token=person.token)).data
+    await claim_as(api, name, f"{word} idempotency key")
+    return person
+
+
+NODE_KEYS = {
+    "Account": "SELECT id::text FROM core.account WHERE id = $2 AND $1::uuid IS NOT NULL",
+    "Workspace": "SELECT id::text FROM core.workspace WHERE id = $1 AND $2::uuid IS NOT NULL",
+    "Identity": "SELECT id::text FROM core.identity WHERE account_id = $2 AND $1::uuid IS NOT NULL",
+    "ApiKey": "SELECT id::text FROM core.api_key WHERE workspace_id = $1 AND account_id = $2",
+    "AuditEvent": "SELECT id::text FROM core.audit_event WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
+    "PlatformLink": "SELECT id::text FROM privacy.platform_link WHERE workspace_id = $1 AND account_id = $2",
+    "Snapshot": "SELECT id::text FROM privacy.snapshot WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
+    "Change": "SELECT snapshot_id || ':' || setting FROM privacy.change WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
+}
+SHARED_KEYS = {
+    "Platform": "SELECT id::text FROM privacy.platform",
+    "PlatformConfig": "SELECT id::text FROM privacy.platform_config",
+    "Template": "SELECT id::text FROM privacy.template",
+}
+"""Where the keys of nodes are: a new type of node needs a line in one of the two."""
+
+
+async def nodes_of(api: Api, person: Person) -> dict[str, list[str]]:
+    """The global ids of every node that is a person's own, by type."""
+    async with api.database.connect() as admin:
+        found = {name: await admin.fetch(query, person.workspace_id, person.account_id) for name, query in NODE_KEYS.items()}
+    return {name: [global_id(name, key) for (key,) in rows] for name, rows in found.items()}
+
+
+async def shared_nodes(api: Api) -> dict[str, list[str]]:
+    """The global ids of every node that all share, by type."""
+    async with api.database.connect() as admin:
+        found = {name: await admin.fetch(query) for name, query in SHARED_KEYS.items()}
+    return {name: [global_id(name, key) for (key,) in rows] for name, rows in found.items()}
+
+
+class Lines(list[dict[str, Any]]):
+    """What was logged, one dict per line."""
+
+    def logger(self) -> Any:
+        """A logger like the one of app/kit/log.py that keeps its lines here."""
+        return structlog.wrap_logger(
+            None,
+            processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, self._keep],
+            wrapper_class=structlog.make_filtering_bound_logger(20),
+        )
+
+    def _keep(self, logger: Any, method: str, line: MutableMapping[str, Any]) -> NoReturn:
+        self.append(dict(line))
+        raise structlog.DropEvent
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The line of the last request."""
+        return next(line for line in reversed(self) if line["event"] == "graphql")
+
+    @property
+    def statements(self) -> list[str]:
+        """What the last request ran, but for the look-up of its caller."""
+        return [each for each in self.request["statements"] if not each.startswith("core/identity.get_caller_by_")]
+
+
+def listen(monkeypatch: pytest.MonkeyPatch) -> Lines:
+    """Keep what the server logs from now on, instead of writing it to standard error."""
+    kept = Lines()
+    for module in ("app.server", "app.kit.http", "app.kit.executor"):
+        monkeypatch.setattr(f"{module}.log", kept.logger())
+    return kept
+
+
+def root_fields() -> Iterator[tuple[str, str, GraphQLField]]:
+    """Every root field of the schema as (query or mutation, name, field)."""
+    for kind, root in (("query", SCHEMA.query_type), ("mutation", SCHEMA.mutation_type)):
+        assert root is not None
+        for name, field in root.fields.items():
+            yield kind, name, field
+
+
+def call(
+    kind: str, name: str, values: Mapping[str, Any], *, depth: int = 1, node: str = "Account"
+) -> tuple[str, dict[str, Any]]:
+    """A document that calls one root field, and its variables: required ones and every id, from ``values`` by name or type.
+
+    ``depth`` objects are selected below it, with all their fields; of a Node those of the type ``node``.
+    """
+    root = SCHEMA.query_type if kind == "query" else SCHEMA.mutation_type
+    assert root is not None
+    field = root.fields[name]
+    given = {
+        key: argument
+        for key, argument in field.args.items()
+        if is_required_argument(argument) or key in values or get_named_type(argument.type).name == "ID"
+    }
+    variables = {key: value_of(key, argument.type, values) for key, argument in given.items()}
+    head = ", ".join(f"${key}: {argument.type}" for key, argument in given.items())
+    passed = ", ".join(f"{key}: ${key}" for key in given)
+    arguments = f"({passed})" if passed else ""
+    return f"{kind}{f'({head})' if head else ''} {{ {name}{arguments} {selection(field.type, depth, node)} }}", variables
+
+
+def value_of(name: str, type_: Any, values: Mapping[str, Any]) -> Any:
+    """A value that an input of this name and type takes."""
+    if isinstance(type_, GraphQLNonNull):
+        return value_of(name, type_.of_type, values)
+    if name in values:
+        return values[name]
+    if isinstance(type_, GraphQLList):
+        return [value_of(name, type_.of_type, values)]
+    if isinstance(type_, GraphQLInputObjectType):
+        wanted = {k: f for k, f in type_.fields.items() if is_required_input_field(f) or get_named_type(f.type).name == "ID"}
+        return {k: value_of(k, f.type, values) for k, f in wanted.items()}
+    if isinstance(type_, GraphQLEnumType):
+        return next(iter(type_.values))
+    return (SCALARS | dict(values))[type_.name]
+
+
+def selection(type_: Any, depth: int, node: str) -> str:
+    """All fields that need no arguments, ``depth`` objects deep."""
+    named = get_named_type(type_)
+    if is_leaf_type(named):
+        return ""
+    if isinstance(named, GraphQLInterfaceType):
+        return f"{{ __typename ... on {node} {selection(SCHEMA.type_map[node], depth, node)} }}"
+    parts = ["__typename"]
+    for name, field in cast(GraphQLObjectType, named).fields.items():
+        inner = get_named_type(field.type)
+        if any(is_required_argument(argument) for argument in field.args.values()):
+            continue
+        if is_leaf_type(inner):
+            parts.append(name)
+        elif depth > 1:
+            # Neither edges nor a page's information are a step further from the root.
+            step = 0 if inner.name.endswith(("Edge", "Connection")) else 1
+            parts.append(f"{name} {selection(field.type, depth - step, node)}")
+    return f"{{ {' '.join(parts)} }}"
