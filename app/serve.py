@@ -63,6 +63,13 @@ def listen(host: str, port: int) -> socket.socket:
     return opened
 
 
+def calm_collector() -> None:
+    """What is there now stays: the collector need not look at it again, nor run for the objects of each answer."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 def run(settings: Settings, opened: socket.socket, *, console_token: str | None = None) -> None:
     """Serve until a signal comes; open requests are finished first."""
     server = uvicorn.Server(
@@ -75,10 +82,7 @@ def run(settings: Settings, opened: socket.socket, *, console_token: str | None 
             timeout_graceful_shutdown=10,
         )
     )
-    # What is there now stays: the collector need not look at it, nor run for the objects of each answer.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    calm_collector()
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has shut down
         server.run(sockets=[opened])
     if not server.started:

@@ -65,7 +65,8 @@ async def _compare(name: str, query: str, port: int, token: str, rounds: int, se
     body = json.dumps({"query": query}).encode()
     answers = {endpoint: await load.ask(port, path, body, token) for endpoint, path in ENDPOINTS.items()}
     if any(answer != answers["fivefold"] for answer in answers.values()):
-        raise SystemExit(f"{name}: the answers differ, so the comparison would say nothing")
+        told = {endpoint: json.dumps(answer)[:300] for endpoint, answer in answers.items()}
+        raise SystemExit(f"{name}: the answers differ, so the comparison would say nothing: {told}")
     found: dict[str, list[float]] = {endpoint: [] for endpoint in ENDPOINTS}
     for turn in range(rounds + 1):
         for endpoint, path in ENDPOINTS.items():

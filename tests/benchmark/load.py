@@ -30,7 +30,8 @@ async def ask(port: int, path: str, body: bytes, token: str) -> object:
     )
     answer = await _read(reader)
     writer.close()
-    return json.loads(answer)["data"]
+    content = json.loads(answer)
+    return content.get("errors") or content["data"]
 
 
 async def _client(port: int, request: bytes, deadline: float) -> int:

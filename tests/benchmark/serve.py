@@ -7,7 +7,7 @@ import sys
 import uvicorn
 from starlette.routing import Mount, Route
 
-from app import settings
+from app import serve, settings
 from app.kit import log
 from app.server import create_app
 from tests.benchmark import handwritten, stock
@@ -18,4 +18,5 @@ app.router.routes.append(Mount("/stock", stock.view))
 
 if __name__ == "__main__":
     log.configure("json")
+    serve.calm_collector()
     uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)

@@ -362,6 +362,23 @@ async def test_the_settings_of_who_writes_change_nothing(world: World, settings:
     assert orjson.loads(snapshot)["sha256:observed"] is None
 
 
+@pytest.mark.parametrize("settings", CLIENTS)
+async def test_bytes_are_told_alike_by_everyone(world: World, settings: dict[str, str]) -> None:
+    async with world.api.database.connect() as admin:
+        for name, value in settings.items():
+            await admin.execute("SELECT set_config($1, $2, false)", name, value)
+        transaction = admin.transaction()
+        await transaction.start()
+        await admin.execute("UPDATE privacy.template SET structure_hash = pg_catalog.sha256('x') WHERE state = 'ACTIVE'")
+        details = await admin.fetch(
+            "SELECT d.detail::text FROM core.audit_detail AS d JOIN core.audit_event AS e ON e.id = d.event_id "
+            "WHERE e.object = 'privacy.template' AND e.action = 'UPDATE' AND e.xid = pg_catalog.pg_current_xact_id()"
+        )
+        await transaction.rollback()
+    expected = "\\x" + hashlib.sha256(b"x").hexdigest()
+    assert {orjson.loads(text)["structure_hash"][1] for (text,) in details} == {expected}
+
+
 async def test_an_event_carries_what_a_seal_will_need(world: World) -> None:
     async with world.api.database.connect() as admin:
         rows = await admin.fetch("SELECT * FROM core.audit_event WHERE object <> 'test.row'")

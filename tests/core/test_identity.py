@@ -18,9 +18,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from app.core.identity import authenticate
 from app.kit.context import SYSTEM_ID
+from app.kit.db import Db
 from app.kit.graphql import global_id
 from tests.conftest import Answer, Api
+from tests.factory.kit import pool_of
 
 VIEWER = "{ viewer { role curator workspace { id } account { id email } } }"
 HOUR = timedelta(hours=1)
@@ -322,6 +325,16 @@ async def test_the_scopes_of_a_token_limit_it(shared: Api) -> None:
             assert ("FORBIDDEN" not in codes) == (name in allowed), (scope, name, codes)
     for name, document in fields.items():
         assert "FORBIDDEN" not in (await shared(document, token=cora.token)).codes, name
+
+
+async def test_a_limited_token_of_a_curator_is_no_curators(shared: Api) -> None:
+    cora = await shared.person("cora", curator=True)
+    for scopes, curator in ((None, True), (["privacy:read", "snapshots:write"], False), ([], False)):
+        db = Db(pool_of(shared), None, uuid4())
+        token = shared.keys.sign(str(cora.account_id), lifetime=HOUR, scopes=scopes)
+        actor = await authenticate(db, shared.keys, f"Bearer {token}", None)
+        await db.close()
+        assert (actor.account_id, actor.curator) == (cora.account_id, curator)
 
 
 async def test_a_person_who_leaves_is_out_at_once(shared: Api) -> None:
