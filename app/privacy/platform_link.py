@@ -164,7 +164,7 @@ class PlatformLinkMutation:
     """Root fields that make and end links."""
 
     @mutation("snapshots:write")
-    async def link_platform(self, info: Info, input: LinkPlatformInput) -> LinkPlatformPayload:  # noqa: A002
+    async def link_platform(self, info: Info, input: LinkPlatformInput) -> LinkPlatformPayload | None:  # noqa: A002
         """Begin to watch an account on a platform. No credentials are asked for, ever."""
         db = info.context.db
         async with db.transaction():
@@ -178,7 +178,7 @@ class PlatformLinkMutation:
         return LinkPlatformPayload(link=link)
 
     @mutation()
-    async def unlink_platform(self, info: Info, input: UnlinkPlatformInput) -> UnlinkPlatformPayload:  # noqa: A002
+    async def unlink_platform(self, info: Info, input: UnlinkPlatformInput) -> UnlinkPlatformPayload | None:  # noqa: A002
         """End a link. Its history stays; the label is free again."""
         link_id = parse_uuid(input.id, "PlatformLink", field="id")
         async with info.context.db.transaction():
