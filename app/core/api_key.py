@@ -95,7 +95,7 @@ class ApiKeyMutation:
     """Root fields that make and revoke keys."""
 
     @mutation(roles=MANAGERS)
-    async def create_api_key(self, info: Info, input: CreateApiKeyInput) -> CreateApiKeyPayload | None:  # noqa: A002
+    async def create_api_key(self, info: Info, input: CreateApiKeyInput) -> CreateApiKeyPayload | None:
         """Make a key. Its secret is in this answer and nowhere else."""
         db = info.context.db
         given = [input.name, input.scopes, input.expires_at]
@@ -122,7 +122,7 @@ class ApiKeyMutation:
         return CreateApiKeyPayload(api_key=made, secret=secret)
 
     @mutation(roles=MANAGERS)
-    async def revoke_api_key(self, info: Info, id: strawberry.ID) -> RevokeApiKeyPayload | None:  # noqa: A002
+    async def revoke_api_key(self, info: Info, id: strawberry.ID) -> RevokeApiKeyPayload | None:
         """End a key at once. Revoking it again changes nothing."""
         key_id = parse_uuid(id, "ApiKey", field="id")
         async with info.context.db.transaction():

@@ -102,7 +102,7 @@ class AuditEventQuery:
     async def audit_events(
         self,
         info: Info,
-        object: str | None = None,  # noqa: A002
+        object: str | None = None,
         object_id: strawberry.ID | None = None,
         first: int = 20,
         after: str | None = None,

@@ -16,7 +16,7 @@ class NodeQuery:
     """Root fields that fetch by global id."""
 
     @query("privacy:read")
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         """One object, or null when there is none that the caller may see."""
         return (await _fetch(info, [id], field="id"))[0]
 

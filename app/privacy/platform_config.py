@@ -98,7 +98,9 @@ class PlatformConfigMutation:
     """Root fields by which curators publish configs."""
 
     @mutation(curator=True)
-    async def publish_platform_config(self, info: Info, input: PublishPlatformConfigInput) -> PublishPlatformConfigPayload | None:  # noqa: A002
+    async def publish_platform_config(
+        self, info: Info, input: PublishPlatformConfigInput
+    ) -> PublishPlatformConfigPayload | None:
         """Add a version of a platform's config. Older versions stay, so older snapshots can be explained."""
         db = info.context.db
         given = [input.platform_slug, input.url_patterns, input.selectors, input.valid_from]

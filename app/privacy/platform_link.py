@@ -153,7 +153,7 @@ class PlatformLinkQuery:
         return await page(page_platform_link, info.context.db, first, after, status=status.value if status else None)
 
     @query("privacy:read")
-    async def platform_link(self, info: Info, id: strawberry.ID) -> PlatformLink | None:  # noqa: A002
+    async def platform_link(self, info: Info, id: strawberry.ID) -> PlatformLink | None:
         """One link of the workspace."""
         (found,) = await links_by_id(info.context.db, ids=[parse_uuid(id, "PlatformLink", field="id")])
         return found
@@ -164,7 +164,7 @@ class PlatformLinkMutation:
     """Root fields that make and end links."""
 
     @mutation("snapshots:write")
-    async def link_platform(self, info: Info, input: LinkPlatformInput) -> LinkPlatformPayload | None:  # noqa: A002
+    async def link_platform(self, info: Info, input: LinkPlatformInput) -> LinkPlatformPayload | None:
         """Begin to watch an account on a platform. No credentials are asked for, ever."""
         db = info.context.db
         async with db.transaction():
@@ -178,7 +178,7 @@ class PlatformLinkMutation:
         return LinkPlatformPayload(link=link)
 
     @mutation()
-    async def unlink_platform(self, info: Info, input: UnlinkPlatformInput) -> UnlinkPlatformPayload | None:  # noqa: A002
+    async def unlink_platform(self, info: Info, input: UnlinkPlatformInput) -> UnlinkPlatformPayload | None:
         """End a link. Its history stays; the label is free again."""
         link_id = parse_uuid(input.id, "PlatformLink", field="id")
         async with info.context.db.transaction():

@@ -325,13 +325,15 @@ class ScanMutation:
     """Root fields by which extensions send what they read."""
 
     @mutation("snapshots:write")
-    async def record_snapshot(self, info: Info, input: RecordSnapshotInput) -> RecordSnapshotPayload | None:  # noqa: A002
+    async def record_snapshot(self, info: Info, input: RecordSnapshotInput) -> RecordSnapshotPayload | None:
         """Record a scan. The same key again is answered the same and changes nothing."""
         async with info.context.db.transaction():
             return await record(info.context.db, input)
 
     @mutation("snapshots:write")
-    async def record_snapshots(self, info: Info, inputs: list[RecordSnapshotInput]) -> list[RecordSnapshotPayload | None] | None:
+    async def record_snapshots(
+        self, info: Info, inputs: list[RecordSnapshotInput]
+    ) -> list[RecordSnapshotPayload | None] | None:
         """Record 1 to 50 scans, each in its own transaction: null, with an error at its place, for each that failed."""
         check_size(len(inputs), field="inputs", most=MAX_BATCH)
         answers: list[Any] = []

@@ -154,7 +154,7 @@ class SnapshotQuery:
     """Root fields that read snapshots."""
 
     @query("privacy:read")
-    async def snapshot(self, info: Info, id: strawberry.ID) -> Snapshot | None:  # noqa: A002
+    async def snapshot(self, info: Info, id: strawberry.ID) -> Snapshot | None:
         """One snapshot of the workspace."""
         (found,) = await snapshots_by_id(info.context.db, ids=[parse_uuid(id, "Snapshot", field="id")])
         return found

@@ -135,7 +135,7 @@ class TemplateMutation:
     """Root fields by which curators publish templates."""
 
     @mutation(curator=True)
-    async def activate_template(self, info: Info, id: strawberry.ID) -> ActivateTemplatePayload | None:  # noqa: A002
+    async def activate_template(self, info: Info, id: strawberry.ID) -> ActivateTemplatePayload | None:
         """Make a template the active one of its platform, a retired one too: that is the way back."""
         template_id = parse_uuid(id, "Template", field="id")
         db = info.context.db

@@ -61,7 +61,7 @@ async def test_a_collector_gets_a_span_for_each_request(database: Database, api:
             self.end_headers()
             came.set()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:
             """Quiet."""
 
     collector = HTTPServer(("127.0.0.1", 0), Collector)
