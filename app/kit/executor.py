@@ -29,6 +29,8 @@ from app.kit.plan import Child, Plan, Planner, Run, Selection, Surprise, Unplann
 
 MAX_PLANS = 16
 """Plans of one document: it has one for each combination of its @skip and @include."""
+SLOW = frozenset({ErrorCode.TIMED_OUT, ErrorCode.UNAVAILABLE})
+"""A database that is overloaded is not asked the same again."""
 
 
 class Prepared(SchemaExtension):
@@ -145,7 +147,7 @@ def _coerce(schema: Schema, operation: OperationDefinitionNode, given: dict[str,
 
 
 async def _run(root: Selection, run: Run, data: dict[str, Any], done: list[str]) -> None:
-    """Fill the answer's data, and note what is done. A root field that fails is remembered: it is not run a second time."""
+    """Fill the answer's data, and note what is done. How a root field ended is kept where it must not run a second time."""
     db, outcomes = run.context.db, run.context.outcomes
     reading = db.keep_rows
     for child in root.children:
@@ -156,7 +158,7 @@ async def _run(root: Selection, run: Run, data: dict[str, Any], done: list[str])
         except Exception as error:
             outcome.set_exception(error)
             outcome.exception()  # read here, or the loop complains of an error that nobody looked at
-            if isinstance(error, AppError) or not reading:
+            if not reading or (isinstance(error, AppError) and error.code in SLOW):
                 outcomes[child.key] = outcome
             raise
         if not reading:

@@ -168,6 +168,8 @@ def describe(error: GraphQLError) -> dict[str, Any]:
     original = error.original_error or error
     if isinstance(original, AppError):
         return _show(error, original.message, dict(original.extensions or {}))
+    if isinstance(original, GraphQLError) and original.nodes:  # an argument whose variable was null, say
+        return _show(error, original.message, {"code": ErrorCode.BAD_VARIABLES.value})
     log.error("field failed", path=error.path, exc_info=original)
     message = "Something went wrong on our side. Nothing of this field was changed; tell us the request id."
     return _show(error, message, {"code": ErrorCode.INTERNAL.value})

@@ -363,6 +363,22 @@ def literal(type_: Any, value: Any) -> str:
     return json.dumps(value)
 
 
+def everything(type_: Any, depth: int) -> str:
+    """All fields of an object, and of the objects behind them, ``depth`` deep; of an interface its own."""
+    named = get_named_type(type_)
+    if is_leaf_type(named):
+        return ""
+    parts = ["__typename"]
+    for name, found in named.fields.items():
+        below = get_named_type(found.type)
+        if is_leaf_type(below):
+            parts.append(name)
+        elif depth > 1:
+            step = 0 if below.name.endswith(("Edge", "Connection")) else 1
+            parts.append(f"{name} {everything(below, depth - step)}")
+    return f"{{ {' '.join(parts)} }}"
+
+
 def reached(schema: GraphQLSchema, operation: Operation, data: Any) -> set[tuple[str, str]]:
     """The fields as (type, field) that an answer has a value or null for. Objects of an interface must show ``__typename``."""
     document = parse(operation.text)

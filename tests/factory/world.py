@@ -29,10 +29,11 @@ NOBODY = UUID(int=7)
 
 @dataclass
 class World:
-    """``faults`` percent of everything fail. ``made`` counts what mutations made."""
+    """``faults`` percent of everything fail, and what is ``broken``. ``made`` counts what mutations made."""
 
     seed: int = 0
     faults: int = 0
+    broken: tuple[tuple[object, ...], ...] = ()
     made: int = 0
     runs: list[str] = field(default_factory=list)
     keep_rows: bool = False
@@ -44,7 +45,7 @@ class World:
 
     def fails(self, *of: object) -> bool:
         """Whether something fails here."""
-        return self.number("fails", *of) % 100 < self.faults
+        return of in self.broken or self.number("fails", *of) % 100 < self.faults
 
     async def restart(self) -> None:
         """As Db.restart."""

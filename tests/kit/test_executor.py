@@ -5,26 +5,29 @@ from __future__ import annotations
 import gc
 import re
 from base64 import urlsafe_b64decode
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import crc32
 
 import pytest
+from graphql import GraphQLObjectType
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from app.kit.db import Db
+from app.kit.db import Db, open_pool
 from app.kit.embedded import Embedded
 from app.kit.errors import AppError, ErrorCode
+from app.kit.plan import Plan, Selection
 from app.kit.sql import Statement
 from app.privacy import template as privacy_template
-from app.schema import schema
+from app.schema import NODE_TYPES, schema
 from tests.conftest import copy_of
 from tests.factory.kit import Lines
-from tests.factory.operation import Dice, Maker, Operation, proof
+from tests.factory.operation import Dice, Maker, Operation, everything, literal, proof, reached
 from tests.factory.stage import Answer, Stage, fill, playing
 
 pytestmark = [  # the stock executor drops what it has not begun when a sibling fails
@@ -185,6 +188,15 @@ async def ask(stage: Stage, operation: Operation, name: str) -> Answer:
         reject()
 
 
+OWN = {"nodes": len(NODE_TYPES) - 1}
+"""Statements of a root field beyond the first: by default one more, which looks whether an empty list's owner is there."""
+
+
+def edges(selection: Selection) -> int:
+    """What is fetched: a statement for each place in the document, however many objects are there."""
+    return sum(1 + sum(map(edges, child.selections.values())) for child in selection.children)
+
+
 @proof(quick=90, full=5000)
 @given(data=st.data())
 async def test_queries_are_answered_as_by_the_stock_executor(stage: Stage, data: st.DataObject) -> None:
@@ -193,6 +205,10 @@ async def test_queries_are_answered_as_by_the_stock_executor(stage: Stage, data:
     assert answer.text == (await stage.stock(operation, stage.actors[name])).text
     assert "INTERNAL" not in answer.codes
     assert answer.fallback is None or answer.errors or answer.fallback == "introspection"
+    if answer.fallback is None and not answer.errors:
+        (plan,) = stage.documents.find(operation.text, None).plans.values()
+        assert isinstance(plan, Plan)
+        assert len(answer.statements) <= edges(plan.root) + sum(OWN.get(n[0].name.value, 1) for n in plan.nodes.values())
 
 
 @proof(quick=50, full=2500)
@@ -225,7 +241,7 @@ class Bomb(bytes):
 
     def hex(self, *_: Any) -> str:
         """What the computed fields of the schema do with bytes."""
-        raise AppError(ErrorCode.UNAVAILABLE, "Not now.") if self else RuntimeError("never")
+        raise AppError(ErrorCode.NOT_FOUND, "It went away.") if self else RuntimeError("never")
 
 
 @dataclass(frozen=True)
@@ -243,7 +259,7 @@ class Faults:
         """Fail a whole statement."""
         number = self.number(statement.id)
         if number < self.share:
-            raise AppError(ErrorCode.TIMED_OUT, "Too slow.") if number % 3 else RuntimeError("broken")
+            raise AppError(ErrorCode.NOT_FOUND, "It went away.") if number % 3 else RuntimeError("broken")
 
     def spoil(self, statement: Statement, record: Any) -> Any:
         """A row, some of whose columns became null, or hold a null, or cannot be read."""
@@ -306,3 +322,265 @@ async def test_mutations_fail_as_with_the_stock_executor(twins: Twins, data: st.
     assert twins.alike([answer.data, answer.errors], [stock.data, stock.errors]), (answer, stock)
     assert await rows(one) == await rows(other)
     await assert_clean(one)
+
+
+# Every field, and what it costs
+
+CURATED = ("activateTemplate", "publishPlatformConfig")
+
+
+@pytest.fixture
+async def fresh(server: Embedded, filled: str) -> AsyncIterator[Stage]:
+    """A seeded database of the test's own."""
+    with copy_of(server, filled) as database:
+        async with playing(database) as opened:
+            yield opened
+
+
+async def planned(stage: Stage, text: str, **variables: Any) -> Answer:
+    """Ada's question, or the curator's, which must run without the stock executor."""
+    actor = stage.actors["curator" if any(name in text for name in CURATED) else "ada"]
+    answer = await stage.planned(Operation(text, variables), actor)
+    assert (answer.errors, answer.fallback) == ([], None)
+    return answer
+
+
+async def ids_of(stage: Stage) -> dict[str, list[str]]:
+    """The global ids that Ada sees, by type: one at least of each."""
+    answer = await planned(
+        stage,
+        """
+        {
+          viewer { account { id } workspace { id } identities { id } }
+          apiKeys { edges { node { id } } }
+          auditEvents(first: 2) { edges { node { id } } }
+          platforms { edges { node { id activeTemplate { id } activeConfig { id } } } }
+          platformLinks { edges { node { id latestSnapshot { id } } } }
+          changes(first: 2) { edges { node { id } } }
+        }
+        """,
+    )
+    found: dict[str, list[str]] = {}
+
+    def visit(value: Any) -> None:
+        for below in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            visit(below)
+        if isinstance(value, dict) and "id" in value:
+            found.setdefault(_readable(value["id"]).partition(":")[0], []).append(value["id"])
+
+    visit(answer.data)
+    assert set(found) == set(NODE_TYPES)
+    return found
+
+
+def calls(stage: Stage, ids: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Each root field with arguments that it succeeds with."""
+    own = [scan for scan in stage.inputs.good["RecordSnapshotInput"] if scan["linkId"] == ids["PlatformLink"][-1]]
+    scan, late = (literal(schema._schema.type_map["RecordSnapshotInput"], given) for given in own[:2])
+    config = 'platformSlug: "google", urlPatterns: ["https://example.com/*"], selectors: {a: "#a"}, idempotencyKey: "all"'
+    return {
+        "viewer": ["viewer"],
+        "members": ["members"],
+        "apiKeys": ["apiKeys(first: 1)"],
+        "auditEvents": ["auditEvents(first: 3)"],
+        "node": [f'node(id: "{of_type[0]}")' for of_type in ids.values()],
+        "nodes": [f'nodes(ids: ["{of_type[0]}", "{of_type[-1]}"])' for of_type in ids.values()],
+        "platforms": ["platforms"],
+        "platform": ['platform(slug: "google")'],
+        "platformLinks": ["platformLinks(first: 3)"],
+        "platformLink": [f'platformLink(id: "{ids["PlatformLink"][-1]}")'],
+        "snapshot": [f'snapshot(id: "{ids["Snapshot"][0]}")'],
+        "snapshots": [f'snapshots(linkId: "{ids["PlatformLink"][-1]}", first: 2)'],
+        "changes": ["changes(first: 3)"],
+        "privacyDashboard": ["privacyDashboard"],
+        "createApiKey": ['createApiKey(input: {name: "third", scopes: ["privacy:read"]})'],
+        "revokeApiKey": [f'revokeApiKey(id: "{ids["ApiKey"][0]}")'],
+        "linkPlatform": ['linkPlatform(input: {platformSlug: "google", label: "Another", idempotencyKey: "all"})'],
+        "recordSnapshot": [f"recordSnapshot(input: {scan})"],
+        "recordSnapshots": [f"recordSnapshots(inputs: [{scan}, {late}])"],
+        "unlinkPlatform": [f'unlinkPlatform(input: {{id: "{ids["PlatformLink"][0]}"}})'],
+        "activateTemplate": [f'activateTemplate(id: "{ids["Template"][0]}")'],
+        "publishPlatformConfig": [f'publishPlatformConfig(input: {{validFrom: "2036-01-01T00:00:00Z", {config}}})'],
+    }
+
+
+async def test_every_field_of_every_type_is_answered_by_a_plan(fresh: Stage) -> None:
+    ids, found = await ids_of(fresh), set()
+    asked = calls(fresh, ids)
+    for kind, root in (("query", schema._schema.query_type), ("mutation", schema._schema.mutation_type)):
+        assert root is not None
+        for name, definition in root.fields.items():
+            for call, of_type in zip(asked.pop(name), ids, strict=False):
+                text = f"{kind} {{ {call} {everything(definition.type, 3)} }}"
+                if name in ("node", "nodes"):
+                    text = f"{{ {call} {{ __typename ... on {of_type} {everything(schema._schema.type_map[of_type], 3)} }} }}"
+                answer = await planned(fresh, text)
+                found |= reached(schema._schema, Operation(text, {}), answer.data)
+    types = [type_ for type_ in schema._schema.type_map.values() if isinstance(type_, GraphQLObjectType)]
+    assert found == {(type_.name, name) for type_ in types if type_.name[:2] != "__" for name in type_.fields}
+    assert asked == {}
+
+
+async def test_a_level_of_twenty_is_one_statement_for_each_edge(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privacy_template, "_SETTINGS", {})
+    answer = await planned(
+        stage,
+        """
+        {
+          changes(first: 20) {
+            edges {
+              node {
+                snapshot {
+                  changes { id }
+                  link { platform { activeTemplate { id } activeConfig { id } } snapshots(first: 3) { edges { node { id } } } }
+                  template { settings { key } }
+                  settings { key }
+                  riskContributions { key }
+                }
+              }
+            }
+          }
+        }
+        """,
+    )
+    assert len(answer.data["changes"]["edges"]) == 20
+    assert Counter(answer.statements) == {
+        "privacy/change.page_change": 1,
+        "privacy/change.edge_change_of_snapshot": 1,
+        "privacy/snapshot.edge_snapshot": 1,
+        "privacy/platform_link.edge_platform_link": 1,
+        "privacy/platform.edge_platform": 1,
+        "privacy/template.edge_active_template": 1,
+        "privacy/platform_config.edge_active_config": 1,
+        "privacy/snapshot.edge_snapshot_of_link": 1,
+        "privacy/template.edge_template": 1,
+        "privacy/template.edge_template_setting": 2,  # those of the template; and once for what the snapshots show of it
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "statements"),
+    [
+        ("{ viewer { role curator } }", []),
+        ("{ viewer { account { email } } }", ["core/account.get_account"]),
+        ("{ privacyDashboard { coverage } }", ["privacy/dashboard.get_dashboard"]),
+        ("{ platformLinks { edges { cursor } pageInfo { endCursor } } }", ["privacy/platform_link.page_platform_link"]),
+        ("{ platformLinks { edges { node { id label } } } }", ["privacy/platform_link.page_platform_link"]),
+        ("{ platforms { edges { node { id activeConfig @skip(if: true) { id } } } } }", ["privacy/platform.page_platform"]),
+        ("{ __typename }", []),
+    ],
+)
+async def test_what_is_not_selected_is_not_fetched(stage: Stage, text: str, statements: list[str]) -> None:
+    assert (await planned(stage, text)).statements == statements
+
+
+# What is left to the stock executor
+
+
+@pytest.mark.parametrize(
+    ("text", "fallback"),
+    [
+        ("{ __schema { queryType { name } } }", "introspection"),
+        ('{ viewer { role } __type(name: "Query") { name } }', "introspection"),
+        ('{ node(id: "x") { id } }', "BAD_ID"),
+        ("{ platformLinks(first: 0) { edges { cursor } } }", "BAD_PAGE_SIZE"),
+        ('{ platformLinks(after: "x") { edges { cursor } } }', "BAD_CURSOR"),
+        ("query ($first: Int) { platformLinks(first: $first) { edges { cursor } } }", "GraphQLError"),
+        ("query ($no: Boolean = false) { __typename @skip(if: $no) }", "argument"),
+    ],
+)
+async def test_introspection_and_errors_are_left_to_the_stock_executor(stage: Stage, text: str, fallback: str) -> None:
+    operation = Operation(text, {"first": None, "no": None})
+    answer = await stage.planned(operation, stage.actors["ada"])
+    assert answer.fallback == fallback
+    assert answer.text == (await stage.stock(operation, stage.actors["ada"])).text
+    assert bool(answer.errors) != (fallback == "introspection")
+
+
+async def test_a_slow_edge_fails_alone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    variant = Statement.variant
+
+    def slow(self: Statement, given: frozenset[str] = frozenset()) -> tuple[str, tuple[str, ...]]:
+        text, params = variant(self, given)
+        if self.id == "privacy/snapshot.edge_snapshot":
+            text = f"WITH slow AS MATERIALIZED (SELECT pg_sleep(60)) SELECT q.* FROM slow, ({text}) AS q"
+        return text, params
+
+    operation = Operation("{ platformLinks { edges { node { label latestSnapshot { id } platform { slug } } } } }", {})
+    expected = (await planned(stage, operation.text)).data
+    for edge in expected["platformLinks"]["edges"]:
+        edge["node"]["latestSnapshot"] = None
+    monkeypatch.setattr(Statement, "variant", slow)
+    pool = await open_pool(stage.database.url("fivefold_api"), size=2, name="slow", statement_seconds=0.2)
+    hurried = replace(stage, pool=pool)
+    answer = await hurried.planned(operation, stage.actors["ada"])
+    assert answer.text == (await hurried.stock(operation, stage.actors["ada"])).text
+    assert (answer.fallback, answer.codes, answer.data) == ("TIMED_OUT", {"TIMED_OUT"}, expected)
+    await assert_clean(hurried)
+    await pool.close()
+
+
+async def test_a_root_field_that_was_too_slow_is_not_run_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Faults, "check", lambda self, statement: (_ for _ in ()).throw(TOO_SLOW))
+    with failing(Faults(0, 0)):
+        answer = await stage.planned(Operation("{ platformLinks { edges { cursor } } }", {}), stage.actors["ada"])
+    assert (answer.codes, answer.data) == ({"TIMED_OUT"}, {"platformLinks": None})
+    assert answer.statements == []
+
+
+TOO_SLOW = AppError(ErrorCode.TIMED_OUT, "Too slow.")
+
+
+@pytest.mark.parametrize("broken", ["privacy/platform.edge_platform", "core/idempotency.update_idempotency"])
+async def test_a_mutation_runs_once_whatever_fails_behind_it(
+    fresh: Stage, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(self: Faults, statement: Statement) -> None:
+        if statement.id == broken:
+            raise RuntimeError("broken")
+
+    monkeypatch.setattr(Faults, "check", check)
+    link = 'linkPlatform(input: {platformSlug: "google", label: "%s", idempotencyKey: "%s"}) { link { label %s } }'
+    fields = [link % ("One", 1, ""), link % ("Two", 2, "platform { slug }"), link % ("Three", 3, "")]
+    text = "mutation { " + " ".join(f"m{number}: {text}" for number, text in enumerate(fields)) + " }"
+    entered = Counter[str]()
+    transaction = Db.transaction
+
+    def counted(self: Db) -> Any:
+        entered["transaction"] += 1
+        return transaction(self)
+
+    monkeypatch.setattr(Db, "transaction", counted)
+    before = await rows(fresh)
+    with failing(Faults(0, 0)):
+        answer = await fresh.planned(Operation(text, {}), fresh.actors["ada"])
+    added = (await rows(fresh))[WRITTEN.index("privacy.platform_link")] - before[WRITTEN.index("privacy.platform_link")]
+    assert (answer.fallback, answer.codes, entered["transaction"]) == ("RuntimeError", {"INTERNAL"}, 3)
+    if broken.startswith("core"):
+        assert (answer.data, added) == ({"m0": None, "m1": None, "m2": None}, 0)
+    else:
+        assert (answer.data["m0"], answer.data["m1"], answer.data["m2"]) == (
+            {"link": {"label": "One"}},
+            None,
+            {"link": {"label": "Three"}},
+        )
+        assert added == 3
+
+
+async def test_a_mutation_shows_what_it_left_when_a_later_one_fails(fresh: Stage) -> None:
+    link = (await ids_of(fresh))["PlatformLink"][-1]
+    scans = [scan for scan in fresh.inputs.good["RecordSnapshotInput"] if scan["linkId"] == link]
+    late = max(scans, key=lambda scan: str(scan["capturedAt"]))
+    moment = datetime.now(UTC).isoformat()
+    text = """
+    mutation ($one: RecordSnapshotInput!, $two: RecordSnapshotInput!) {
+      one: recordSnapshot(input: $one) { snapshot { link { seenUntil } } }
+      two: recordSnapshot(input: $two) { snapshot { link { seenUntil } } }
+      three: unlinkPlatform(input: {id: "x"}) { link { id } }
+    }
+    """
+    variables = {"one": late, "two": late | {"capturedAt": moment, "idempotencyKey": "later"}}
+    answer = await fresh.planned(Operation(text, variables), fresh.actors["ada"])
+    assert answer.codes == {"BAD_ID"}
+    one, two = (answer.data[key]["snapshot"]["link"]["seenUntil"] for key in ("one", "two"))
+    assert one < two

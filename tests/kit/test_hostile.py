@@ -146,6 +146,7 @@ BODIES: list[Any] = [
     json.dumps({"query": "query($i:Int!){platformLinks(first:$i){edges{node{id}}}}", "variables": {"i": 10**30}}).encode(),
     json.dumps({"query": "query($i:Int!){platformLinks(first:$i){edges{node{id}}}}", "variables": {"i": "1"}}).encode(),
     json.dumps({"query": "query($i:Int!){platformLinks(first:$i){edges{node{id}}}}", "variables": {}}).encode(),
+    json.dumps({"query": "query($i:Int=5){platformLinks(first:$i){edges{node{id}}}}", "variables": {"i": None}}).encode(),
     json.dumps({"query": "query($i:[ID!]!){nodes(ids:$i){id}}", "variables": {"i": ["x"] * 60_000}}).encode(),
     json.dumps({"query": "query($i:[ID!]!){nodes(ids:$i){id}}", "variables": {"i": [{"a": 1}]}}).encode(),
 ]
