@@ -10,19 +10,20 @@ from typing import Any
 import orjson
 import pytest
 from graphql import FieldNode
+from graphql.execution.values import VariableValues
 from hypothesis import given, reject
 from hypothesis import strategies as st
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from app.kit import document as kit_document
-from app.kit import executor as kit_executor
 from app.kit import plan as kit_plan
 from app.kit.document import Documents, Invalid
 from app.kit.errors import AppError, ErrorCode
 from app.kit.executor import MAX_PLANS, Executor
 from app.kit.http import describe
 from app.kit.metrics import Metrics
+from app.kit.plan import Planner
 from tests.factory.kit import Lines
 from tests.factory.operation import Dice, Maker, Operation, Pool, proof
 from tests.factory.world import World, context_of, schema
@@ -279,6 +280,6 @@ async def test_documents_are_planned_ahead(bench: Bench, work: Counter[str]) -> 
 
 async def test_a_plan_keeps_the_nodes_of_its_root_fields() -> None:
     document = Documents(schema._schema).find("{ word ...F a: word } fragment F on Query { word }", None)
-    plan = kit_executor.Planner(schema).plan(document.choose(None), document.fragments, kit_executor.VariableValues({}, {}))
+    plan = Planner(schema).plan(document.choose(None), document.fragments, VariableValues({}, {}))
     assert {key: len(nodes) for key, nodes in plan.nodes.items()} == {"word": 2, "a": 1}
     assert all(isinstance(node, FieldNode) for nodes in plan.nodes.values() for node in nodes)
