@@ -1,4 +1,4 @@
-"""The command line: ``fivefold demo | serve | migrate | bootstrap | curator | seed | token | schema | doctor | upkeep``."""
+"""The command line: ``fivefold demo | serve | worker | migrate | seed | token | schema | doctor``, and others."""
 
 from __future__ import annotations
 
@@ -96,9 +96,23 @@ def serve(host: str, port: int) -> None:
     settings = environment.read()
     log.configure(settings.log_format)
     url = settings.require_database_url()
-    asyncio.run(serve.check_login(url))
+    asyncio.run(serve.check_login(url, "fivefold_api"))
     serve.check_migrations(url)
     serve.run(settings, serve.listen(host, port))
+
+
+@cli.command()
+@click.option("--drain", is_flag=True, help="Do what is due and end.")
+def worker(drain: bool) -> None:
+    """Run the jobs. DATABASE_URL logs in as fivefold_worker."""
+    from app import serve, worker
+
+    settings = environment.read()
+    log.configure(settings.log_format)
+    url = settings.require_database_url()
+    asyncio.run(serve.check_login(url, "fivefold_worker"))
+    serve.check_migrations(url)
+    asyncio.run(worker.run(settings, drain=drain))
 
 
 @cli.command()

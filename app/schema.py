@@ -20,6 +20,7 @@ from app.kit.product import Product
 PRODUCTS: Sequence[Product] = (core.product, privacy.product)
 
 NODE_TYPES: Mapping[str, type[Node]] = {node.__name__: node for product in PRODUCTS for node in product.nodes}
+JOBS = [job for product in PRODUCTS for job in product.jobs]
 SCOPES = frozenset(scope for product in PRODUCTS for scope in product.scopes)
 
 

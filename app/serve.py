@@ -19,10 +19,10 @@ from app.server import create_app
 from app.settings import Settings
 
 
-async def check_login(url: str) -> None:
+async def check_login(url: str, role: str) -> None:
     """Refuse an old server, a login that the policies do not hold back, and a cluster without our roles."""
     connect(url).close()
-    pool = await open_pool(url, size=1, name="fivefold-api", statement_seconds=10)
+    pool = await open_pool(url, size=1, name="fivefold-check", statement_seconds=10)
     try:
         login = await fetch_login(pool)
     finally:
@@ -30,7 +30,7 @@ async def check_login(url: str) -> None:
     if login.missing_roles:
         raise SetupError(f"The database lacks the role {login.missing_roles[0]}: run `fivefold bootstrap` as an administrator.")
     if login.passes_policies:
-        raise SetupError(f"{login.name} passes by the isolation of tenants: let DATABASE_URL of serve log in as fivefold_api.")
+        raise SetupError(f"{login.name} passes by the isolation of tenants: let DATABASE_URL log in as {role}.")
 
 
 def check_migrations(url: str) -> None:

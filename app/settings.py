@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     otlp_endpoint: str = Field(default="", description="Send a span for each request to this OTLP/HTTP collector")
     pool_size: int = Field(default=10, ge=1, le=500, description="Connections of one server process")
     statement_seconds: float = Field(default=10.0, gt=0, le=600, description="Longest time of one statement")
+    job_seconds: float = Field(default=60.0, gt=0, le=3600, description="Longest time of one statement of a job")
     graphiql: bool = Field(default=False, description="Serve GraphiQL at /graphql; demo does")
     log_format: str = Field(default="json", pattern="^(json|text)$", description="json, or text for people")
 

@@ -6,6 +6,7 @@ from app.core.audit_event import AuditEvent, AuditEventQuery
 from app.core.identity import Identity
 from app.core.member import MemberQuery
 from app.core.node import NodeQuery
+from app.core.upkeep import nightly_upkeep
 from app.core.viewer import ViewerQuery
 from app.core.workspace import Workspace
 from app.kit.product import Product
@@ -14,5 +15,6 @@ product = Product(
     name="core",
     queries=(ViewerQuery, MemberQuery, ApiKeyQuery, AuditEventQuery, NodeQuery),
     mutations=(ApiKeyMutation,),
+    jobs=(nightly_upkeep,),
     nodes=(Account, ApiKey, AuditEvent, Identity, Workspace),
 )

@@ -1,8 +1,11 @@
-"""Upkeep: what must be done from time to time, whoever calls: partitions ahead of the clock, keys past their week."""
+"""Upkeep: what must be done every day: partitions ahead of the clock, and away with what is past its time."""
 
 from __future__ import annotations
 
+from pydantic import BaseModel
+
 from app.kit.db import Db
+from app.kit.jobs import Work, delete_effects, delete_job_log, delete_job_statistics, job
 from app.kit.sql import File
 
 MONTHS_AHEAD = 12
@@ -10,6 +13,7 @@ MONTHS_AHEAD = 12
 sql = File("core/across")
 create_audit_partitions = sql.exec("create_audit_partition")
 delete_old_keys = sql.exec("delete_idempotency")
+delete_old_outbox = sql.exec("delete_outbox")
 
 
 async def run(db: Db) -> None:
@@ -18,3 +22,19 @@ async def run(db: Db) -> None:
         await create_audit_partitions(db, months_ahead=MONTHS_AHEAD)
     async with db.transaction():
         await delete_old_keys(db)
+    async with db.transaction():
+        await delete_old_outbox(db)
+    async with db.transaction():
+        await delete_job_log(db)
+        await delete_job_statistics(db)
+        await delete_effects(db)
+
+
+class Nothing(BaseModel):
+    """A job that needs to be told nothing."""
+
+
+@job("core.upkeep", Nothing, cron="17 3 * * *")
+async def nightly_upkeep(work: Work, payload: Nothing) -> None:
+    """Every night."""
+    await run(work.db)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from app.kit.jobs import Job
 
 
 @dataclass(frozen=True)
@@ -15,3 +18,4 @@ class Product:
     mutations: Sequence[type] = ()
     nodes: Sequence[type] = ()
     scopes: Sequence[str] = ()
+    jobs: Sequence[Job[Any]] = ()

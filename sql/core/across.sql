@@ -9,3 +9,8 @@ FROM generate_series(0, :months_ahead::integer) AS ahead;
 -- Keys are kept for seven days in every workspace; the worker's policy shows it no younger ones.
 DELETE FROM core.idempotency AS i
 WHERE i.created_at < now() - interval '7 days';
+
+-- name: delete_outbox :exec
+-- Listeners have seven days to come back, in every workspace; the worker's policy shows it nothing younger.
+DELETE FROM core.outbox AS o
+WHERE o.created_at < now() - interval '7 days';

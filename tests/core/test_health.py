@@ -204,6 +204,6 @@ async def test_doctor_stops_where_nothing_can_be_asked(database: Database) -> No
 async def test_serve_refuses_who_passes_by_the_policies(database: Database) -> None:
     bootstrap.run(database.url())
     with pytest.raises(SetupError, match="postgres passes by the isolation"):
-        await serve.check_login(database.url())
+        await serve.check_login(database.url(), "fivefold_api")
     for role in ("fivefold_api", "fivefold_worker"):
-        await serve.check_login(database.url(role))
+        await serve.check_login(database.url(role), "fivefold_api")

@@ -9,6 +9,7 @@ from uuid import UUID
 from app.core.account import create_account
 from app.core.curator import insert_curator
 from app.core.workspace import get_personal_workspace
+from app.kit.context import Actor
 from app.kit.db import Db
 from app.kit.graphql import global_id
 from app.kit.token import KeyRing
@@ -22,6 +23,11 @@ class Person:
     token: str
     account_id: UUID
     workspace_id: UUID
+
+    @property
+    def actor(self) -> Actor:
+        """Who the person is to the query layer."""
+        return Actor(self.account_id, self.workspace_id, "owner")
 
     @property
     def workspace(self) -> str:

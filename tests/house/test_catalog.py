@@ -46,6 +46,7 @@ AUDIT = {"audit_insert", "audit_update", "audit_delete"}
 NOT_AUDITED = {
     "core.audit_event": (AUDIT, "is the audit"),
     "core.audit_detail": (AUDIT, "is the audit"),
+    "core.outbox": (AUDIT, "repeats what the audited rows say, for seven days"),
     "core.rate_bucket": (AUDIT, "says nothing that lasts"),
     "core.idempotency": (AUDIT, "repeats what the audited rows say, for seven days"),
     "privacy.change": ({"audit_insert"}, "is derived from snapshots, whose INSERT is audited"),
@@ -71,6 +72,8 @@ UNREACHABLE = {
     "core.identity.identity_issuer_subject_key": "our own issuer and the new account's id",
     "core.identity.identity_subject_length": "the new account's id",
     "core.member.member_role_known": "an account is the owner of its personal workspace",
+    "core.outbox.outbox_detail_form": "a mapping of the code",
+    "core.outbox.outbox_kind_form": "a literal of the code",
     "core.rate_bucket.rate_bucket_tokens_positive": "its function takes no more than there is",
     "core.workspace.workspace_kind_known": "made with the account",
     "core.workspace.workspace_name_length": "the account's display name, whose own check comes first",
@@ -118,7 +121,7 @@ UNREACHABLE = {
 }
 """CHECK and UNIQUE constraints that no input of the API can violate, and what makes sure of it."""
 
-LEAKPROOF_ORDER = {"bool", "bytea", "float8", "int2", "int4", "int8", "text", "timestamptz", "uuid"}
+LEAKPROOF_ORDER = {"bool", "bytea", "float8", "int2", "int4", "int8", "text", "timestamptz", "uuid", "xid8"}
 """Types whose comparisons are leakproof: under row-level security only those reach an index before the policy."""
 
 Ask = Any
@@ -154,7 +157,7 @@ def owned(kinds: dict[str, str]) -> set[str]:
 
 def test_schemas_are_the_products_and_those_of_bootstrap(ask: Ask) -> None:
     found = ask("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'")
-    assert set(found) == {*SCHEMAS, "guard", "migration", "public"}
+    assert set(found) == {*SCHEMAS, "guard", "jobs", "migration", "public"}
     assert ask("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace") == []
 
 

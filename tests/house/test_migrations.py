@@ -140,7 +140,7 @@ def strong(taken: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 RELATIONS = (
     "SELECT c.oid::int8, coalesce(i.inhparent, c.oid)::regclass::text FROM pg_class AS c"
-    " LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S')"
+    " LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid WHERE c.relkind IN ('r', 'p', 'v', 'm')"
     " AND c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'"
 )
 LOCKS = (

@@ -1,0 +1,40 @@
+-- Jobs: the queue is PgQueuer's, which takes and ends jobs with its own statements; these are ours.
+-- Schema: jobs
+
+-- name: delete_effect :exec
+-- A job that was done a month ago is not picked again.
+DELETE FROM jobs.effect AS e
+WHERE e.done_at < now() - interval '30 days';
+
+-- name: delete_job_log :exec
+-- What became of jobs is of interest for a week, and of no use longer than it takes to look into a failure.
+DELETE FROM jobs.pgqueuer_log AS l
+WHERE l.created < now() - interval '7 days';
+
+-- name: delete_job_statistics :exec
+-- One row a second for each kind of job adds up.
+DELETE FROM jobs.pgqueuer_statistics AS s
+WHERE s.created < now() - interval '90 days';
+
+-- name: enqueue_jobs :exec
+-- In the caller's transaction: jobs and the rows that ask for them commit together.
+SELECT jobs.enqueue(:entrypoint, :payloads::bytea[], :dedupe_keys::text[], :delay::interval, :priority);
+
+-- name: get_queue :one
+-- What waits and since when, what runs, what was given up.
+SELECT
+    (SELECT count(*) FROM jobs.pgqueuer AS q WHERE q.status = 'queued' AND q.execute_after <= now()) AS due,
+    (SELECT count(*) FROM jobs.pgqueuer AS q WHERE q.status = 'picked') AS running,
+    (SELECT count(*) FROM jobs.pgqueuer AS q WHERE q.status = 'failed') AS held,
+    coalesce((
+        SELECT extract(epoch FROM now() - min(q.execute_after))
+        FROM jobs.pgqueuer AS q
+        WHERE q.status = 'queued' AND q.execute_after <= now()
+    ), 0)::float8 AS oldest_seconds;
+
+-- name: insert_effect :one
+-- Nothing when the job's work has committed before. A second run of the same job waits here until the first has ended.
+INSERT INTO jobs.effect (job_id)
+VALUES (:job_id)
+ON CONFLICT (job_id) DO NOTHING
+RETURNING job_id;

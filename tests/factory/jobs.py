@@ -1,0 +1,39 @@
+"""Jobs to test with: what is due is run as the worker would."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from app.kit.db import Db, open_as, open_pool
+from app.kit.jobs import Job, Runner, open_queue
+from app.schema import JOBS
+
+if TYPE_CHECKING:
+    from tests.conftest import Api, Database
+
+
+async def run_jobs(api: Api, jobs: Sequence[Job[Any]] = JOBS) -> None:
+    """Run what is due, and what that asks for, until nothing is."""
+    async with runner(api.database, jobs) as started:
+        await started.drain()
+
+
+@asynccontextmanager
+async def runner(database: Database, jobs: Sequence[Job[Any]]) -> AsyncIterator[Runner]:
+    """What a worker process holds."""
+    url = database.url("fivefold_worker")
+    pool = await open_pool(url, size=10, name="test-worker", statement_seconds=30)
+    try:
+        async with open_queue(url) as queue:
+            yield Runner(jobs, pool, queue)
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def worker_db(database: Database) -> AsyncIterator[Db]:
+    """The database as the worker sees it outside a workspace."""
+    async with open_as(database.url(), "fivefold_worker") as (_, db):
+        yield db
