@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from app.core.account import Account, create_account, get_account_by_email, insert_account
 from app.core.curator import insert_curator
+from app.core.plan import update_plan
 from app.core.workspace import get_personal_workspace
 from app.kit.context import Actor
 from app.kit.db import Db, Pool, open_as
@@ -18,9 +19,9 @@ from app.privacy import demo as privacy_demo
 
 CURATOR = ("curator@example.com", "Charlie Curator", "en-GB", "Europe/London")
 PEOPLE = [
-    ("ada@example.com", "Ada Lindqvist", "sv-SE", "Europe/Stockholm"),
-    ("ben@example.com", "Ben Okafor", "en-US", "America/New_York"),
-    ("chiara@example.com", "Chiara Conti", "it-IT", "Europe/Rome"),
+    ("ada@example.com", "Ada Lindqvist", "sv-SE", "Europe/Stockholm", "premium"),
+    ("ben@example.com", "Ben Okafor", "en-US", "America/New_York", "pro"),
+    ("chiara@example.com", "Chiara Conti", "it-IT", "Europe/Rome", "pro"),
 ]
 
 
@@ -44,8 +45,11 @@ async def load_demo(url: str, progress: Progress) -> list[str]:
         lines = await curated.load(db)
         if await get_account_by_email(db, email=CURATOR[0]) is not None:
             return [*lines, "the demo's people are there"]
-        accounts = [await _person(db, *person) for person in PEOPLE]
+        accounts = [await _person(db, *person) for *person, _ in PEOPLE]
         progress.total(privacy_demo.size())
+        for account, (*_, plan) in zip(accounts, PEOPLE, strict=True):
+            async with db.transaction():
+                await update_plan(db, personal_account_id=account.id, plan=plan)
         people = {account.email: await as_person(pool, db, account) for account in accounts}
         # Counted from when the first of them was made, so that an interrupted seed comes to the same scans again.
         end = accounts[0].created_at.replace(minute=0, second=0, microsecond=0)

@@ -178,11 +178,11 @@ class Api:
         response = await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=sent)
         return Answer(response.status_code, response.json(), response.headers)
 
-    async def person(self, name: str = "ada", *, curator: bool = False) -> Person:
+    async def person(self, name: str = "ada", *, curator: bool = False, plan: str = "enterprise") -> Person:
         """A person with account and personal workspace; the same one for the same name."""
         if name not in self.people:
             async with open_as(self.database.url(), "fivefold_owner") as (_, db):
-                self.people[name] = await create_person(db, self.keys, f"{name}@example.com", curator=curator)
+                self.people[name] = await create_person(db, self.keys, f"{name}@example.com", curator=curator, plan=plan)
         return self.people[name]
 
 

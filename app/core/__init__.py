@@ -6,6 +6,7 @@ from app.core.audit_event import AuditEvent, AuditEventQuery
 from app.core.identity import Identity
 from app.core.member import MemberQuery
 from app.core.node import NodeQuery
+from app.core.plan import Plan, PlanMutation, PlanQuery
 from app.core.upkeep import nightly_upkeep
 from app.core.viewer import ViewerQuery
 from app.core.workspace import Workspace
@@ -13,8 +14,8 @@ from app.kit.product import Product
 
 product = Product(
     name="core",
-    queries=(ViewerQuery, MemberQuery, ApiKeyQuery, AuditEventQuery, NodeQuery),
-    mutations=(ApiKeyMutation,),
+    queries=(ViewerQuery, MemberQuery, ApiKeyQuery, AuditEventQuery, NodeQuery, PlanQuery),
+    mutations=(ApiKeyMutation, PlanMutation),
     jobs=(nightly_upkeep,),
-    nodes=(Account, ApiKey, AuditEvent, Identity, Workspace),
+    nodes=(Account, ApiKey, AuditEvent, Identity, Plan, Workspace),
 )

@@ -7,6 +7,8 @@ from enum import Enum
 
 import strawberry
 
+from app.core.plan import Plan
+from app.kit.edge import edge
 from app.kit.graphql import Node
 from app.kit.sql import File
 
@@ -28,6 +30,8 @@ class Workspace(Node):
     kind: WorkspaceKind
     name: str
     created_at: datetime
+
+    plan: Plan = edge("core/plan.edge_plan_of_workspace", workspace_ids="id")
 
 
 sql = File("core/workspace")

@@ -33,6 +33,9 @@ class ErrorCode(Enum):
         "IDEMPOTENCY_CONFLICT", description="This idempotency key was used with other input."
     )
     ALREADY_LINKED = strawberry.enum_value("ALREADY_LINKED", description="The platform is linked under this label.")
+    LIMIT_REACHED = strawberry.enum_value(
+        "LIMIT_REACHED", description="The workspace's plan allows no more; `extensions.limit` has name, limit, used and plan."
+    )
     LINK_ENDED = strawberry.enum_value("LINK_ENDED", description="The platform link was ended.")
     UNKNOWN_TEMPLATE = strawberry.enum_value("UNKNOWN_TEMPLATE", description="No template of the platform has this hash.")
     UNKNOWN_SETTING = strawberry.enum_value("UNKNOWN_SETTING", description="The template has no setting of this key.")

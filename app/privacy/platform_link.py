@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from uuid import UUID
 import strawberry
 
 from app.core.idempotency import claim, settle
+from app.core.plan import check_limit
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge, page_edge
@@ -72,7 +74,15 @@ class PlatformLink(Node):
     )
 
 
+@dataclass(frozen=True)
+class LinkCount:
+    """How many links are active."""
+
+    active: int
+
+
 sql = File("privacy/platform_link")
+count_platform_link = sql.one("count_platform_link", LinkCount)
 links_by_id = sql.edge("edge_platform_link", PlatformLink)
 get_link_by_label = sql.one("get_platform_link_by_label", PlatformLink)
 insert_platform_link = sql.one("insert_platform_link", PlatformLink)
@@ -89,6 +99,13 @@ async def require_link(db: Db, link_id: UUID, *, field: str) -> PlatformLink:
     if found is None:
         raise no_link(field)
     return found
+
+
+async def count_links(db: Db) -> int:
+    """How many links of the workspace are active."""
+    found = await count_platform_link(db)
+    assert found is not None  # a count always has a row
+    return found.active
 
 
 def no_link(field: str) -> AppError:
@@ -170,6 +187,7 @@ class PlatformLinkMutation:
         async with db.transaction():
             done = await claim(db, "linkPlatform", input.idempotency_key, [input.platform_slug, input.label])
             if done is None:
+                await check_limit(db, "privacy.platform_links", count_links)
                 link = await link_account(db, platform_slug=input.platform_slug, label=input.label)
                 await settle(db, "linkPlatform", input.idempotency_key, link.id)
             else:

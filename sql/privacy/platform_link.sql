@@ -1,6 +1,13 @@
 -- Platform links: a person's accounts on platforms.
 -- Table: privacy.platform_link
 
+-- name: count_platform_link :one
+-- For the plan's limit; callers hold the workspace's row.
+SELECT count(*) AS active
+FROM privacy.platform_link AS l
+WHERE l.workspace_id = :workspace_id
+    AND l.status = 'ACTIVE';
+
 -- name: edge_platform_link :edge
 -- The link of each snapshot; also node(id).
 SELECT k.position, l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until

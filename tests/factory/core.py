@@ -8,6 +8,7 @@ from uuid import UUID
 
 from app.core.account import create_account
 from app.core.curator import insert_curator
+from app.core.plan import update_plan
 from app.core.workspace import get_personal_workspace
 from app.kit.context import Actor
 from app.kit.db import Db
@@ -35,11 +36,13 @@ class Person:
         return global_id("Workspace", str(self.workspace_id))
 
 
-async def create_person(db: Db, keys: KeyRing, email: str, *, curator: bool = False) -> Person:
-    """Make an account, as the operator."""
+async def create_person(db: Db, keys: KeyRing, email: str, *, curator: bool = False, plan: str = "enterprise") -> Person:
+    """Make an account, as the operator; its plan limits nothing."""
     account = await create_account(db, email=email, display_name=email.partition("@")[0], time_zone="Europe/Berlin")
     workspace = await get_personal_workspace(db, personal_account_id=account.id)
     assert workspace is not None
+    async with db.transaction():
+        await update_plan(db, personal_account_id=account.id, plan=plan)
     if curator:
         async with db.transaction():
             await insert_curator(db, curator_id=account.id)

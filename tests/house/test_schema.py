@@ -36,7 +36,9 @@ SCHEMA: GraphQLSchema = schema._schema
 BOUNDED = {
     "ApiKey.scopes": "there are a handful of scopes",
     "Mutation.recordSnapshots": "one for each of 50 inputs at most",
+    "Plan.limits": "made by migrations, a handful",
     "PlatformConfig.urlPatterns": "50 at most, by constraint",
+    "Query.plans": "made by migrations, a handful",
     "Query.nodes": "one for each of 100 ids at most",
     "RecordSnapshotPayload.changes": "one for each setting of two templates at most",
     "Snapshot.changes": "one for each setting of two templates at most",
@@ -59,7 +61,7 @@ BOUNDED_INPUTS = {
 """Lists that clients send, and what bounds them."""
 
 CREATING = {"create", "link", "publish", "record"}
-CHANGING = {"activate", "revoke", "unlink"}
+CHANGING = {"activate", "assign", "revoke", "unlink", "update"}
 """First words of mutations: those that make something take an idempotency key, those that end in one state need none."""
 
 NOT_OURS = {"requestId": "names a request, which is no object"}

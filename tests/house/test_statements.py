@@ -27,6 +27,7 @@ from tests.recorder import Recorder
 
 KINDS = {
     "activate": ("one",),
+    "assign": ("one",),
     "count": ("one",),
     "create": ("exec",),
     "delete": ("one", "exec"),
@@ -53,6 +54,7 @@ OPERATOR = {
     "core/curator.insert_curator": "curators are granted and revoked on the command line",
     "core/curator.list_curator": "curators are granted and revoked on the command line",
     "core/workspace.get_personal_workspace": "the command line acts for people by their e-mail",
+    "core/plan.update_plan": "the operator gives the demo's people their plans",
     "privacy/platform.upsert_platform": "loads the curated files",
     "privacy/template.insert_template": "loads the curated files",
     "privacy/template.insert_template_setting": "loads the curated files",
