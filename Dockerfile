@@ -1,4 +1,4 @@
-# One image for `fivefold serve` (the default) and every other command: docker run fivefold fivefold migrate up
+# One image for `fivefold serve` (the default), `fivefold worker` and every other command: docker run fivefold fivefold migrate up
 FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/fivefold

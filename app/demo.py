@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -49,8 +53,22 @@ def run(host: str, port: int, data: Path, say: Callable[[str], None], progress: 
         say(f"\nGraphiQL and API:  {shown}\nToken:             {token}\nFor scripts:       {data / 'demo.json'}")
         say("Stop with Ctrl-C.\n")
         log.configure(settings.log_format)
-        serve.run(settings, opened, console_token=token)
+        with _worker(server.url(DATABASE, "fivefold_worker")):
+            serve.run(settings, opened, console_token=token)
     say("Stopped.")
+
+
+@contextmanager
+def _worker(url: str) -> Iterator[None]:
+    """The jobs, in a process of their own as everywhere."""
+    environment = {**os.environ, "DATABASE_URL": url, "FIVEFOLD_LOG_FORMAT": "text"}
+    # A group of its own: Ctrl-C is ours to pass on, once the server has stopped.
+    process = subprocess.Popen([sys.executable, "-m", "app", "worker"], env=environment, start_new_session=True)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def _write_facts(data: Path, host: str, port: int, admin: str, keys: KeyRing) -> str:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from asyncpg import InsufficientPrivilegeError
+
 from app.core.health import MAX_CLOCK_SECONDS, MIN_MONTHS_AHEAD, Health, clock_skew, fetch_health, fetch_login
 from app.kit import migrate
 from app.kit.bootstrap import EVENT_TRIGGERS, connect
 from app.kit.db import Pool, open_pool
 from app.kit.errors import AppError, SetupError
+from app.kit.jobs import fetch_queue
+
+MAX_WAIT_SECONDS = 300
+MAX_HORIZON_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,22 @@ async def _examine(url: str, pool: Pool, version: str) -> list[Check]:
     if status.pending_pre:
         return checks
     health = await fetch_health(pool)
-    return checks + _examine_health(health)
+    return [*checks, *_examine_health(health), await _examine_queue(pool)]
+
+
+async def _examine_queue(pool: Pool) -> Check:
+    try:
+        queue = await fetch_queue(pool)
+    except InsufficientPrivilegeError:
+        return Check("queue", "warning", "only the worker and administrators see it")
+    found = f"{queue.due} due, {queue.running} running, {queue.held} held after their last attempt"
+    if queue.oldest_seconds > MAX_WAIT_SECONDS:
+        return Check(
+            "queue", "failed", f"{found}; the oldest waits for {queue.oldest_seconds:.0f} seconds: run `fivefold worker`"
+        )
+    if queue.horizon_seconds > MAX_HORIZON_SECONDS:
+        return Check("queue", "warning", f"{found}; a transaction is open since {queue.horizon_seconds:.0f} seconds")
+    return Check("queue", "warning" if queue.held else "ok", found)
 
 
 def _examine_health(health: Health) -> list[Check]:

@@ -29,9 +29,9 @@ from pgqueuer.domain.settings import DBSettings
 from pydantic import BaseModel
 
 from app.kit.context import SYSTEM_ID, Actor
-from app.kit.db import Db, Pool
+from app.kit.db import Db, Pool, look_up
 from app.kit.log import log
-from app.kit.sql import File
+from app.kit.sql import File, make
 
 Payload = TypeVar("Payload", bound=BaseModel)
 
@@ -53,12 +53,16 @@ class Effect:
 
 @dataclass(frozen=True)
 class Queue:
-    """``due`` jobs wait, the oldest for ``oldest_seconds``; ``held`` ones were given up after their last attempt."""
+    """``due`` jobs wait, the oldest for ``oldest_seconds``; ``held`` ones were given up after their last attempt.
+
+    ``horizon_seconds`` is the age of the oldest transaction that this login sees: while it lasts, vacuum removes no dead row.
+    """
 
     due: int
     running: int
     held: int
     oldest_seconds: float
+    horizon_seconds: float
 
 
 sql = File("kit/jobs")
@@ -243,13 +247,14 @@ class Runner:
             await running
 
     async def _under_way(self) -> bool:
-        db = Db(self._pool, _actor(None), uuid4())
-        try:
-            queue = await get_queue(db)
-        finally:
-            await db.close()
-        assert queue is not None  # figures always have a row
+        queue = await fetch_queue(self._pool)
         return bool(queue.due or queue.running)
+
+
+async def fetch_queue(pool: Pool) -> Queue:
+    """How the queue stands. Raises asyncpg's InsufficientPrivilegeError for a login that may not see it."""
+    (record,) = await look_up(pool, get_queue.statement, {})
+    return make(Queue, record)
 
 
 def _actor(workspace_id: UUID | None) -> Actor:

@@ -21,7 +21,8 @@ WHERE s.created < now() - interval '90 days';
 SELECT jobs.enqueue(:entrypoint, :payloads::bytea[], :dedupe_keys::text[], :delay::interval, :priority);
 
 -- name: get_queue :one
--- What waits and since when, what runs, what was given up.
+-- What waits and since when, what runs, what was given up; and since when the oldest transaction keeps dead rows from being
+-- removed, which is what slows a queue.
 SELECT
     (SELECT count(*) FROM jobs.pgqueuer AS q WHERE q.status = 'queued' AND q.execute_after <= now()) AS due,
     (SELECT count(*) FROM jobs.pgqueuer AS q WHERE q.status = 'picked') AS running,
@@ -30,7 +31,12 @@ SELECT
         SELECT extract(epoch FROM now() - min(q.execute_after))
         FROM jobs.pgqueuer AS q
         WHERE q.status = 'queued' AND q.execute_after <= now()
-    ), 0)::float8 AS oldest_seconds;
+    ), 0)::float8 AS oldest_seconds,
+    coalesce((
+        SELECT extract(epoch FROM now() - min(a.xact_start))
+        FROM pg_stat_activity AS a
+        WHERE a.backend_xmin IS NOT NULL
+    ), 0)::float8 AS horizon_seconds;
 
 -- name: insert_effect :one
 -- Nothing when the job's work has committed before. A second run of the same job waits here until the first has ended.

@@ -201,6 +201,21 @@ async def test_doctor_stops_where_nothing_can_be_asked(database: Database) -> No
         assert [(check.name, check.state) for check in found] == [("connection", "failed")]
 
 
+async def test_doctor_looks_at_the_queue(api: Api) -> None:
+    """Jobs that nobody takes, and jobs that were given up."""
+    async with api.database.connect() as admin:
+        add = "SELECT jobs.enqueue('core.none', ARRAY['{}'::bytea], ARRAY[NULL], $1, 0)"
+        await admin.execute(add, timedelta(hours=1))
+        assert (await checks(api.database))["queue"] == ("ok", "0 due, 0 running, 0 held after their last attempt")
+        await admin.execute("UPDATE jobs.pgqueuer SET status = 'failed'")
+        assert (await checks(api.database))["queue"] == ("warning", "0 due, 0 running, 1 held after their last attempt")
+        await admin.execute(add, timedelta(hours=-1))
+        state, found = (await checks(api.database))["queue"]
+        assert (state, "fivefold worker" in found) == ("failed", True)
+    found_by_api = {check.name: check.found for check in await doctor.examine(api.database.url("fivefold_api"))}
+    assert found_by_api["queue"] == "only the worker and administrators see it"
+
+
 async def test_serve_refuses_who_passes_by_the_policies(database: Database) -> None:
     bootstrap.run(database.url())
     with pytest.raises(SetupError, match="postgres passes by the isolation"):
