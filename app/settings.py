@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.kit.errors import SetupError
@@ -41,6 +42,28 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=10, ge=1, le=500, description="Connections of one server process")
     statement_seconds: float = Field(default=10.0, gt=0, le=600, description="Longest time of one statement")
     job_seconds: float = Field(default=60.0, gt=0, le=3600, description="Longest time of one statement of a job")
+    analysis_model: str = Field(
+        default="",
+        max_length=100,
+        description="Language model that analyzes templates, as its endpoint calls it; without one, rules do",
+    )
+    analysis_url: str = Field(
+        default="", description="The model's OpenAI-compatible endpoint, such as https://api.openai.com/v1"
+    )
+    analysis_key: SecretStr = Field(default=SecretStr(""), description="Key for that endpoint, if it wants one")
+    analysis_seconds: float = Field(default=120.0, gt=0, le=1800, description="Longest time of one answer of the model")
+    analysis_output: Literal["tool", "native", "prompted"] = Field(
+        default="tool",
+        description="How the model is made to answer in form: by a tool call, by a response format, or by words alone",
+    )
+    analysis_price_in: Decimal | None = Field(default=None, ge=0, le=1_000_000, description="Price of a million tokens read")
+    analysis_price_out: Decimal | None = Field(
+        default=None, ge=0, le=1_000_000, description="Price of a million tokens written"
+    )
+    analysis_currency: str = Field(default="USD", pattern="^[A-Z]{3}$", description="Currency of the two prices")
+    analysis_auto_approve_hours: float = Field(
+        default=72.0, ge=0, le=8760, description="An analysis is approved by itself after so many hours; 0 is never"
+    )
     graphiql: bool = Field(default=False, description="Serve GraphiQL at /graphql; demo does")
     log_format: str = Field(default="json", pattern="^(json|text)$", description="json, or text for people")
 
@@ -49,6 +72,15 @@ class Settings(BaseSettings):
     def split(cls, value: object) -> object:
         """A list from a text with commas."""
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def complete_model(self) -> Settings:
+        """A model has an endpoint, and a name of its own."""
+        if self.analysis_model.startswith("rules-"):
+            raise ValueError("FIVEFOLD_ANALYSIS_MODEL: names that begin with rules- are those of the rules")
+        if self.analysis_model and not self.analysis_url.startswith(("https://", "http://")):
+            raise ValueError("FIVEFOLD_ANALYSIS_URL is not set to an https or http address, and a model is")
+        return self
 
     def require_database_url(self) -> str:
         """DATABASE_URL, or SetupError when it is not set or of another database."""
@@ -65,6 +97,8 @@ def read() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # of settings that do not fit together
+            raise SetupError(first["msg"].removeprefix("Value error, ")) from None
         name = str(first["loc"][0])
         variable = name if name.isupper() else f"FIVEFOLD_{name.upper()}"
         raise SetupError(f"{variable}: {first['msg']}") from None

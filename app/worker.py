@@ -12,6 +12,7 @@ from app.kit.db import open_pool
 from app.kit.errors import SetupError
 from app.kit.jobs import MAX_RUNNING, Job, Runner, open_queue
 from app.kit.log import log
+from app.privacy.analyzer import analyzer_of
 from app.schema import JOBS
 from app.settings import Settings
 
@@ -21,10 +22,11 @@ DRAIN_SECONDS = 30.0
 async def run(settings: Settings, *, jobs: Sequence[Job[Any]] = JOBS, drain: bool = False) -> None:
     """Work until a signal comes; what runs then has half a minute to end. With ``drain``, until nothing is due."""
     url = settings.require_database_url()
+    analyzer_of(settings)  # an operator learns now what is missing, not from the first job
     pool = await open_pool(url, size=MAX_RUNNING, name="fivefold-worker", statement_seconds=settings.job_seconds)
     try:
         async with open_queue(url) as queue:
-            runner = Runner(jobs, pool, queue)
+            runner = Runner(jobs, pool, queue, settings)
             if drain:
                 await runner.drain()
             else:

@@ -121,3 +121,21 @@ def test_settings_can_be_given_in_code_too() -> None:
     given: dict[str, Any] = {"database_url": "postgresql://x", "jwt_keys": [Path("a")], "allowed_origins": ["https://a"]}
     found = Settings(**given)
     assert (found.database_url, found.jwt_keys, found.allowed_origins) == ("postgresql://x", [Path("a")], ["https://a"])
+
+
+def test_a_model_needs_an_endpoint_and_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SetupError, match=r"^FIVEFOLD_ANALYSIS_URL is not set"):
+        read(monkeypatch, FIVEFOLD_ANALYSIS_MODEL="small-model-1")
+    monkeypatch.setenv("FIVEFOLD_ANALYSIS_URL", "https://model.example/v1")
+    assert settings.read().analysis_model == "small-model-1"
+    with pytest.raises(SetupError, match=r"^FIVEFOLD_ANALYSIS_MODEL: "):
+        read(monkeypatch, FIVEFOLD_ANALYSIS_MODEL="rules-9")
+    monkeypatch.delenv("FIVEFOLD_ANALYSIS_MODEL")
+    with pytest.raises(SetupError, match=r"^FIVEFOLD_ANALYSIS_PRICE_IN: "):
+        read(monkeypatch, FIVEFOLD_ANALYSIS_PRICE_IN="-1")
+
+
+def test_the_key_of_the_model_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(monkeypatch, FIVEFOLD_ANALYSIS_KEY="sk-secret")
+    assert found.analysis_key.get_secret_value() == "sk-secret"
+    assert "sk-secret" not in f"{found} {found!r} {found.model_dump()} {settings.describe()}"

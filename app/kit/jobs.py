@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -80,10 +80,15 @@ class _Done(Exception):
 
 @dataclass(frozen=True)
 class Work:
-    """One run of a job. ``db`` is the worker's, acting in the workspace that the payload names."""
+    """One run of a job. ``db`` is the worker's, acting in the workspace that the payload names.
+
+    ``attempt`` counts from 1; ``settings`` are the operator's, see app/settings.py.
+    """
 
     db: Db
     job_id: int
+    attempt: int = 1
+    settings: Any = None
 
     @asynccontextmanager
     async def once(self) -> AsyncIterator[Db]:
@@ -172,7 +177,7 @@ def retry_delay(attempts: int, chance: float) -> timedelta:
 class Runner:
     """Takes jobs from the queue and runs them, until ``stop`` or, with ``drain``, until nothing waits."""
 
-    def __init__(self, jobs: Sequence[Job[BaseModel]], pool: Pool, queue: asyncpg.Pool) -> None:
+    def __init__(self, jobs: Sequence[Job[BaseModel]], pool: Pool, queue: asyncpg.Pool, settings: object = None) -> None:
         settings = DBSettings(db_schema="jobs")
         queries = Queries(
             AsyncpgPoolDriver(queue),
@@ -180,7 +185,7 @@ class Runner:
             qb.QueryQueueBuilder(settings),
             qb.QuerySchedulerBuilder(settings),
         )
-        self._pool = pool
+        self._pool, self._settings = pool, settings
         self._queuer = PgQueuer(queries.driver, queries=queries)
         for job in jobs:
             self._register(job)
@@ -210,7 +215,7 @@ class Runner:
         payload = job.payload.model_validate_json(queued.payload or b"{}")
         db = Db(self._pool, _actor(getattr(payload, "workspace_id", None)), uuid4())
         try:
-            await job.run(Work(db, int(queued.id)), payload)
+            await job.run(Work(db, int(queued.id), queued.attempts + 1, self._settings), payload)
         except _Done:
             log.info("job done before", job=job.name, job_id=queued.id)
         else:

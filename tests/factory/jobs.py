@@ -9,25 +9,26 @@ from typing import TYPE_CHECKING, Any
 from app.kit.db import Db, open_as, open_pool
 from app.kit.jobs import Job, Runner, open_queue
 from app.schema import JOBS
+from app.settings import Settings
 
 if TYPE_CHECKING:
     from tests.conftest import Api, Database
 
 
-async def run_jobs(api: Api, jobs: Sequence[Job[Any]] = JOBS) -> None:
+async def run_jobs(api: Api, jobs: Sequence[Job[Any]] = JOBS, settings: Settings | None = None) -> None:
     """Run what is due, and what that asks for, until nothing is."""
-    async with runner(api.database, jobs) as started:
+    async with runner(api.database, jobs, settings) as started:
         await started.drain()
 
 
 @asynccontextmanager
-async def runner(database: Database, jobs: Sequence[Job[Any]]) -> AsyncIterator[Runner]:
+async def runner(database: Database, jobs: Sequence[Job[Any]], settings: Settings | None = None) -> AsyncIterator[Runner]:
     """What a worker process holds."""
     url = database.url("fivefold_worker")
     pool = await open_pool(url, size=10, name="test-worker", statement_seconds=30)
     try:
         async with open_queue(url) as queue:
-            yield Runner(jobs, pool, queue)
+            yield Runner(jobs, pool, queue, settings or Settings())
     finally:
         await pool.close()
 
