@@ -73,6 +73,7 @@ def edge(
     many: bool = False,
     scope: str | None = None,
     own: tuple[str, ...] = (),
+    size: int | None = None,
     description: str | None = None,
     **columns: str,
 ) -> Any:
@@ -80,14 +81,16 @@ def edge(
 
     ``columns`` maps parameters of the statement to columns of the parent; ``many`` says that a parent has a list of rows;
     ``scope`` is what a key needs beyond its root field. With ``own``, many parents share their rows but for these columns:
-    the function answers each parent with (shared rows, the own values of each), and what is shared is built once.
+    the function answers each parent with (shared rows, the own values of each), and what is shared is built once. ``size``
+    is how long a list that is shorter than most can be, for the document's cost.
     """
     found = Edge(source, tuple(columns.items()), many=many, scope=scope, own=own)
 
     async def resolve(self: Any, info: Info) -> Any:
         return await _load(found, info.context, self)
 
-    return strawberry.field(resolver=resolve, description=description, metadata={"edge": found})
+    metadata = {"edge": found} if size is None else {"edge": found, "size": size}
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
 
 def page_edge(source: str, *, scope: str | None = None, description: str | None = None, **columns: str) -> Any:

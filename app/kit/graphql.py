@@ -86,9 +86,10 @@ SCALARS: dict[object, ScalarDefinition] = {
 }
 
 
-def field(*, name: str | None = None, description: str) -> Callable[[Callable[..., Any]], Any]:
-    """A field that is computed from the object, or read when it is selected."""
-    return lambda resolver: strawberry.field(resolver=resolver, name=name, description=description)
+def field(*, name: str | None = None, size: int | None = None, description: str) -> Callable[[Callable[..., Any]], Any]:
+    """A field that is computed from the object, or read when it is selected. ``size`` is as in app/kit/edge.py."""
+    metadata = None if size is None else {"size": size}
+    return lambda resolver: strawberry.field(resolver=resolver, name=name, description=description, metadata=metadata)
 
 
 @strawberry.interface(description="An object that can be fetched again by its global id.")

@@ -40,7 +40,7 @@ MAX_ALIASES = 50
 MAX_ROOT_FIELDS = 20
 MAX_COST = 50_000
 PLAIN_LIST_COST = 30
-"""What a plain list is taken for: they are bounded; settings of a template are the longest."""
+"""What a plain list without a declared ``size`` is taken for: they are bounded; settings of a template are the longest."""
 
 _ENDLESS = 10**12
 """Figures stop growing here; it is far beyond every limit."""
@@ -129,7 +129,9 @@ class Scale:
             first = self._number(given, found.args["first"].default_value)
             return first, first
         if isinstance(get_nullable_type(found.type), GraphQLList):
-            return PLAIN_LIST_COST, PLAIN_LIST_COST
+            declared = found.extensions.get("strawberry-definition")
+            size = declared.metadata.get("size", PLAIN_LIST_COST) if declared is not None else PLAIN_LIST_COST
+            return size, size
         return 1, 1
 
     def _number(self, given: Any, default: Any) -> int:

@@ -2,18 +2,28 @@
 
 from app.kit.product import Product
 from app.privacy.change import Change, ChangeQuery
+from app.privacy.comparison import ComparisonQuery
 from app.privacy.dashboard import DashboardQuery
 from app.privacy.platform import Platform, PlatformQuery
 from app.privacy.platform_config import PlatformConfig, PlatformConfigMutation
 from app.privacy.platform_link import PlatformLink, PlatformLinkMutation, PlatformLinkQuery
+from app.privacy.recommendation import RecommendationMutation, RecommendationQuery
 from app.privacy.scan import ScanMutation
 from app.privacy.snapshot import Snapshot, SnapshotQuery
 from app.privacy.template import Template, TemplateMutation
 
 product = Product(
     name="privacy",
-    queries=(PlatformQuery, PlatformLinkQuery, SnapshotQuery, ChangeQuery, DashboardQuery),
-    mutations=(PlatformLinkMutation, ScanMutation, TemplateMutation, PlatformConfigMutation),
+    queries=(
+        PlatformQuery,
+        PlatformLinkQuery,
+        SnapshotQuery,
+        ChangeQuery,
+        DashboardQuery,
+        RecommendationQuery,
+        ComparisonQuery,
+    ),
+    mutations=(PlatformLinkMutation, ScanMutation, TemplateMutation, PlatformConfigMutation, RecommendationMutation),
     nodes=(Change, Platform, PlatformConfig, PlatformLink, Snapshot, Template),
     scopes=("snapshots:write", "privacy:read"),
 )

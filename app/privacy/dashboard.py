@@ -8,8 +8,18 @@ from app.kit.context import Info
 from app.kit.graphql import field, query
 from app.kit.page import Page, page
 from app.kit.sql import File
+from app.privacy import risk
 from app.privacy.change import Change, page_change
 from app.privacy.platform_link import PlatformLink, PlatformLinkStatus, page_platform_link
+from app.privacy.score import (
+    MOST_GROUPS,
+    OverallSubScore,
+    PlatformContribution,
+    ScoreLevel,
+    level_of,
+    overall_contributions,
+    overall_sub_scores,
+)
 
 
 @strawberry.type(description="How a workspace stands.")
@@ -20,6 +30,26 @@ class PrivacyDashboard:
         description="0..100, higher is riskier: the mean over links; null before the first snapshot."
     )
     coverage: float = strawberry.field(description="0..1: share of all settings that the latest snapshots saw.")
+
+    @field(description="What the overall score means; null before the first snapshot.")
+    def overall_level(self) -> ScoreLevel | None:
+        """By thirds of the scale."""
+        return level_of(self.overall_score)
+
+    @field(description="Version of the formula that makes scores and sub-scores.")
+    def formula(self) -> int:
+        """As app/privacy/risk.py has it."""
+        return risk.FORMULA
+
+    @field(description="What makes the overall score, by platform, the most first; the points add up to it.")
+    async def contributions(self, info: Info) -> list[PlatformContribution]:
+        """One for each platform that has a score."""
+        return await overall_contributions(info.context.db)
+
+    @field(size=MOST_GROUPS, description="The score by group of categories, over all active links.")
+    async def sub_scores(self, info: Info) -> list[OverallSubScore]:
+        """Three groups, or four."""
+        return await overall_sub_scores(info.context.db)
 
     @field(description="The active links, newest first.")
     async def links(self, info: Info, first: int = 20, after: str | None = None) -> Page[PlatformLink]:

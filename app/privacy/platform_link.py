@@ -20,6 +20,7 @@ from app.kit.graphql import Node, mutation, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
 from app.privacy.platform import ANY_KEY, Platform, get_platform_by_slug
+from app.privacy.score import MOST_GROUPS, SubScore, sub_scores_of_links
 
 if TYPE_CHECKING:
     from app.privacy.snapshot import Snapshot
@@ -71,6 +72,12 @@ class PlatformLink(Node):
         link_ids="id",
         scope="privacy:read",
         description="Its history, the newest capture first.",
+    )
+    sub_scores: list[SubScore] = edge(
+        lambda db, links: sub_scores_of_links(db, [link.id for link in links]),
+        scope="privacy:read",
+        size=MOST_GROUPS,
+        description="The latest snapshot's risk score by group of categories; empty before the first.",
     )
 
 

@@ -9,10 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+
+import strawberry
 
 from app.privacy.template import SettingType, TemplateSetting
 
 FORMULA = 1
+
+
+@strawberry.enum(description="How much a setting exposes while it is not as recommended, by its `risk`.")
+class RiskLevel(Enum):
+    """As page_recommendation has them too."""
+
+    HIGH = strawberry.enum_value("HIGH", description="60 to 100.")
+    MEDIUM = strawberry.enum_value("MEDIUM", description="40 to 59.")
+    LOW = strawberry.enum_value("LOW", description="1 to 39.")
+
+
+def level_of(risk: int) -> RiskLevel:
+    """The level of a setting's risk."""
+    return RiskLevel.HIGH if risk >= 60 else RiskLevel.MEDIUM if risk >= 40 else RiskLevel.LOW
 
 
 @dataclass(frozen=True)
@@ -35,11 +52,20 @@ def assess(settings: Sequence[TemplateSetting], values: Mapping[str, str]) -> As
     total = sum(s.risk for s in settings if s.key in values)
     if not total:
         return Assessment(None, {})
-    exposed = {s.key: s.risk for s in settings if s.key in values and exposes(s, values[s.key])}
-    score = (200 * sum(exposed.values()) + total) // (2 * total)  # rounded half up, in whole numbers
-    # Largest remainder: the points are whole and still add up to the score.
-    points = {key: 100 * risk // total for key, risk in exposed.items()}
-    by_remainder = sorted(exposed, key=lambda key: (-(100 * exposed[key] % total), key))
+    exposed = {s.key: 100 * s.risk for s in settings if s.key in values and exposes(s, values[s.key])}
+    score = rounded(sum(exposed.values()), total)
+    return Assessment(score, share_out(score, exposed, total))
+
+
+def rounded(parts: int, whole: int) -> int:
+    """``parts / whole`` rounded half up, in whole numbers."""
+    return (2 * parts + whole) // (2 * whole)
+
+
+def share_out(score: int, parts: Mapping[str, int], whole: int) -> dict[str, int]:
+    """Points by key, near ``part / whole``, that add up to the score: the method of the largest remainder."""
+    points = {key: part // whole for key, part in parts.items()}
+    by_remainder = sorted(parts, key=lambda key: (-(parts[key] % whole), key))
     for key in by_remainder[: score - sum(points.values())]:
         points[key] += 1
-    return Assessment(score, points)
+    return points

@@ -14,12 +14,13 @@ import strawberry
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
-from app.kit.graphql import Node, parse_uuid, query
+from app.kit.graphql import Node, field, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
 from app.privacy import risk
 from app.privacy.change import Change
 from app.privacy.platform_link import PlatformLink, require_link
+from app.privacy.score import MOST_GROUPS, RiskContribution, ScoreLevel, SubScore, contributions, level_of, sub_scores
 from app.privacy.template import SettingType, Template, TemplateSetting, settings_of
 from app.privacy.values import unpack, unpack_places
 
@@ -51,16 +52,6 @@ class SnapshotSetting:
     direct_link: str
     value: str | None = strawberry.field(description="One of the options; null when it was not observed.")
     observed: bool
-
-
-@strawberry.type(description="What one setting adds to a risk score.")
-class RiskContribution:
-    """The points of all contributions add up to the score."""
-
-    key: str
-    label: str
-    points: int
-    direct_link: str
 
 
 @strawberry.type(description="What a person's settings were at a moment.")
@@ -100,8 +91,18 @@ class Snapshot(Node):
     )
     risk_contributions: list[RiskContribution] = edge(
         lambda db, snapshots: list_contributions(db, snapshots),
-        description="What makes the risk score, the most first.",
+        description="What makes the risk score, the most first; the points add up to it.",
     )
+    sub_scores: list[SubScore] = edge(
+        lambda db, snapshots: list_sub_scores(db, snapshots),
+        size=MOST_GROUPS,
+        description="The risk score by group of categories.",
+    )
+
+    @field(description="What the risk score means; null when nothing was observed.")
+    def risk_level(self) -> ScoreLevel | None:
+        """By thirds of the scale."""
+        return level_of(self.risk_score)
 
 
 sql = File("privacy/snapshot")
@@ -140,13 +141,14 @@ async def list_contributions(db: Db, snapshots: Sequence[Snapshot]) -> list[list
     for snapshot in snapshots:
         settings = templates[snapshot.template_id]
         points = risk.assess(settings, unpack(settings, snapshot.packed, snapshot.observed)).points
-        contributions = [
-            RiskContribution(key=s.key, label=s.label, points=points[s.key], direct_link=s.direct_link)
-            for s in settings
-            if s.key in points
-        ]
-        found.append(sorted(contributions, key=lambda c: (-c.points, c.key)))
+        found.append(contributions(settings, points))
     return found
+
+
+async def list_sub_scores(db: Db, snapshots: Sequence[Snapshot]) -> list[list[SubScore]]:
+    """Each snapshot's sub-scores."""
+    templates = await settings_of(db, [snapshot.template_id for snapshot in snapshots])
+    return [sub_scores(templates[s.template_id], unpack(templates[s.template_id], s.packed, s.observed)) for s in snapshots]
 
 
 @strawberry.type

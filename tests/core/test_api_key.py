@@ -46,6 +46,8 @@ READER_MAY = {
         "snapshots",
         "changes",
         "privacyDashboard",
+        "recommendations",
+        "platformComparison",
     )
 }
 

@@ -101,6 +101,11 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     for day, value in enumerate((toggle["default"], toggle["recommended"])):
         answer = await record(api, person.token, scan(link_id, template, day=day, values={toggle["key"]: value}))
         assert answer.data["recordSnapshot"]["unchanged"] is False
+    other = next(s["key"] for s in template["settings"] if s["default"] != s["recommended"] and s["key"] != toggle["key"])
+    dismissing = (
+        f'mutation {{ dismissRecommendation(input: {{linkId: "{link_id}", setting: "{other}", reason: "{word} reason"}})'
+    )
+    assert (await api(f"{dismissing} {{ recommendation {{ setting }} }} }}", token=person.token)).data
     ended = await link(api, person.token, label=f"{word} ended")
     unlinking = f'mutation {{ unlinkPlatform(input: {{id: "{ended}", reason: "{word} reason"}}) {{ link {{ id }} }} }}'
     assert (await api(unlinking, token=person.token)).data

@@ -208,12 +208,16 @@ def _inputs(connection: psycopg.Connection[dict[str, Any]]) -> Pool:
         "revokeApiKey.id": ids["ApiKey"],
         "activateTemplate.id": ids["Template"],
         "UnlinkPlatformInput.id": ids["PlatformLink"],
+        "DismissRecommendationInput.linkId": ids["PlatformLink"],
+        "RestoreRecommendationInput.linkId": ids["PlatformLink"],
         "first": [1, 2, 3, 2, 1, 5, 20],
         "after": [encode_cursor([name, u]) for u in uuids[:40] for name in LISTED]
         + [encode_cursor(["Platform", s]) for s in slugs]
         + _change_cursors(connection),
         "slug": slugs,
         "platformSlug": slugs,
+        "slugs": slugs,
+        "setting": sorted({value["key"] for scan in scans for value in scan["values"]}),
         "object": ["privacy.snapshot", "privacy.platform_link", "core.api_key", "core.account"],
         "templateHash": [scan["templateHash"] for scan in scans],
         "key": sorted({value["key"] for scan in scans for value in scan["values"]}),

@@ -21,12 +21,14 @@ LOGINS = ["fivefold_api", "fivefold_worker", "fivefold_auditor", "fivefold_migra
 OTHER_NOUN = {
     "core.audit_detail": "audit_event",
     "core.plan_limit": "plan",
+    "privacy.recommendation_dismissal": "recommendation",
     "privacy.template_setting": "template",
 }
 """Tables without a file of their own in sql/: they live and die with another noun's."""
 
 NOT_UNDER_WORKSPACE = {
     "privacy.change.change_pkey": "derived: named by its snapshot and setting, so no third index is paid for",
+    "privacy.recommendation_dismissal.recommendation_dismissal_pkey": "named by its link and setting",
     "core.idempotency.idempotency_pkey": "named by field and key, which the caller chooses",
     "core.audit_detail.audit_detail_pkey": "named by its event",
 }

@@ -37,6 +37,14 @@ BOUNDED = {
     "ApiKey.scopes": "there are a handful of scopes",
     "Mutation.recordSnapshots": "one for each of 50 inputs at most",
     "Plan.limits": "made by migrations, a handful",
+    "OverallSubScore.contributions": "one for each platform at most",
+    "PlatformComparison.defaultSubScores": "one for each of four groups at most",
+    "PlatformLink.subScores": "one for each of four groups at most",
+    "PrivacyDashboard.contributions": "one for each platform at most",
+    "PrivacyDashboard.subScores": "one for each of four groups at most",
+    "Query.platformComparison": "50 at most, by check_size and LIMIT",
+    "Snapshot.subScores": "one for each of four groups at most",
+    "SubScore.contributions": "one for each setting at most",
     "PlatformConfig.urlPatterns": "50 at most, by constraint",
     "Query.plans": "made by migrations, a handful",
     "Query.nodes": "one for each of 100 ids at most",
@@ -54,6 +62,7 @@ BOUNDED = {
 BOUNDED_INPUTS = {
     "CreateApiKeyInput.scopes": "repetitions are dropped and unknown ones refused",
     "PublishPlatformConfigInput.urlPatterns": "50 at most, by check_content",
+    "Query.platformComparison(slugs)": "50 at most, by check_size",
     "Query.nodes(ids)": "100 at most, by check_size",
     "Mutation.recordSnapshots(inputs)": "50 at most, by check_size",
     "RecordSnapshotInput.values": "250 at most, by check_values",
@@ -61,7 +70,7 @@ BOUNDED_INPUTS = {
 """Lists that clients send, and what bounds them."""
 
 CREATING = {"create", "link", "publish", "record"}
-CHANGING = {"activate", "assign", "revoke", "unlink", "update"}
+CHANGING = {"activate", "assign", "dismiss", "restore", "revoke", "unlink", "update"}
 """First words of mutations: those that make something take an idempotency key, those that end in one state need none."""
 
 NOT_OURS = {"requestId": "names a request, which is no object"}

@@ -41,6 +41,8 @@ def code_of(query: str) -> ErrorCode:
         ('{ a: node(id: "x") { id } b: node(id: "y") { id } }', 2),
         ('{ nodes(ids: ["x", "y", "z"]) { id } }', 3),
         ('{ snapshot(id: "x") { settings { key } } }', 1 + PLAIN_LIST_COST),
+        ('{ snapshot(id: "x") { subScores { group } } }', 1 + 4),
+        ('{ snapshot(id: "x") { subScores { contributions { key } } } }', 1 + 4 + 4 * PLAIN_LIST_COST),
         ("fragment L on PlatformLink { platform { id } } { platformLinks(first: 2) { edges { node { ...L ...L } } } }", 2 + 4),
         ("{ platformLinks(first: 2) { ... on PlatformLinkConnection { edges { node { platform { id } } } } } }", 2 + 2),
     ],
