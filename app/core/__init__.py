@@ -3,6 +3,7 @@
 from app.core.account import Account
 from app.core.api_key import ApiKey, ApiKeyMutation, ApiKeyQuery
 from app.core.audit_event import AuditEvent, AuditEventQuery
+from app.core.device import Device, DeviceMutation, DeviceQuery
 from app.core.identity import Identity
 from app.core.member import MemberQuery
 from app.core.node import NodeQuery
@@ -14,8 +15,8 @@ from app.kit.product import Product
 
 product = Product(
     name="core",
-    queries=(ViewerQuery, MemberQuery, ApiKeyQuery, AuditEventQuery, NodeQuery, PlanQuery),
-    mutations=(ApiKeyMutation, PlanMutation),
+    queries=(ViewerQuery, MemberQuery, ApiKeyQuery, DeviceQuery, AuditEventQuery, NodeQuery, PlanQuery),
+    mutations=(ApiKeyMutation, DeviceMutation, PlanMutation),
     jobs=(nightly_upkeep,),
-    nodes=(Account, ApiKey, AuditEvent, Identity, Plan, Workspace),
+    nodes=(Account, ApiKey, AuditEvent, Device, Identity, Plan, Workspace),
 )

@@ -46,6 +46,13 @@ class ErrorCode(Enum):
         "CAPTURED_IN_FUTURE", description="The capture lies more than five minutes ahead of the server's clock."
     )
     UNKNOWN_SCOPE = strawberry.enum_value("UNKNOWN_SCOPE", description="No scope of that name exists.")
+    SIGNATURE_INVALID = strawberry.enum_value(
+        "SIGNATURE_INVALID", description="The signature is not that of the device over this input."
+    )
+    SIGNATURE_REQUIRED = strawberry.enum_value(
+        "SIGNATURE_REQUIRED", description="Only signed scans are taken here: register a device and sign."
+    )
+    DEVICE_REVOKED = strawberry.enum_value("DEVICE_REVOKED", description="The device was revoked; register a new key.")
     TIMED_OUT = strawberry.enum_value("TIMED_OUT", description="The database took too long; nothing was changed.")
     UNAVAILABLE = strawberry.enum_value("UNAVAILABLE", description="The database cannot be reached; try again later.")
     INTERNAL = strawberry.enum_value("INTERNAL", description="Our fault. Tell us the request id.")

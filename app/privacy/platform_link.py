@@ -60,6 +60,10 @@ class PlatformLink(Node):
     unlink_reason: str | None
     seen_until: datetime | None = strawberry.field(description="Until when the latest snapshot is known to hold.")
 
+    signed_since: datetime | None = strawberry.field(
+        description="Since when only signed scans are taken: from the first one on. Null while unsigned ones are taken too."
+    )
+
     platform: Platform = edge("privacy/platform.edge_platform", ids="platform_id")
     latest_snapshot: Annotated[Snapshot, strawberry.lazy("app.privacy.snapshot")] | None = edge(
         "privacy/snapshot.edge_snapshot",
@@ -96,6 +100,7 @@ insert_platform_link = sql.one("insert_platform_link", PlatformLink)
 lock_platform_link = sql.one("lock_platform_link", PlatformLink)
 page_platform_link = sql.page("page_platform_link", PlatformLink)
 unlink = sql.one("unlink_platform_link", PlatformLink)
+update_link_signing = sql.one("update_link_signing", PlatformLink)
 update_latest_snapshot = sql.exec("update_latest_snapshot")
 update_seen_until = sql.exec("update_seen_until")
 
@@ -151,6 +156,14 @@ class UnlinkPlatformInput:
     reason: str | None = None
 
 
+@strawberry.input(description="Whether a link takes signed scans only.")
+class RequireSignatureInput:
+    """``required`` false lets unsigned scans in again, until the next signed one."""
+
+    link_id: strawberry.ID
+    required: bool
+
+
 @strawberry.type(description="The link.")
 class LinkPlatformPayload:
     """The link."""
@@ -161,6 +174,13 @@ class LinkPlatformPayload:
 @strawberry.type(description="The link, ended.")
 class UnlinkPlatformPayload:
     """The link, ended."""
+
+    link: PlatformLink
+
+
+@strawberry.type(description="The link, with what it takes now.")
+class RequireSignaturePayload:
+    """The link, with what it takes now."""
 
     link: PlatformLink
 
@@ -211,3 +231,13 @@ class PlatformLinkMutation:
             if link is None:
                 raise no_link("id")
         return UnlinkPlatformPayload(link=link)
+
+    @mutation()
+    async def require_signature(self, info: Info, input: RequireSignatureInput) -> RequireSignaturePayload | None:
+        """Take only signed scans of a link, or unsigned ones again. For people: no key can open what a device has closed."""
+        link_id = parse_uuid(input.link_id, "PlatformLink", field="linkId")
+        async with info.context.db.transaction():
+            link = await update_link_signing(info.context.db, id=link_id, required=input.required)
+            if link is None:
+                raise no_link("linkId")
+        return RequireSignaturePayload(link=link)

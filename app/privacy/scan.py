@@ -10,6 +10,7 @@ from uuid import UUID
 
 import strawberry
 
+from app.core.device import Device, note_use, refuse_revoked, verify
 from app.core.idempotency import claim, settle
 from app.kit.context import Info
 from app.kit.db import Db
@@ -27,6 +28,7 @@ from app.privacy.platform_link import (
     lock_platform_link,
     no_link,
     update_latest_snapshot,
+    update_link_signing,
     update_seen_until,
 )
 from app.privacy.snapshot import (
@@ -43,6 +45,7 @@ from app.privacy.values import pack, unpack
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
+SIGNED_FORM = "recordSnapshot 1"
 MAX_VALUES = 250
 MAX_VALUE_LENGTH = 100
 MAX_BATCH = 50
@@ -72,6 +75,13 @@ class RecordSnapshotInput:
     template_hash: str = strawberry.field(description="Template.hash of the structure that was scanned.")
     values: list[SettingValueInput]
     idempotency_key: str
+    device_id: strawberry.ID | None = strawberry.field(default=None, description="The device that signed it.")
+    signature: str | None = strawberry.field(
+        default=None,
+        description="Ed25519 signature, 64 bytes as base64url without padding, of the line `fivefold recordSnapshot 1`, a line "
+        "feed, and RFC 8785 JSON of this input without `signature` and without members that are null or false; capturedAt is "
+        "in UTC with three digits of a second.",
+    )
 
 
 async def _changes(db: Db, payloads: Sequence[Any]) -> list[list[Change]]:
@@ -103,26 +113,46 @@ get_scanned_template = File("privacy/template").one("get_scanned_template", Scan
 
 async def record(db: Db, given: RecordSnapshotInput) -> RecordSnapshotPayload:
     """Record one scan in the open transaction. Raises AppError, and then nothing is written."""
-    done = await claim(db, "recordSnapshot", given.idempotency_key, asdict(given))
+    device = await verify(db, SIGNED_FORM, given)
+    # The signature is no part of what is compared: the same scan may be signed again.
+    sent = {name: value for name, value in asdict(given).items() if name != "signature" and value is not None}
+    done = await claim(db, "recordSnapshot", given.idempotency_key, sent)
     if done is not None:
         (snapshot,) = await snapshots_by_id(db, ids=[done.result_id])
         assert snapshot is not None
         return RecordSnapshotPayload(snapshot=snapshot, unchanged=not done.created)
-    _check_moment(given.captured_at)
+    _check_moment(given.captured_at, signed=device is not None)
+    if device is not None:
+        refuse_revoked(device)
     link = await lock_platform_link(db, id=parse_uuid(given.link_id, "PlatformLink", field="linkId"))
     if link is None:
         raise no_link("linkId")
     if link.status is not PlatformLinkStatus.ACTIVE:
         raise AppError(ErrorCode.LINK_ENDED, "This link was ended. Link the platform again to go on.", field="linkId")
+    await _check_signed(db, link, device)
     template = await _find_template(db, link.platform_id, given)
     settings = (await settings_of(db, [template.id]))[template.id]
     values = check_values(settings, given.values)
-    snapshot, created = await _place(db, link, template, settings, values, given)
+    snapshot, created = await _place(db, link, template, settings, values, given, device)
     await settle(db, "recordSnapshot", given.idempotency_key, snapshot.id, created=created)
     return RecordSnapshotPayload(snapshot=snapshot, unchanged=not created)
 
 
-def _check_moment(captured_at: datetime) -> None:
+async def _check_signed(db: Db, link: PlatformLink, device: Device | None) -> None:
+    """The first signed scan of a link closes it to unsigned ones. Callers hold the link's row. Raises SIGNATURE_REQUIRED."""
+    if device is not None:
+        if link.signed_since is None:
+            await update_link_signing(db, id=link.id, required=True)
+        await note_use(db, device)
+    elif link.signed_since is not None:
+        raise AppError(
+            ErrorCode.SIGNATURE_REQUIRED,
+            "This link takes signed scans only. Register a device and sign, or have a person call requireSignature.",
+            field="signature",
+        )
+
+
+def _check_moment(captured_at: datetime, *, signed: bool) -> None:
     if captured_at > datetime.now(UTC) + CLOCK_TOLERANCE:
         raise AppError(
             ErrorCode.CAPTURED_IN_FUTURE,
@@ -133,6 +163,12 @@ def _check_moment(captured_at: datetime) -> None:
         raise AppError(
             ErrorCode.BAD_INPUT,
             f"capturedAt lies before {EARLIEST.year}. Send the moment of the scan.",
+            field="capturedAt",
+        )
+    if signed and captured_at.microsecond % 1000:
+        raise AppError(
+            ErrorCode.BAD_INPUT,
+            "The capturedAt of a signed scan has whole milliseconds, as Date.toISOString() writes it.",
             field="capturedAt",
         )
 
@@ -203,10 +239,13 @@ async def _place(
     settings: list[TemplateSetting],
     values: dict[str, str],
     given: RecordSnapshotInput,
+    device: Device | None,
 ) -> tuple[Snapshot, bool]:
     """The snapshot of the values and whether it is new. Callers hold the link's row.
 
-    A capture that comes late is inserted at its place, and the changes of those behind it are computed again.
+    A capture that comes late is inserted at its place, and the changes of those behind it are computed again. A signed one
+    says for ever what was seen at its moment: sent again when its key is forgotten, it finds just that and changes nothing.
+    So that this holds, two signed scans of one moment that contradict each other are not taken.
     """
     snapshot_id = new_id(given.captured_at)
     before, behind = await _neighbors(db, link, snapshot_id)
@@ -215,6 +254,12 @@ async def _place(
         if not behind:
             await update_seen_until(db, id=link.id, seen_until=given.captured_at)
         return before, False
+    if device is not None and before is not None and before.captured_at == given.captured_at:
+        raise AppError(
+            ErrorCode.BAD_INPUT,
+            "Another scan of this link at this very moment saw something else. Scan again.",
+            field="capturedAt",
+        )
     confidence = {v.key: 1.0 if v.confidence is None else v.confidence for v in given.values if v.key in values}
     snapshot = await insert_snapshot(
         db,
@@ -229,6 +274,7 @@ async def _place(
         confidence=round(sum(confidence.values()) / len(confidence), 4) if confidence else 0.0,
         packed=packed,
         observed=observed,
+        device_id=device.id if device else None,
     )
     assert snapshot is not None
     if before is not None:
@@ -271,6 +317,7 @@ async def _see_again(db: Db, latest: Snapshot, seen_until: datetime, config_vers
         confidence=latest.confidence,
         packed=latest.packed,
         observed=latest.observed,
+        device_id=None,
     )
     assert again is not None
     return again

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import strawberry
 
+from app.core.device import Device
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
@@ -78,6 +79,11 @@ class Snapshot(Node):
 
     link: PlatformLink = edge("privacy/platform_link.edge_platform_link", ids="link_id")
     template: Template = edge("privacy/template.edge_template", ids="template_id")
+    device: Device | None = edge(
+        "privacy/snapshot.edge_device_of_snapshot",
+        snapshot_ids="id",
+        description="Whose signature was verified when it arrived; null of an unsigned scan.",
+    )
     changes: list[Change] = edge(
         "privacy/change.edge_change_of_snapshot",
         many=True,
@@ -106,6 +112,7 @@ class Snapshot(Node):
 
 
 sql = File("privacy/snapshot")
+devices_by_snapshot = sql.edge("edge_device_of_snapshot", Device)
 snapshots_by_id = sql.edge("edge_snapshot", Snapshot)
 snapshots_by_link = sql.edge("edge_snapshot_of_link", Snapshot)
 insert_snapshot = sql.one("insert_snapshot", Snapshot)

@@ -10,14 +10,14 @@ WHERE l.workspace_id = :workspace_id
 
 -- name: edge_platform_link :edge
 -- The link of each snapshot; also node(id).
-SELECT k.position, l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until
+SELECT k.position, l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until, l.signed_since
 FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
 JOIN privacy.platform_link AS l ON l.id = k.id
 WHERE l.workspace_id = :workspace_id;
 
 -- name: get_platform_link_by_label :one
 -- The active link that a person would mean by platform and label.
-SELECT l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until
+SELECT l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until, l.signed_since
 FROM privacy.platform_link AS l
 JOIN privacy.platform AS p ON p.id = l.platform_id
 WHERE l.workspace_id = :workspace_id
@@ -29,11 +29,11 @@ WHERE l.workspace_id = :workspace_id
 -- The demo's history lies in the past, hence the moment; the API links now.
 INSERT INTO privacy.platform_link (workspace_id, account_id, platform_id, label, linked_at)
 VALUES (:workspace_id, :account_id, :platform_id, :label, coalesce(:linked_at::timestamptz, now()))
-RETURNING id, platform_id, latest_snapshot_id, label, status, linked_at, unlinked_at, unlink_reason, seen_until;
+RETURNING id, platform_id, latest_snapshot_id, label, status, linked_at, unlinked_at, unlink_reason, seen_until, signed_since;
 
 -- name: lock_platform_link :one
 -- Scans of one link take turns here, so that none compares with a snapshot that is not the last.
-SELECT l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until
+SELECT l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until, l.signed_since
 FROM privacy.platform_link AS l
 WHERE l.workspace_id = :workspace_id
     AND l.id = :id
@@ -41,7 +41,7 @@ FOR NO KEY UPDATE;
 
 -- name: page_platform_link :page
 -- The links of the workspace, newest first.
-SELECT l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until
+SELECT l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until, l.signed_since
 FROM privacy.platform_link AS l
 WHERE l.workspace_id = :workspace_id
     AND l.id < :after_id
@@ -57,7 +57,7 @@ SET status = 'UNLINKED',
     unlink_reason = CASE WHEN l.status = 'UNLINKED' THEN l.unlink_reason ELSE :reason END
 WHERE l.workspace_id = :workspace_id
     AND l.id = :id
-RETURNING l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until;
+RETURNING l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until, l.signed_since;
 
 -- name: update_latest_snapshot :exec
 -- Only a snapshot that was captured last becomes the latest.
@@ -66,6 +66,14 @@ SET latest_snapshot_id = :latest_snapshot_id,
     seen_until = :seen_until
 WHERE l.workspace_id = :workspace_id
     AND l.id = :id;
+
+-- name: update_link_signing :one
+-- Turning it on again keeps the first moment.
+UPDATE privacy.platform_link AS l
+SET signed_since = CASE WHEN :required THEN coalesce(l.signed_since, now()) END
+WHERE l.workspace_id = :workspace_id
+    AND l.id = :id
+RETURNING l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until, l.signed_since;
 
 -- name: update_seen_until :exec
 -- An unchanged scan: the latest snapshot holds until here, and no row is added.

@@ -1,6 +1,14 @@
 -- Snapshots: what a person's settings were at a moment.
 -- Table: privacy.snapshot
 
+-- name: edge_device_of_snapshot :edge
+-- The device stands in the snapshot's row and nowhere else; few ask, so no other statement reads it.
+SELECT k.position, d.id, d.name, d.public_key, d.created_at, d.last_used_at, d.revoked_at
+FROM unnest(:snapshot_ids::uuid[]) WITH ORDINALITY AS k (snapshot_id, position)
+JOIN privacy.snapshot AS s ON s.id = k.snapshot_id
+JOIN core.device AS d ON d.workspace_id = s.workspace_id AND d.id = s.device_id
+WHERE s.workspace_id = :workspace_id;
+
 -- name: edge_snapshot :edge
 -- The latest of each link; also node(id). Unobserved bits make the completion rate; none means complete.
 SELECT k.position, s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score,
@@ -32,10 +40,10 @@ ORDER BY k.position, s.id DESC;
 -- name: insert_snapshot :one
 -- The id is made of the moment of the capture, so that ids sort by it whatever the order of arrival.
 INSERT INTO privacy.snapshot (
-    workspace_id, id, link_id, template_id, captured_at, scan_method, config_version, risk_score, risk_formula, confidence, packed, observed)
+    workspace_id, id, link_id, template_id, captured_at, scan_method, config_version, risk_score, risk_formula, confidence, packed, observed, device_id)
 VALUES (
     :workspace_id, :id, :link_id, :template_id, :captured_at, :scan_method, :config_version, :risk_score, :risk_formula, :confidence, :packed,
-    :observed)
+    :observed, :device_id)
 RETURNING id, link_id, template_id, captured_at, scan_method, config_version, risk_score, risk_formula, confidence, packed, observed,
     coalesce(bit_count(observed)::float8 / (SELECT t.setting_count FROM privacy.template AS t WHERE t.id = template_id), 1) AS completion_rate;
 

@@ -32,6 +32,7 @@ WRITER_MAY = {
     ("mutation", "linkPlatform"),
     ("mutation", "recordSnapshot"),
     ("mutation", "recordSnapshots"),
+    ("mutation", "registerDevice"),
 }
 READER_MAY = {
     ("query", name)
@@ -48,6 +49,7 @@ READER_MAY = {
         "privacyDashboard",
         "recommendations",
         "platformComparison",
+        "plans",
     )
 }
 

@@ -112,6 +112,7 @@ async def test_no_root_field_takes_an_id_of_somebody_else(world: World, kind: st
         for given in ids:
             values = {
                 "ID": given,
+                "deviceId": None,  # goes with a signature; tests/privacy/test_signature.py asks with one of somebody else
                 "idempotencyKey": str(uuid4()),
                 "label": str(uuid4()),
                 "platformSlug": "google",

@@ -38,6 +38,7 @@ from app.server import create_app
 from app.settings import Settings
 from tests.conftest import Api, Database
 from tests.factory.core import Person
+from tests.factory.device import register
 from tests.factory.privacy import link, record, scan, template_of
 
 SCHEMA = build_schema(schema.as_str())
@@ -111,6 +112,7 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     assert (await api(unlinking, token=person.token)).data
     key = f'mutation {{ createApiKey(input: {{name: "{word} key", scopes: ["privacy:read"]}}) {{ secret }} }}'
     assert (await api(key, token=person.token)).data
+    await register(api, person.token, name=f"{word} device")
     await claim_as(api, name, f"{word} idempotency key")
     return person
 
@@ -120,6 +122,7 @@ NODE_KEYS = {
     "Workspace": "SELECT id::text FROM core.workspace WHERE id = $1 AND $2::uuid IS NOT NULL",
     "Identity": "SELECT id::text FROM core.identity WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "ApiKey": "SELECT id::text FROM core.api_key WHERE workspace_id = $1 AND account_id = $2",
+    "Device": "SELECT id::text FROM core.device WHERE workspace_id = $1 AND account_id = $2",
     "AuditEvent": "SELECT id::text FROM core.audit_event WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "PlatformLink": "SELECT id::text FROM privacy.platform_link WHERE workspace_id = $1 AND account_id = $2",
     "Snapshot": "SELECT id::text FROM privacy.snapshot WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",

@@ -29,10 +29,11 @@ from app.kit.metrics import Metrics
 from app.kit.page import encode_cursor
 from app.schema import NODE_TYPES, SCOPES, schema
 from tests.conftest import Database
+from tests.factory.device import REGISTER, new_device
 from tests.factory.operation import Operation, Pool
 
 EMAILS = ("ada@example.com", "ben@example.com", "curator@example.com")
-LISTED = ("ApiKey", "AuditEvent", "Member", "PlatformLink", "Snapshot")
+LISTED = ("ApiKey", "AuditEvent", "Device", "Member", "PlatformLink", "Snapshot")
 """What is listed by a uuid alone."""
 REQUEST = UUID("0199aaaa-0000-7000-8000-000000000000")
 """The id of every request, so that answers that show it are equal."""
@@ -132,6 +133,11 @@ async def fill(database: Database) -> None:
         await stage.stock(
             Operation("mutation($id: ID!) { unlinkPlatform(input: {id: $id}) { link { id } } }", {"id": ended}), ada
         )
+        for name in ("Browser", "Lost phone", "Laptop"):
+            given = {"name": name, "publicKey": new_device().public_key, "idempotencyKey": name}
+            made = await stage.stock(Operation(REGISTER, {"input": given}), ada)
+        lost = {"id": made.data["registerDevice"]["device"]["id"]}
+        await stage.stock(Operation("mutation($id: ID!) { revokeDevice(id: $id) { device { id } } }", lost), ada)
         fresh = {"platformSlug": "google", "label": "Never scanned", "idempotencyKey": "fresh"}
         link = "mutation($input: LinkPlatformInput!) { linkPlatform(input: $input) { link { id } } }"
         await stage.stock(Operation(link, {"input": fresh}), ada)
@@ -180,7 +186,7 @@ def _inputs(connection: psycopg.Connection[dict[str, Any]]) -> Pool:
     ids: dict[str, list[str]] = {}
     for name in NODE_TYPES:
         table = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-        product = "core" if name in ("Account", "ApiKey", "AuditEvent", "Identity", "Workspace") else "privacy"
+        product = NODE_TYPES[name].__module__.split(".")[1]
         key = "snapshot_id || ':' || setting" if name == "Change" else "id::text"
         keys = column(f"SELECT {key} FROM {product}.{table} ORDER BY 1")
         # The ends and some of the middle: a database has thousands of events.
@@ -196,7 +202,7 @@ def _inputs(connection: psycopg.Connection[dict[str, Any]]) -> Pool:
         global_id("Nothing", str(uuid4())),
         "\U0001f600",
     ]
-    gone = [global_id(name, str(uuid4())) for name in ("Snapshot", "PlatformLink", "Template", "ApiKey")]
+    gone = [global_id(name, str(uuid4())) for name in ("Snapshot", "PlatformLink", "Template", "ApiKey", "Device")]
     slugs = column("SELECT slug FROM privacy.platform ORDER BY slug")
     scans = _scans(connection)
     links = ids["PlatformLink"] * 3 + gone[:2]
@@ -206,6 +212,8 @@ def _inputs(connection: psycopg.Connection[dict[str, Any]]) -> Pool:
         "platformLink.id": links,
         "snapshot.id": ids["Snapshot"],
         "revokeApiKey.id": ids["ApiKey"],
+        "revokeDevice.id": ids["Device"],
+        "publicKey": [new_device().public_key for _ in range(5)],
         "activateTemplate.id": ids["Template"],
         "UnlinkPlatformInput.id": ids["PlatformLink"],
         "DismissRecommendationInput.linkId": ids["PlatformLink"],
@@ -218,7 +226,7 @@ def _inputs(connection: psycopg.Connection[dict[str, Any]]) -> Pool:
         "platformSlug": slugs,
         "slugs": slugs,
         "setting": sorted({value["key"] for scan in scans for value in scan["values"]}),
-        "object": ["privacy.snapshot", "privacy.platform_link", "core.api_key", "core.account"],
+        "object": ["privacy.snapshot", "privacy.platform_link", "core.api_key", "core.device", "core.account"],
         "templateHash": [scan["templateHash"] for scan in scans],
         "key": sorted({value["key"] for scan in scans for value in scan["values"]}),
         "value": ["on", "off"],

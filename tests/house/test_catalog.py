@@ -35,6 +35,7 @@ NOT_UNDER_WORKSPACE = {
 """Primary keys of owned tables that are not (workspace_id, id), with the reason."""
 
 NO_INDEX = {
+    "privacy.snapshot.snapshot_device_fkey": "devices are never deleted, and an index costs 40 bytes of every signed snapshot",
     "privacy.snapshot.snapshot_template_id_fkey": "templates are never deleted, and an index costs 32 bytes of every snapshot",
 }
 """Foreign keys without an index, with the reason."""
@@ -70,6 +71,7 @@ UNREACHABLE = {
     "core.audit_event.audit_event_action_known": "written by the trigger only",
     "core.audit_event.audit_event_commitment_length": "written by the trigger only",
     "core.audit_detail.audit_detail_salt_length": "written by the trigger only",
+    "core.device.device_public_key_length": "check_key",
     "core.idempotency.idempotency_input_hash_length": "made by the code",
     "core.identity.identity_issuer_length": "our own issuer; others come from the command line",
     "core.identity.identity_issuer_subject_key": "our own issuer and the new account's id",

@@ -353,6 +353,7 @@ async def ids_of(stage: Stage) -> dict[str, list[str]]:
         {
           viewer { account { id } workspace { id } identities { id } }
           apiKeys { edges { node { id } } }
+          devices { edges { node { id } } }
           auditEvents(first: 2) { edges { node { id } } }
           platforms { edges { node { id activeTemplate { id } activeConfig { id } } } }
           platformLinks { edges { node { id latestSnapshot { id } } } }
@@ -377,11 +378,13 @@ def calls(stage: Stage, ids: dict[str, list[str]]) -> dict[str, list[str]]:
     """Each root field with arguments that it succeeds with."""
     own = [scan for scan in stage.inputs.good["RecordSnapshotInput"] if scan["linkId"] == ids["PlatformLink"][-1]]
     scan, late = (literal(schema._schema.type_map["RecordSnapshotInput"], given) for given in own[:2])
+    key = stage.inputs.good["publicKey"][0]
     config = 'platformSlug: "google", urlPatterns: ["https://example.com/*"], selectors: {a: "#a"}, idempotencyKey: "all"'
     return {
         "viewer": ["viewer"],
         "members": ["members"],
         "apiKeys": ["apiKeys(first: 1)"],
+        "devices": ["devices(first: 1)"],
         "auditEvents": ["auditEvents(first: 3)"],
         "node": [f'node(id: "{of_type[0]}")' for of_type in ids.values()],
         "nodes": [f'nodes(ids: ["{of_type[0]}", "{of_type[-1]}"])' for of_type in ids.values()],
@@ -394,6 +397,9 @@ def calls(stage: Stage, ids: dict[str, list[str]]) -> dict[str, list[str]]:
         "changes": ["changes(first: 3)"],
         "privacyDashboard": ["privacyDashboard"],
         "createApiKey": ['createApiKey(input: {name: "third", scopes: ["privacy:read"]})'],
+        "registerDevice": [f'registerDevice(input: {{name: "d", publicKey: "{key}", idempotencyKey: "all"}})'],
+        "revokeDevice": [f'revokeDevice(id: "{ids["Device"][0]}")'],
+        "requireSignature": [f'requireSignature(input: {{linkId: "{ids["PlatformLink"][-1]}", required: false}})'],
         "revokeApiKey": [f'revokeApiKey(id: "{ids["ApiKey"][0]}")'],
         "linkPlatform": ['linkPlatform(input: {platformSlug: "google", label: "Another", idempotencyKey: "all"})'],
         "recordSnapshot": [f"recordSnapshot(input: {scan})"],

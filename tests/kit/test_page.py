@@ -21,6 +21,7 @@ from app.kit.errors import AppError
 from app.kit.page import check_size, cut, decode_cursor, keyset_arguments
 from app.kit.sql import BOUND, Paged, Statement
 from tests.conftest import Api, copy_of
+from tests.factory.device import register
 from tests.factory.kit import inhabit, serving
 from tests.factory.privacy import link, record, scan, template_of
 
@@ -175,6 +176,9 @@ async def world(server: Embedded, template: str, jwt_key: Path) -> AsyncIterator
                 made = f'mutation {{ createApiKey(input: {{name: "{next(numbers)}", scopes: ["privacy:read"]}}) {{ secret }} }}'
                 assert (await api(made, token=ada.token)).data
 
+            async def add_device() -> None:
+                await register(api, ada.token)
+
             async def add_snapshot() -> None:
                 number = next(numbers)
                 values = {s["key"]: ("on", "off")[number >> place & 1] for place, s in enumerate(toggles)}
@@ -200,7 +204,7 @@ async def world(server: Embedded, template: str, jwt_key: Path) -> AsyncIterator
                         "INSERT INTO core.member VALUES ($1, $2, now(), 'viewer')", ada.workspace_id, account_id
                     )
 
-            for grow in (add_link, add_key, add_snapshot, add_platform, add_member):
+            for grow in (add_link, add_key, add_device, add_snapshot, add_platform, add_member):
                 for _ in range(13):
                     await grow()
             yield World(
@@ -210,6 +214,7 @@ async def world(server: Embedded, template: str, jwt_key: Path) -> AsyncIterator
                     "platformLinks": Walk("platformLinks", "id", add_link),
                     "platformLinks of a status": Walk("platformLinks", "id", add_link, "status: ACTIVE"),
                     "apiKeys": Walk("apiKeys", "id", add_key),
+                    "devices": Walk("devices", "id", add_device),
                     "auditEvents": Walk("auditEvents", "id", add_link),
                     "auditEvents of a table": Walk("auditEvents", "id", add_key, 'object: "core.api_key"'),
                     "platforms": Walk("platforms", "slug", add_platform),
@@ -249,6 +254,7 @@ WALKS = [
     "platformLinks",
     "platformLinks of a status",
     "apiKeys",
+    "devices",
     "auditEvents",
     "auditEvents of a table",
     "platforms",
@@ -299,6 +305,7 @@ async def test_a_walk_is_in_the_order_that_is_promised(world: World) -> None:
     for name, column in {
         "platformLinks": "linkedAt",
         "apiKeys": "createdAt",
+        "devices": "createdAt",
         "auditEvents": "occurredAt",
         "snapshots": "capturedAt",
     }.items():
