@@ -271,6 +271,18 @@ def seed_demo(in_json: bool) -> None:
     emit(lines, in_json)
 
 
+@seed.command("perf")
+@click.argument("count", type=click.IntRange(1, 10_000_000))
+@as_json
+def seed_perf(count: int, in_json: bool) -> None:
+    """Add COUNT made-up people with links and scans, to measure with."""
+    from app import seed
+
+    with seed_progress("chunks") as (total, step):
+        lines = asyncio.run(seed.load_perf(database_url(), count, seed.Progress(total, step)))
+    emit(lines, in_json)
+
+
 @seed.command("check")
 @as_json
 def seed_check(in_json: bool) -> None:
@@ -357,11 +369,11 @@ def parse_lifetime(text: str) -> timedelta:
 
 
 @contextmanager
-def seed_progress() -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:
+def seed_progress(what: str = "scans") -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:
     """A bar on a terminal, a line at each quarter elsewhere."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
-        task = bar.add_task("scans", total=None)
+        task = bar.add_task(what, total=None)
         done = all_of_it = 0
 
         def total(count: int) -> None:
@@ -374,7 +386,7 @@ def seed_progress() -> Iterator[tuple[Callable[[int], None], Callable[[], None]]
             done += 1
             bar.update(task, completed=done)
             if not err.is_terminal and done % max(1, all_of_it // 4) == 0:
-                print(f"{done} of {all_of_it} scans", file=sys.stderr, flush=True)
+                print(f"{done} of {all_of_it} {what}", file=sys.stderr, flush=True)
 
         yield total, step
 

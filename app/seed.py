@@ -16,6 +16,7 @@ from app.kit.errors import SetupError
 from app.kit.token import ISSUER
 from app.privacy import curated
 from app.privacy import demo as privacy_demo
+from app.privacy import perf as privacy_perf
 
 CURATOR = ("curator@example.com", "Charlie Curator", "en-GB", "Europe/London")
 PEOPLE = [
@@ -66,6 +67,15 @@ async def load_demo(url: str, progress: Progress) -> list[str]:
             assert curator is not None
             await insert_curator(db, curator_id=curator.id)
         return [*lines, f"people: {', '.join(account.email for account in accounts)}; curator: {curator.email}"]
+
+
+async def load_perf(url: str, count: int, progress: Progress) -> list[str]:
+    """The curated files and so many made-up people more, to measure with."""
+    async with open_as(url, "fivefold_owner") as (_, db):
+        lines = await curated.load(db)
+        progress.total(privacy_perf.size(count))
+        made = await privacy_perf.load(db, count, ISSUER, progress.step)
+    return [*lines, f"{made.count} people, {made.first} to {made.last}; every {privacy_perf.BUSY_EACH}th is busy"]
 
 
 async def as_person(pool: Pool, operator: Db, account: Account) -> Db:

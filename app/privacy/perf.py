@@ -1,0 +1,170 @@
+"""Perf: made-up people in any number, to measure with: ``fivefold seed perf N``.
+
+One in a hundred has twenty links with a year's monthly scans, the others three with two. Rows are written in bulk, by the
+operator; they are audited like all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from random import Random
+from uuid import UUID
+
+from app.kit.db import Db
+from app.kit.sql import File
+from app.privacy import risk
+from app.privacy.platform import page_platform
+from app.privacy.snapshot import new_id
+from app.privacy.template import TemplateSetting, active_templates_by_platform, settings_of
+from app.privacy.values import pack, unpack
+
+CHUNK = 500
+BUSY_EACH = 100
+BUSY_LINKS, BUSY_SCANS = 20, 12
+LINKS, SCANS = 3, 2
+VARIANTS = 40
+
+
+@dataclass(frozen=True)
+class PerfAccount:
+    """One that was made."""
+
+    account_id: UUID
+    workspace_id: UUID
+
+
+@dataclass(frozen=True)
+class PerfCount:
+    """How many there are."""
+
+    people: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """How many were made, and the e-mails of the first and the last."""
+
+    count: int
+    first: str
+    last: str
+
+
+sql = File("privacy/perf")
+get_perf_count = sql.one("get_perf_count", PerfCount)
+insert_perf_accounts = sql.many("insert_perf_accounts", PerfAccount)
+insert_perf_changes = sql.exec("insert_perf_changes")
+insert_perf_links = sql.exec("insert_perf_links")
+insert_perf_snapshots = sql.exec("insert_perf_snapshots")
+update_perf_links = sql.exec("update_perf_links")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way in which people set a platform."""
+
+    packed: bytes
+    risk_score: int | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A platform with its settings, ways to set them, and one setting that differs from scan to scan."""
+
+    platform_id: UUID
+    template_id: UUID
+    flips: TemplateSetting
+    variants: Sequence[Variant]
+
+
+async def load(db: Db, count: int, issuer: str, step: Callable[[], None]) -> Made:
+    """Make ``count`` people more; ``step`` is called after each of ``size(count)`` chunks."""
+    found = await get_perf_count(db)
+    assert found is not None  # a count always has a row
+    first = found.people + 1
+    pages = await _pages(db)
+    random = Random(first)  # noqa: S311 - data, no secret
+    now = datetime.now(UTC).replace(microsecond=0)
+    for begin in range(first, first + count, CHUNK):
+        numbers = list(range(begin, min(begin + CHUNK, first + count)))
+        async with db.transaction():
+            accounts = await insert_perf_accounts(db, numbers=numbers, issuer=issuer)
+            await _load_links(db, list(zip(numbers, accounts, strict=True)), pages, random, now)
+        step()
+    return Made(count, email(first), email(first + count - 1))
+
+
+def email(number: int) -> str:
+    """Of the person of that number."""
+    return f"perf-{number}@example.invalid"
+
+
+def size(count: int) -> int:
+    """How many steps that takes."""
+    return -(-count // CHUNK)
+
+
+async def _pages(db: Db) -> list[Page]:
+    random = Random(1)  # noqa: S311 - data, no secret
+    platforms = await page_platform.rows(db, after_slug="", limit=100)
+    templates = await active_templates_by_platform(db, platform_ids=[platform.id for platform in platforms])
+    pages = []
+    for platform, template in zip(platforms, templates, strict=True):
+        if template is None:
+            continue
+        settings = (await settings_of(db, [template.id]))[template.id]
+        pages.append(Page(platform.id, template.id, settings[0], [_variant(settings, random) for _ in range(VARIANTS)]))
+    return pages
+
+
+def _variant(settings: Sequence[TemplateSetting], random: Random) -> Variant:
+    """A fifth of the settings is not as the platform sets them."""
+    values = {s.key: random.choice(s.options) if random.random() < 0.2 else s.default_value for s in settings}
+    packed, _ = pack(settings, values)
+    return Variant(packed, risk.assess(settings, unpack(settings, packed, None)).score)
+
+
+async def _load_links(
+    db: Db, accounts: Sequence[tuple[int, PerfAccount]], pages: Sequence[Page], random: Random, now: datetime
+) -> None:
+    links, snapshots, changes = [], [], []
+    for number, account in accounts:
+        most, scans = (BUSY_LINKS, BUSY_SCANS) if number % BUSY_EACH == 0 else (LINKS, SCANS)
+        for label, page in list(product(range(1, 5), pages))[:most]:
+            link_id = new_id(now)
+            links.append((account.workspace_id, link_id, account.account_id, page.platform_id, f"Account {label}"))
+            for scan in range(scans):
+                moment = now - timedelta(days=30 * (scans - 1 - scan), seconds=random.randrange(86_400))
+                variant = random.choice(page.variants)
+                id_ = new_id(moment)
+                snapshots.append(
+                    (account.workspace_id, id_, link_id, page.template_id, moment, variant.risk_score, variant.packed)
+                )
+                if scan:
+                    old, new = random.sample(page.flips.options, 2)
+                    changes.append((account.workspace_id, id_, page.flips.key, old, new))
+    workspaces, ids, owners, platforms, labels = zip(*links, strict=True)
+    await insert_perf_links(
+        db, workspace_ids=workspaces, ids=ids, account_ids=owners, platform_ids=platforms, labels=labels, linked_at=now
+    )
+    workspaces, ids, of_links, templates, moments, scores, packed = zip(*snapshots, strict=True)
+    await insert_perf_snapshots(
+        db,
+        workspace_ids=workspaces,
+        ids=ids,
+        link_ids=of_links,
+        template_ids=templates,
+        moments=moments,
+        risk_scores=scores,
+        packed=packed,
+        risk_formula=risk.FORMULA,
+    )
+    workspaces, ids, settings, old_values, new_values = zip(*changes, strict=True)
+    await insert_perf_changes(
+        db, workspace_ids=workspaces, snapshot_ids=ids, settings=settings, old_values=old_values, new_values=new_values
+    )
+    latest = {link: (workspace, id_, moment) for workspace, id_, link, _, moment, *_ in snapshots}
+    workspaces, ids, moments = zip(*latest.values(), strict=True)
+    await update_perf_links(db, workspace_ids=workspaces, link_ids=list(latest), snapshot_ids=ids, moments=moments)
