@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -63,6 +64,11 @@ async def claim(db: Db, field: str, key: str, given: Any) -> Idempotency | None:
     return found
 
 
-async def settle(db: Db, field: str, key: str, result_id: UUID, *, created: bool = True) -> None:
-    """Keep what the mutation led to, in its transaction: a failure keeps nothing and may be tried again."""
-    await update_idempotency(db, field=field, key=key, result_id=result_id, created=created)
+async def settle(
+    db: Db, field: str, key: str, result_id: UUID, *, created: bool = True, moment: datetime | None = None
+) -> None:
+    """Keep what the mutation led to, in its transaction: a failure keeps nothing and may be tried again.
+
+    ``moment`` is what the mutation told and no row holds, for as long as the key is kept.
+    """
+    await update_idempotency(db, field=field, key=key, result_id=result_id, created=created, moment=moment)

@@ -1,6 +1,7 @@
 """Privacy: what platforms' privacy settings are, how they change, and who changed them."""
 
 from app.kit.product import Product
+from app.privacy.as_of import AsOfQuery
 from app.privacy.change import Change, ChangeQuery
 from app.privacy.comparison import ComparisonQuery
 from app.privacy.dashboard import DashboardQuery
@@ -22,6 +23,7 @@ product = Product(
         DashboardQuery,
         RecommendationQuery,
         ComparisonQuery,
+        AsOfQuery,
     ),
     mutations=(PlatformLinkMutation, ScanMutation, TemplateMutation, PlatformConfigMutation, RecommendationMutation),
     nodes=(Change, Platform, PlatformConfig, PlatformLink, Snapshot, Template),

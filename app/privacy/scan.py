@@ -34,11 +34,14 @@ from app.privacy.platform_link import (
 from app.privacy.snapshot import (
     ScanMethod,
     Snapshot,
+    content,
+    get_confirmation,
     insert_snapshot,
     list_snapshot_after,
     list_snapshot_before,
     new_id,
     snapshots_by_id,
+    update_previous_seen_until,
 )
 from app.privacy.template import TemplateSetting, settings_of, templates_by_id
 from app.privacy.values import pack, unpack
@@ -134,7 +137,8 @@ async def record(db: Db, given: RecordSnapshotInput) -> RecordSnapshotPayload:
     settings = (await settings_of(db, [template.id]))[template.id]
     values = check_values(settings, given.values)
     snapshot, created = await _place(db, link, template, settings, values, given, device)
-    await settle(db, "recordSnapshot", given.idempotency_key, snapshot.id, created=created)
+    moment = None if created else given.captured_at
+    await settle(db, "recordSnapshot", given.idempotency_key, snapshot.id, created=created, moment=moment)
     return RecordSnapshotPayload(snapshot=snapshot, unchanged=not created)
 
 
@@ -250,9 +254,8 @@ async def _place(
     snapshot_id = new_id(given.captured_at)
     before, behind = await _neighbors(db, link, snapshot_id)
     packed, observed = pack(settings, values)
-    if before is not None and (before.template_id, before.packed, before.observed) == (template.id, packed, observed):
-        if not behind:
-            await update_seen_until(db, id=link.id, seen_until=given.captured_at)
+    if before is not None and content(before) == (template.id, packed, observed):
+        await _confirm(db, link, before, behind, given.captured_at, template.config_version)
         return before, False
     if device is not None and before is not None and before.captured_at == given.captured_at:
         raise AppError(
@@ -260,6 +263,7 @@ async def _place(
             "Another scan of this link at this very moment saw something else. Scan again.",
             field="capturedAt",
         )
+    held = await _find_stretch(db, link, before, behind, given.captured_at) if before is not None else Stretch(None, None)
     confidence = {v.key: 1.0 if v.confidence is None else v.confidence for v in given.values if v.key in values}
     snapshot = await insert_snapshot(
         db,
@@ -275,20 +279,98 @@ async def _place(
         packed=packed,
         observed=observed,
         device_id=device.id if device else None,
+        previous_seen_until=held.until,
     )
     assert snapshot is not None
     if before is not None:
         acted = frozenset(v.key for v in given.values if v.user_action)
-        sights = await _sights(db, before, snapshot)
+        sights = await _sights(db, link, before, snapshot)
         findings = compare(*sights, acted=acted, confidence=confidence, otherwise=snapshot.confidence)
         await keep_findings(db, snapshot.id, findings)
-    if before is not None and not behind and link.seen_until is not None and link.seen_until > given.captured_at:
-        behind = [await _see_again(db, before, link.seen_until, template.config_version)]
-        await update_latest_snapshot(db, id=link.id, latest_snapshot_id=behind[0].id, seen_until=link.seen_until)
-    elif not behind:
+    if before is not None and held.again_at is not None:
+        again = await _see_again(db, link, before, held.again_at)
+        if not behind:
+            await update_latest_snapshot(db, id=link.id, latest_snapshot_id=again.id, seen_until=link.seen_until)
+        behind = [again, *behind]
+    elif behind:
+        await _hold(db, snapshot, behind[0])
+    else:
         await update_latest_snapshot(db, id=link.id, latest_snapshot_id=snapshot.id, seen_until=given.captured_at)
-    await _compare_again(db, snapshot, behind)
+    await _compare_again(db, link, snapshot, behind)
     return snapshot, True
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """How far the snapshot before a capture holds: ``until`` is None when nothing confirmed it, ``again_at`` unless it was
+    seen once more behind the capture."""
+
+    until: datetime | None
+    again_at: datetime | None
+
+
+async def _find_stretch(
+    db: Db, link: PlatformLink, before: Snapshot, behind: Sequence[Snapshot], captured_at: datetime
+) -> Stretch:
+    """What is known of the snapshot before a capture that saw something else.
+
+    Where it was confirmed behind the capture, the stretch is cut in two. The scans next to the cut are known while the keys
+    of unchanged scans are kept; later, only its beginning and its end are.
+    """
+    until = behind[0].previous_seen_until if behind else link.seen_until
+    if until is None or until <= before.captured_at:
+        return Stretch(None, None)
+    if until <= captured_at:
+        return Stretch(until, None)
+    found = await get_confirmation(
+        db,
+        link_id=link.id,
+        template_id=before.template_id,
+        packed=before.packed,
+        observed=before.observed,
+        since=before.captured_at,
+        until=until,
+        captured_at=captured_at,
+    )
+    assert found is not None  # an aggregate always has a row
+    again_at = found.first_behind or until
+    seen_there = bool(behind) and again_at >= behind[0].captured_at
+    return Stretch(found.last_before, None if seen_there else again_at)
+
+
+async def _confirm(
+    db: Db, link: PlatformLink, held: Snapshot, behind: Sequence[Snapshot], captured_at: datetime, config_version: int
+) -> None:
+    """An unchanged scan: the snapshot holds until there. The link says so of the latest, the next snapshot of all others."""
+    if not behind:
+        await update_seen_until(db, id=link.id, seen_until=captured_at)
+    elif captured_at > (behind[0].previous_seen_until or held.captured_at):
+        await _teach(db, behind[0], captured_at)
+        if config_version != held.config_version:
+            await _compare_again(db, link, held, behind)
+
+
+async def _hold(db: Db, snapshot: Snapshot, after: Snapshot) -> None:
+    """A snapshot was put before another: it holds until the other where that saw the same, and nothing else confirmed it."""
+    same = content(after) == content(snapshot) and after.captured_at > snapshot.captured_at
+    await _teach(db, after, after.captured_at if same else None)
+
+
+async def _teach(db: Db, after: Snapshot, until: datetime | None) -> None:
+    """A snapshot learns until when the one before it held."""
+    if after.previous_seen_until != until:
+        await update_previous_seen_until(db, id=after.id, previous_seen_until=until)
+        after.previous_seen_until = until
+
+
+async def _config_at(db: Db, link: PlatformLink, snapshot: Snapshot, moment: datetime) -> int:
+    """By which version of the config an unchanged scan read the same as the snapshot."""
+    (template,) = await templates_by_id(db, ids=[snapshot.template_id])
+    assert template is not None
+    found = await get_scanned_template(
+        db, platform_id=link.platform_id, structure_hash=template.structure_hash, captured_at=moment
+    )
+    return found.config_version if found is not None else snapshot.config_version
 
 
 async def _neighbors(db: Db, link: PlatformLink, snapshot_id: UUID) -> tuple[Snapshot | None, list[Snapshot]]:
@@ -302,35 +384,37 @@ async def _neighbors(db: Db, link: PlatformLink, snapshot_id: UUID) -> tuple[Sna
     return (earlier[0] if earlier else None), behind
 
 
-async def _see_again(db: Db, latest: Snapshot, seen_until: datetime, config_version: int) -> Snapshot:
-    """The latest snapshot once more, where an unchanged scan confirmed it: a late capture saw something else in between."""
+async def _see_again(db: Db, link: PlatformLink, held: Snapshot, seen_at: datetime) -> Snapshot:
+    """A snapshot once more, where an unchanged scan confirmed it: a late capture saw something else in between."""
     again = await insert_snapshot(
         db,
-        id=new_id(seen_until),
-        link_id=latest.link_id,
-        template_id=latest.template_id,
-        captured_at=seen_until,
-        scan_method=latest.scan_method.value,
-        config_version=config_version,
-        risk_score=latest.risk_score,
-        risk_formula=latest.risk_formula,
-        confidence=latest.confidence,
-        packed=latest.packed,
-        observed=latest.observed,
+        id=new_id(seen_at),
+        link_id=held.link_id,
+        template_id=held.template_id,
+        captured_at=seen_at,
+        scan_method=held.scan_method.value,
+        config_version=await _config_at(db, link, held, seen_at),
+        risk_score=held.risk_score,
+        risk_formula=held.risk_formula,
+        confidence=held.confidence,
+        packed=held.packed,
+        observed=held.observed,
+        previous_seen_until=None,
         device_id=None,
     )
     assert again is not None
     return again
 
 
-async def _compare_again(db: Db, late: Snapshot, behind: Sequence[Snapshot]) -> None:
+async def _compare_again(db: Db, link: PlatformLink, late: Snapshot, behind: Sequence[Snapshot]) -> None:
     """The changes of those behind a late capture: of the next, and of each one behind a scan that did not see everything."""
     before = late
     for after in behind:
         if before is late or before.observed is not None:
             (old,) = await changes_by_snapshot.groups(db, snapshot_ids=[after.id])
             acted = frozenset(c.setting for c in old if c.origin is Origin.USER and c.confidence == 1)
-            findings = compare(*await _sights(db, before, after), acted=acted, confidence={}, otherwise=after.confidence)
+            sights = await _sights(db, link, before, after)
+            findings = compare(*sights, acted=acted, confidence={}, otherwise=after.confidence)
             if [_essence(c) for c in old] != [_essence(f) for f in findings]:
                 await delete_changes(db, snapshot_id=after.id)
                 await keep_findings(db, after.id, findings)
@@ -342,8 +426,15 @@ def _essence(change: Change | Finding) -> tuple[Any, ...]:
     return change.setting, change.old_value, change.new_value, change.origin, change.significance
 
 
-async def _sights(db: Db, before: Snapshot, after: Snapshot) -> tuple[Sight, Sight]:
-    """What was known at two captures. What the earlier one did not see is taken from those before it."""
+async def _sights(db: Db, link: PlatformLink, before: Snapshot, after: Snapshot) -> tuple[Sight, Sight]:
+    """What was known at two captures. What the earlier one did not see is taken from those before it.
+
+    The earlier one was read as by the scan that confirmed it last: if that was by the config of the later one already, the
+    config explains no difference.
+    """
+    config_version = before.config_version
+    if after.previous_seen_until is not None and config_version != after.config_version:
+        config_version = await _config_at(db, link, before, after.previous_seen_until)
     earlier = []
     if before.observed is not None:
         earlier = await list_snapshot_before(db, link_id=before.link_id, id=before.id, limit=LOOK_BACK)
@@ -352,19 +443,19 @@ async def _sights(db: Db, before: Snapshot, after: Snapshot) -> tuple[Sight, Sig
     templates = {t.id: t for t in await templates_by_id(db, ids=ids) if t is not None}
     settings = await settings_of(db, ids)
 
-    def sight(snapshot: Snapshot, fallback: Sequence[Snapshot]) -> Sight:
+    def sight(snapshot: Snapshot, config_version: int, fallback: Sequence[Snapshot]) -> Sight:
         own = {s.key: s for s in settings[snapshot.template_id]}
         values: dict[str, str] = {}
         for older in (*reversed(fallback), snapshot):
             values |= unpack(settings[older.template_id], older.packed, older.observed)
         return Sight(
             templates[snapshot.template_id].structure_hash,
-            snapshot.config_version,
+            config_version,
             own,
             {key: value for key, value in values.items() if key in own},
         )
 
-    return sight(before, earlier), sight(after, ())
+    return sight(before, config_version, earlier), sight(after, after.config_version, ())
 
 
 @strawberry.type

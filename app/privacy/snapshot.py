@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from uuid import UUID
@@ -76,6 +77,9 @@ class Snapshot(Node):
     risk_formula: int = strawberry.field(description="Version of the formula that made the score.")
     confidence: float = strawberry.field(description="0..1: how sure the reading was, on average.")
     completion_rate: float = strawberry.field(description="0..1: share of the template's settings that were observed.")
+    previous_seen_until: datetime | None = strawberry.field(
+        description="Until when unchanged scans confirmed the snapshot before this one; null when none did."
+    )
 
     link: PlatformLink = edge("privacy/platform_link.edge_platform_link", ids="link_id")
     template: Template = edge("privacy/template.edge_template", ids="template_id")
@@ -111,21 +115,67 @@ class Snapshot(Node):
         return level_of(self.risk_score)
 
 
+@dataclass(frozen=True)
+class Confirmation:
+    """The unchanged scans next to a moment, of those that are remembered."""
+
+    last_before: datetime | None
+    first_behind: datetime | None
+
+
 sql = File("privacy/snapshot")
 devices_by_snapshot = sql.edge("edge_device_of_snapshot", Device)
+get_confirmation = sql.one("get_confirmation", Confirmation)
 snapshots_by_id = sql.edge("edge_snapshot", Snapshot)
 snapshots_by_link = sql.edge("edge_snapshot_of_link", Snapshot)
 insert_snapshot = sql.one("insert_snapshot", Snapshot)
 list_snapshot_after = sql.many("list_snapshot_after", Snapshot)
 list_snapshot_before = sql.many("list_snapshot_before", Snapshot)
 page_snapshot = sql.page("page_snapshot", Snapshot)
+update_previous_seen_until = sql.exec("update_previous_seen_until")
 
 
 def new_id(captured_at: datetime) -> UUID:
     """A uuidv7 of the capture's microsecond, whose random part begins with now: ids sort by capture, then by arrival."""
-    milliseconds, microseconds = divmod((captured_at - EPOCH) // timedelta(microseconds=1), 1000)
     now = time.time_ns() >> 8
-    return UUID(int=milliseconds << 80 | 7 << 76 | microseconds << 66 | 2 << 62 | now << 8 | secrets.randbits(8))
+    return UUID(int=first_id(captured_at).int | now << 8 | secrets.randbits(8))
+
+
+def first_id(captured_at: datetime) -> UUID:
+    """The smallest id that ``new_id`` may make of a capture: bounds of a range of captures."""
+    milliseconds, microseconds = divmod((captured_at - EPOCH) // timedelta(microseconds=1), 1000)
+    return UUID(int=milliseconds << 80 | 7 << 76 | microseconds << 66 | 2 << 62)
+
+
+def content(snapshot: Snapshot) -> tuple[UUID, bytes, bytes | None]:
+    """What a scan must see again to confirm the snapshot."""
+    return snapshot.template_id, snapshot.packed, snapshot.observed
+
+
+@dataclass(frozen=True)
+class Held:
+    """A snapshot, and the last moment at which scans saw the same: it held until then."""
+
+    snapshot: Snapshot
+    until: datetime
+
+
+def hold(snapshots: Sequence[Snapshot], seen_until: datetime | None) -> list[Held]:
+    """How long each of neighboring snapshots held, the oldest first; ``seen_until`` is of the last of them.
+
+    Where a late scan was put before one that saw the same, both are one.
+    """
+    found: list[Held] = []
+    behind: list[Snapshot | None] = [*snapshots[1:], None]
+    for snapshot, after in zip(snapshots, behind, strict=True):
+        confirmed = seen_until if after is None else after.previous_seen_until
+        until = max(confirmed or snapshot.captured_at, snapshot.captured_at)
+        previous = found[-1] if found else None
+        if previous and previous.until == snapshot.captured_at and content(previous.snapshot) == content(snapshot):
+            found[-1] = Held(previous.snapshot, until)
+        else:
+            found.append(Held(snapshot, until))
+    return found
 
 
 async def list_settings(

@@ -20,7 +20,8 @@ RETURNING key;
 -- What a second request will be told.
 UPDATE core.idempotency AS i
 SET result_id = :result_id,
-    created = :created
+    created = :created,
+    moment = :moment
 WHERE i.workspace_id = :workspace_id
     AND i.field = :field
     AND i.key = :key;

@@ -12,7 +12,7 @@ WHERE s.workspace_id = :workspace_id;
 -- name: edge_snapshot :edge
 -- The latest of each link; also node(id). Unobserved bits make the completion rate; none means complete.
 SELECT k.position, s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score,
-    s.risk_formula, s.confidence, s.packed, s.observed,
+    s.risk_formula, s.confidence, s.packed, s.observed, s.previous_seen_until,
     coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
 FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
 JOIN privacy.snapshot AS s ON s.id = k.id
@@ -22,7 +22,7 @@ WHERE s.workspace_id = :workspace_id;
 -- name: edge_snapshot_of_link :edge
 -- A page of each link's history. The index holds (workspace, link); ids sort by the moment of the capture.
 SELECT k.position, s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score,
-    s.risk_formula, s.confidence, s.packed, s.observed,
+    s.risk_formula, s.confidence, s.packed, s.observed, s.previous_seen_until,
     coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
 FROM unnest(:link_ids::uuid[]) WITH ORDINALITY AS k (link_id, position)
 CROSS JOIN LATERAL (
@@ -37,20 +37,39 @@ CROSS JOIN LATERAL (
 JOIN privacy.template AS t ON t.id = s.template_id
 ORDER BY k.position, s.id DESC;
 
+-- name: get_confirmation :one
+-- The confirmations of a stretch on either side of a moment. Only its last one is kept for good; the keys of unchanged scans
+-- remember the others for as long as keys are kept.
+SELECT
+    max(i.moment) FILTER (WHERE i.moment <= :captured_at) AS last_before,
+    min(i.moment) FILTER (WHERE i.moment > :captured_at) AS first_behind
+FROM core.idempotency AS i
+JOIN privacy.snapshot AS s ON s.workspace_id = i.workspace_id AND s.id = i.result_id
+WHERE i.workspace_id = :workspace_id
+    AND i.field = 'recordSnapshot'
+    AND i.moment BETWEEN :since AND :until
+    AND s.link_id = :link_id
+    AND s.template_id = :template_id
+    AND s.packed = :packed
+    AND s.observed IS NOT DISTINCT FROM :observed;
+
 -- name: insert_snapshot :one
 -- The id is made of the moment of the capture, so that ids sort by it whatever the order of arrival.
 INSERT INTO privacy.snapshot (
-    workspace_id, id, link_id, template_id, captured_at, scan_method, config_version, risk_score, risk_formula, confidence, packed, observed, device_id)
+    workspace_id, id, link_id, template_id, captured_at, scan_method, config_version, risk_score, risk_formula, confidence, packed, observed,
+    previous_seen_until, device_id)
 VALUES (
     :workspace_id, :id, :link_id, :template_id, :captured_at, :scan_method, :config_version, :risk_score, :risk_formula, :confidence, :packed,
-    :observed, :device_id)
+    :observed, :previous_seen_until, :device_id)
 RETURNING id, link_id, template_id, captured_at, scan_method, config_version, risk_score, risk_formula, confidence, packed, observed,
+    previous_seen_until,
     coalesce(bit_count(observed)::float8 / (SELECT t.setting_count FROM privacy.template AS t WHERE t.id = template_id), 1) AS completion_rate;
 
 -- name: list_snapshot_after :many
 -- The oldest first: what follows a late capture; their changes are computed again.
 SELECT s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score, s.risk_formula,
-    s.confidence, s.packed, s.observed, coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
+    s.confidence, s.packed, s.observed, s.previous_seen_until,
+    coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
 FROM privacy.snapshot AS s
 JOIN privacy.template AS t ON t.id = s.template_id
 WHERE s.workspace_id = :workspace_id
@@ -62,7 +81,8 @@ LIMIT :limit;
 -- name: list_snapshot_before :many
 -- The newest first. The last capture before another; further ones where it did not see every setting.
 SELECT s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score, s.risk_formula,
-    s.confidence, s.packed, s.observed, coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
+    s.confidence, s.packed, s.observed, s.previous_seen_until,
+    coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
 FROM privacy.snapshot AS s
 JOIN privacy.template AS t ON t.id = s.template_id
 WHERE s.workspace_id = :workspace_id
@@ -74,7 +94,8 @@ LIMIT :limit;
 -- name: page_snapshot :page
 -- One link's history, newest capture first.
 SELECT s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score, s.risk_formula,
-    s.confidence, s.packed, s.observed, coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
+    s.confidence, s.packed, s.observed, s.previous_seen_until,
+    coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
 FROM privacy.snapshot AS s
 JOIN privacy.template AS t ON t.id = s.template_id
 WHERE s.workspace_id = :workspace_id
@@ -82,3 +103,10 @@ WHERE s.workspace_id = :workspace_id
     AND s.id < :after_id
 ORDER BY s.id DESC
 LIMIT :limit;
+
+-- name: update_previous_seen_until :exec
+-- The one thing that later scans may teach about a snapshot: until when the one before it held.
+UPDATE privacy.snapshot AS s
+SET previous_seen_until = :previous_seen_until
+WHERE s.workspace_id = :workspace_id
+    AND s.id = :id;

@@ -236,6 +236,7 @@ def _inputs(connection: psycopg.Connection[dict[str, Any]]) -> Pool:
         "name": ["extension", "phone"],
         "reason": ["moved", "\u00fcber", ""],
         "idempotencyKey": [f"key-{number}" for number in range(300)],
+        "at": [scan["capturedAt"] for scan in scans],
         "capturedAt": [scan["capturedAt"] for scan in scans],
         "validFrom": ["2026-06-01T00:00:00Z", "2030-01-01T00:00:00+02:00"],
         "expiresAt": ["2036-01-01T00:00:00Z", "2001-01-01T00:00:00Z"],

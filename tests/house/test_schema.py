@@ -21,6 +21,7 @@ from graphql import (
     GraphQLSchema,
     get_named_type,
     is_leaf_type,
+    is_required_argument,
 )
 from strawberry.printer import print_schema
 
@@ -28,7 +29,7 @@ from app.kit.errors import ErrorCode
 from app.kit.house import root
 from app.schema import NODE_TYPES, schema
 from tests.conftest import Api
-from tests.factory.privacy import link, record, scan, template_of
+from tests.factory.privacy import START, link, record, scan, template_of
 from tests.house.code import trees
 
 SCHEMA: GraphQLSchema = schema._schema
@@ -49,6 +50,8 @@ BOUNDED = {
     "Query.plans": "made by migrations, a handful",
     "Query.nodes": "one for each of 100 ids at most",
     "RecordSnapshotPayload.changes": "one for each setting of two templates at most",
+    "SettingAsOf.options": "20 at most, by constraint",
+    "SettingsAsOf.settings": "250 at most, by constraint",
     "Snapshot.changes": "one for each setting of two templates at most",
     "Snapshot.riskContributions": "one for each setting at most",
     "Snapshot.settings": "250 at most, by constraint",
@@ -218,7 +221,7 @@ async def test_a_bare_uuid_is_no_id(api: Api) -> None:
     curator = await api.person("curator", curator=True)
     assert len(takes_ids()) >= 11
     for kind, name, field in takes_ids():
-        given = {n: sample(a.type) for n, a in field.args.items() if "ID" in leaves(a.type)}
+        given = {n: sample(a.type) for n, a in field.args.items() if "ID" in leaves(a.type) or is_required_argument(a)}
         declared = ", ".join(f"${n}: {field.args[n].type}" for n in given)
         passed = ", ".join(f"{n}: ${n}" for n in given)
         selected = "" if is_leaf_type(get_named_type(field.type)) else " { __typename }"
@@ -237,7 +240,8 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api) -> None:
         "id"
     ]
     given = {"platform": 'slug: "google"', "platformLink": f'id: "{link_id}"', "snapshot": f'id: "{newest}"',
-             "snapshots": f'linkId: "{link_id}"', "node": f'id: "{link_id}"', "nodes": f'ids: ["{newest}"]'}  # fmt: skip
+             "snapshots": f'linkId: "{link_id}"', "settingsAsOf": f'linkId: "{link_id}", at: "{START.isoformat()}"',
+             "node": f'id: "{link_id}"', "nodes": f'ids: ["{newest}"]'}  # fmt: skip
     assert SCHEMA.query_type is not None
     seen: set[str] = set()
     for name, field in SCHEMA.query_type.fields.items():

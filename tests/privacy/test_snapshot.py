@@ -231,6 +231,8 @@ async def test_a_snapshot_is_not_updated_even_by_the_administrator(small: Small)
             await connection.execute(before)
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
                 await connection.execute("UPDATE privacy.snapshot SET risk_score = 0")
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+                await connection.execute("UPDATE privacy.snapshot SET previous_seen_until = now(), link_id = uuidv7()")
 
 
 async def test_the_audit_proves_the_values_and_does_not_tell_them(small: Small) -> None:
@@ -307,16 +309,17 @@ async def test_bytes_of_a_snapshot(api: Api, tmp_path: Path) -> None:
             seen = {key: value for key, value in one.values.items() if key not in unread}
             packed, observed = pack(settings_, seen)
             id_ = new_id(captured_at)
+            seen_until = captured_at - timedelta(days=1)  # daily scans in between found nothing new
             row = (one.workspace_id, id_, one.link_id, template_id, captured_at, 0.97, 1, assess(settings_, seen).score, 1, 1)
-            snapshots.append((*row, packed, observed))
+            snapshots.append((*row, packed, observed, seen_until))
             changes += [(one.workspace_id, id_, s.key, before[s.key], one.values[s.key]) for s in changed]
             keys.append((one.workspace_id, str(uuid4()), id_))
     async with api.database.connect() as connection:
         empty = await connection.fetchrow(SIZES)
         await connection.executemany(
             "INSERT INTO privacy.snapshot (workspace_id, id, link_id, template_id, captured_at, confidence, config_version,"
-            " risk_score, risk_formula, scan_method, packed, observed)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            " risk_score, risk_formula, scan_method, packed, observed, previous_seen_until)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             snapshots,
         )
         await connection.executemany(
@@ -338,7 +341,7 @@ async def test_bytes_of_a_snapshot(api: Api, tmp_path: Path) -> None:
     assert audited == rows
     each = {name: (full[name] - empty[name]) / rows for name in ("event", "detail", "change", "idempotency")}
     heap, indexes = full["heap"] / rows, full["indexes"] / rows
-    deviating = sum(len(s[-2]) for s in snapshots) / 2 / rows
+    deviating = sum(len(s[-3]) for s in snapshots) / 2 / rows
     print(  # noqa: T201 - for pytest -s
         f"\nbytes of each of {rows} snapshots of {SETTINGS} settings, {deviating:.1f} not as the default:"
         f" heap {heap:.0f} + indexes {indexes:.0f} = {heap + indexes:.0f}; beside it {len(changes) / rows:.2f} changes"
