@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, cast
 
+import psycopg
 from graphql import (
     GraphQLEnumType,
     GraphQLField,
@@ -28,7 +29,7 @@ from strawberry.printer import print_schema
 from app.kit.errors import ErrorCode
 from app.kit.house import root
 from app.schema import NODE_TYPES, schema
-from tests.conftest import Api
+from tests.conftest import Api, Database
 from tests.factory.privacy import START, link, record, scan, template_of
 from tests.house.code import trees
 
@@ -306,3 +307,28 @@ def test_mutations_answer_with_a_payload_of_their_own() -> None:
     for _, name, field in (each for each in roots() if each[0] == "mutation"):
         single = re.sub(r"s$", "", name)
         assert str(get_named_type(field.type)) == f"{single[0].upper()}{single[1:]}Payload", name
+
+
+CREDENTIALS = re.compile(r"password|passwd|credential|cookie|session_?token|login|user_?name|totp|otp\b", re.I)
+SCRIPTS = re.compile(r"(?<!de)(?<!sub)script|eval|command|\bcode\b|javascript", re.I)
+
+
+def test_nobody_can_hand_over_credentials_or_scripts(house: Database) -> None:
+    """Of a platform's accounts nothing is kept by which one could sign in, and no configuration holds what would be run."""
+    inputs = [
+        f"{name}.{field}"
+        for name, type_ in SCHEMA.type_map.items()
+        if isinstance(type_, GraphQLInputObjectType)
+        for field in type_.fields
+    ]
+    assert len(inputs) > 20
+    assert [name for name in inputs if CREDENTIALS.search(name) or SCRIPTS.search(name)] == []
+    with psycopg.connect(house.url()) as connection:
+        columns = [
+            name
+            for (name,) in connection.execute(
+                "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'privacy'"
+            )
+        ]
+    assert len(columns) > 50
+    assert [name for name in columns if CREDENTIALS.search(name) or SCRIPTS.search(name)] == []
