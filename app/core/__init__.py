@@ -7,6 +7,8 @@ from app.core.device import Device, DeviceMutation, DeviceQuery
 from app.core.identity import Identity
 from app.core.member import MemberQuery
 from app.core.node import NodeQuery
+from app.core.notification import Notification, NotificationMutation, NotificationQuery
+from app.core.notification_preference import NotificationPreferenceMutation, NotificationPreferenceQuery
 from app.core.plan import Plan, PlanMutation, PlanQuery
 from app.core.upkeep import nightly_upkeep
 from app.core.viewer import ViewerQuery
@@ -15,8 +17,18 @@ from app.kit.product import Product
 
 product = Product(
     name="core",
-    queries=(ViewerQuery, MemberQuery, ApiKeyQuery, DeviceQuery, AuditEventQuery, NodeQuery, PlanQuery),
-    mutations=(ApiKeyMutation, DeviceMutation, PlanMutation),
+    queries=(
+        ViewerQuery,
+        MemberQuery,
+        ApiKeyQuery,
+        DeviceQuery,
+        AuditEventQuery,
+        NodeQuery,
+        NotificationQuery,
+        NotificationPreferenceQuery,
+        PlanQuery,
+    ),
+    mutations=(ApiKeyMutation, DeviceMutation, NotificationMutation, NotificationPreferenceMutation, PlanMutation),
     jobs=(nightly_upkeep,),
-    nodes=(Account, ApiKey, AuditEvent, Device, Identity, Plan, Workspace),
+    nodes=(Account, ApiKey, AuditEvent, Device, Identity, Notification, Plan, Workspace),
 )

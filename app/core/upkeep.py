@@ -13,6 +13,7 @@ MONTHS_AHEAD = 12
 sql = File("core/across")
 create_audit_partitions = sql.exec("create_audit_partition")
 delete_old_keys = sql.exec("delete_idempotency")
+delete_old_notifications = sql.exec("delete_notification")
 delete_old_outbox = sql.exec("delete_outbox")
 
 
@@ -24,6 +25,8 @@ async def run(db: Db) -> None:
         await delete_old_keys(db)
     async with db.transaction():
         await delete_old_outbox(db)
+    async with db.transaction():
+        await delete_old_notifications(db)
     async with db.transaction():
         await delete_job_log(db)
         await delete_job_statistics(db)

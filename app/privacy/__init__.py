@@ -1,6 +1,7 @@
 """Privacy: what platforms' privacy settings are, how they change, and who changed them."""
 
 from app.kit.product import Product
+from app.privacy.alert import AlertQuery
 from app.privacy.as_of import AsOfQuery
 from app.privacy.change import Change, ChangeQuery
 from app.privacy.comparison import ComparisonQuery
@@ -16,6 +17,7 @@ from app.privacy.template import Template, TemplateMutation
 product = Product(
     name="privacy",
     queries=(
+        AlertQuery,
         PlatformQuery,
         PlatformLinkQuery,
         SnapshotQuery,

@@ -9,13 +9,14 @@ from uuid import UUID
 
 import strawberry
 
+from app.core.notification import Significance
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
 from app.kit.graphql import Node, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
-from app.privacy.origin import Finding, Origin, Significance
+from app.privacy.origin import Finding, Origin
 from app.privacy.platform_link import require_link
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from enum import Enum
 
 import strawberry
 
+from app.core.notification import Significance as Significance
 from app.privacy.template import TemplateSetting
 
 
@@ -33,18 +34,6 @@ class Origin(Enum):
     PLATFORM_STRUCTURE = strawberry.enum_value("PLATFORM_STRUCTURE", description="The platform, by other settings or options.")
     TECHNICAL = strawberry.enum_value("TECHNICAL", description="Nobody: the page is read differently.")
     UNKNOWN = strawberry.enum_value("UNKNOWN", description="More than one explanation fits.")
-
-
-@strawberry.enum(description="What kind of change it is; alerts filter on it.")
-class Significance(Enum):
-    """Values as in the database."""
-
-    NOISE = strawberry.enum_value("NOISE", description="No change for the person.")
-    WORDING = strawberry.enum_value("WORDING", description="The same option in other words.")
-    VALUE = strawberry.enum_value("VALUE", description="The setting has another value.")
-    DEFAULT_FLIP = strawberry.enum_value("DEFAULT_FLIP", description="The value followed a new default.")
-    NEW_SETTING = strawberry.enum_value("NEW_SETTING", description="The setting appeared.")
-    REMOVED_SETTING = strawberry.enum_value("REMOVED_SETTING", description="The setting is gone.")
 
 
 ASSUMED_USER = 0.8

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
 
 from app.core.idempotency import claim, settle
+from app.core.notification import NotificationKind, NotificationText, tells
 from app.core.plan import check_limit
 from app.kit.context import Info
 from app.kit.db import Db
@@ -19,7 +21,7 @@ from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import Node, mutation, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
-from app.privacy.platform import ANY_KEY, Platform, get_platform_by_slug
+from app.privacy.platform import ANY_KEY, Platform, get_platform_by_slug, platforms_by_id
 from app.privacy.score import MOST_GROUPS, SubScore, sub_scores_of_links
 
 if TYPE_CHECKING:
@@ -137,6 +139,26 @@ async def link_account(db: Db, *, platform_slug: str, label: str, linked_at: dat
     made = await insert_platform_link(db, platform_id=platform.id, label=label.strip(), linked_at=linked_at)
     assert made is not None
     return made
+
+
+_FAILURES = {
+    "BLOCKED": "The platform keeps scans out.",
+    "LAYOUT_CHANGED": "Its settings page is not the one that we know.",
+    "SIGNED_OUT": "Sign in to the platform in your browser, and the next scan will work.",
+}
+
+
+@tells(NotificationKind.LINK_FAILING, "PlatformLink")
+async def tell_failing_links(db: Db, notifications: Sequence[Any]) -> list[NotificationText]:
+    """Which link, and what to do; ``detail`` may hold the class of the failure as ``failure``."""
+    links = await links_by_id(db, ids=[notification.object_id for notification in notifications])
+    platforms = await platforms_by_id(db, ids=[found.platform_id if found else None for found in links])
+    texts = []
+    for notification, found, platform in zip(notifications, links, platforms, strict=True):
+        name = f"{platform.name} ({found.label})" if found is not None and platform is not None else "A platform"
+        why = _FAILURES.get((notification.detail or {}).get("failure", ""), "Its last scans failed.")
+        texts.append(NotificationText(title=f"{name} cannot be read any more", body=why))
+    return texts
 
 
 @strawberry.input(description="An account on a platform; the label tells two of them apart.")

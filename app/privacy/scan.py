@@ -20,6 +20,7 @@ from app.kit.graphql import mutation, parse_uuid
 from app.kit.page import check_size
 from app.kit.sql import File
 from app.privacy import risk
+from app.privacy.alert import alert
 from app.privacy.change import Change, changes_by_snapshot, delete_changes, keep_findings
 from app.privacy.origin import Finding, Origin, Sight, compare
 from app.privacy.platform_link import (
@@ -287,6 +288,7 @@ async def _place(
         sights = await _sights(db, link, before, snapshot)
         findings = compare(*sights, acted=acted, confidence=confidence, otherwise=snapshot.confidence)
         await keep_findings(db, snapshot.id, findings)
+        await alert(db, snapshot, findings)
     if before is not None and held.again_at is not None:
         again = await _see_again(db, link, before, held.again_at)
         if not behind:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
+import rfc8785
 import strawberry
 
 from app.core.device import Device
@@ -23,7 +25,7 @@ from app.privacy import risk
 from app.privacy.change import Change
 from app.privacy.platform_link import PlatformLink, require_link
 from app.privacy.score import MOST_GROUPS, RiskContribution, ScoreLevel, SubScore, contributions, level_of, sub_scores
-from app.privacy.template import SettingType, Template, TemplateSetting, settings_of
+from app.privacy.template import SettingType, Template, TemplateSetting, settings_of, templates_by_id
 from app.privacy.values import unpack, unpack_places
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,6 +100,11 @@ class Snapshot(Node):
         lambda db, snapshots: list_settings(db, snapshots),
         own=("value", "observed"),
         description="All settings of its template, with what was seen.",
+    )
+    content_hash: str = edge(
+        lambda db, snapshots: list_hashes(db, snapshots),
+        description="Lower-case hex SHA-256 of RFC 8785 JSON over { template, values }: Template.hash, and the value of each "
+        "setting by key that was observed. Alerts compare these; README.md says how the audit proves them.",
     )
     risk_contributions: list[RiskContribution] = edge(
         lambda db, snapshots: list_contributions(db, snapshots),
@@ -189,6 +196,32 @@ async def list_settings(
         values = unpack_places(settings, snapshot.packed, snapshot.observed)
         found.append((settings, [(value, value is not None) for value in values]))
     return found
+
+
+def content_hash(structure_hash: bytes, values: Mapping[str, str]) -> str:
+    """What a snapshot says, as 64 hex digits that anyone can compute from what the API shows: see Snapshot.contentHash."""
+    return hashlib.sha256(rfc8785.dumps({"template": structure_hash.hex(), "values": dict(values)})).hexdigest()
+
+
+async def list_hashes(db: Db, snapshots: Sequence[Snapshot]) -> list[str]:
+    """The hash of each snapshot's content, computed from its row: a row that was altered has another."""
+    ids = list(dict.fromkeys(snapshot.template_id for snapshot in snapshots))
+    settings = await settings_of(db, ids)
+    templates = {template.id: template for template in await templates_by_id(db, ids=ids) if template is not None}
+    return [
+        content_hash(
+            templates[snapshot.template_id].structure_hash,
+            unpack(settings[snapshot.template_id], snapshot.packed, snapshot.observed),
+        )
+        for snapshot in snapshots
+    ]
+
+
+async def hashes_by_snapshot(db: Db, ids: Sequence[UUID | None]) -> list[str | None]:
+    """The hash of each snapshot's content, None where there is none."""
+    found = await snapshots_by_id(db, ids=ids)
+    hashes = iter(await list_hashes(db, [snapshot for snapshot in found if snapshot is not None]))
+    return [next(hashes) if snapshot is not None else None for snapshot in found]
 
 
 async def list_contributions(db: Db, snapshots: Sequence[Snapshot]) -> list[list[RiskContribution]]:

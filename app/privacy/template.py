@@ -6,18 +6,20 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import Enum
+from typing import Any
 from uuid import UUID
 
 import rfc8785
 import strawberry
 
+from app.core.notification import NotificationKind, NotificationText, tells
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import Node, field, mutation, parse_uuid
 from app.kit.sql import File
-from app.privacy.platform import Platform, lock_platform
+from app.privacy.platform import Platform, lock_platform, platforms_by_id
 
 
 @strawberry.enum(description="How the setting is shown on the platform's page.")
@@ -121,6 +123,19 @@ def structure_hash(settings: Iterable[tuple[str, SettingType, Sequence[str]]]) -
     by_key = sorted(settings, key=lambda setting: setting[0])
     structure = [{"key": key, "type": kind.value, "options": list(options)} for key, kind, options in by_key]
     return hashlib.sha256(rfc8785.dumps(structure)).digest()
+
+
+@tells(NotificationKind.TEMPLATE_CHANGE, "Template")
+async def tell_template_changes(db: Db, notifications: Sequence[Any]) -> list[NotificationText]:
+    """Whose page changed, and how its curators put it."""
+    templates = await templates_by_id(db, ids=[notification.object_id for notification in notifications])
+    platforms = await platforms_by_id(db, ids=[template.platform_id if template else None for template in templates])
+    return [
+        NotificationText(title=f"{platform.name} changed its privacy settings", body=template.summary)
+        if template is not None and platform is not None
+        else NotificationText(title="A platform changed its privacy settings", body="Scan again to see what it means for you.")
+        for template, platform in zip(templates, platforms, strict=True)
+    ]
 
 
 @strawberry.type(description="The template that is active now.")

@@ -10,7 +10,21 @@ FROM generate_series(0, :months_ahead::integer) AS ahead;
 DELETE FROM core.idempotency AS i
 WHERE i.created_at < now() - interval '7 days';
 
+-- name: delete_notification :exec
+-- Notifications are kept for 90 days in every workspace; the worker's policy lets it drop no younger ones.
+DELETE FROM core.notification AS n
+WHERE n.id < core.uuidv7_floor(now() - interval '90 days');
+
 -- name: delete_outbox :exec
 -- Listeners have seven days to come back, in every workspace; the worker's policy shows it nothing younger.
 DELETE FROM core.outbox AS o
 WHERE o.created_at < now() - interval '7 days';
+
+-- name: insert_notifications :exec
+-- One event tells people of many workspaces, each unless they want neither to see nor to get it.
+INSERT INTO core.notification (workspace_id, account_id, object_id, send_at, kind, detail)
+SELECT m.workspace_id, m.account_id, :object_id::uuid,
+    CASE WHEN coalesce(p.email_off, 0) >> :kind::integer & 1 = 0 THEN now() END, :kind::integer, :detail::jsonb
+FROM unnest(:workspace_ids::uuid[], :account_ids::uuid[]) AS m (workspace_id, account_id)
+LEFT JOIN core.notification_preference AS p ON p.workspace_id = m.workspace_id AND p.account_id = m.account_id
+WHERE coalesce(p.in_app_off & p.email_off, 0) >> :kind::integer & 1 = 0;

@@ -113,6 +113,8 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     key = f'mutation {{ createApiKey(input: {{name: "{word} key", scopes: ["privacy:read"]}}) {{ secret }} }}'
     assert (await api(key, token=person.token)).data
     await register(api, person.token, name=f"{word} device")
+    preferring = "mutation { updateNotificationPreferences(input: {weeklyDigest: true}) { preferences { weeklyDigest } } }"
+    assert (await api(preferring, token=person.token)).data
     await claim_as(api, name, f"{word} idempotency key")
     return person
 
@@ -122,6 +124,7 @@ NODE_KEYS = {
     "Workspace": "SELECT id::text FROM core.workspace WHERE id = $1 AND $2::uuid IS NOT NULL",
     "Identity": "SELECT id::text FROM core.identity WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "ApiKey": "SELECT id::text FROM core.api_key WHERE workspace_id = $1 AND account_id = $2",
+    "Notification": "SELECT id::text FROM core.notification WHERE workspace_id = $1 AND account_id = $2",
     "Device": "SELECT id::text FROM core.device WHERE workspace_id = $1 AND account_id = $2",
     "AuditEvent": "SELECT id::text FROM core.audit_event WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "PlatformLink": "SELECT id::text FROM privacy.platform_link WHERE workspace_id = $1 AND account_id = $2",

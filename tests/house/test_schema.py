@@ -36,7 +36,9 @@ from tests.house.code import trees
 SCHEMA: GraphQLSchema = schema._schema
 
 BOUNDED = {
+    "Alert.changes": "one for each setting of two templates at most",
     "ApiKey.scopes": "there are a handful of scopes",
+    "MarkNotificationsReadPayload.notifications": "one for each of 100 ids at most",
     "Mutation.recordSnapshots": "one for each of 50 inputs at most",
     "Plan.limits": "made by migrations, a handful",
     "OverallSubScore.contributions": "one for each platform at most",
@@ -47,6 +49,7 @@ BOUNDED = {
     "Query.platformComparison": "50 at most, by check_size and LIMIT",
     "Snapshot.subScores": "one for each of four groups at most",
     "SubScore.contributions": "one for each setting at most",
+    "NotificationPreferences.channels": "one for each kind",
     "PlatformConfig.urlPatterns": "50 at most, by constraint",
     "Query.plans": "made by migrations, a handful",
     "Query.nodes": "one for each of 100 ids at most",
@@ -68,13 +71,15 @@ BOUNDED_INPUTS = {
     "PublishPlatformConfigInput.urlPatterns": "50 at most, by check_content",
     "Query.platformComparison(slugs)": "50 at most, by check_size",
     "Query.nodes(ids)": "100 at most, by check_size",
+    "Mutation.markNotificationsRead(ids)": "100 at most, by check_size",
     "Mutation.recordSnapshots(inputs)": "50 at most, by check_size",
     "RecordSnapshotInput.values": "250 at most, by check_values",
+    "UpdateNotificationPreferencesInput.channels": "each kind once",
 }
 """Lists that clients send, and what bounds them."""
 
 CREATING = {"create", "link", "publish", "record", "register"}
-CHANGING = {"activate", "assign", "dismiss", "require", "restore", "revoke", "unlink", "update"}
+CHANGING = {"activate", "assign", "dismiss", "mark", "require", "restore", "revoke", "unlink", "update"}
 """First words of mutations: those that make something take an idempotency key, those that end in one state need none."""
 
 NOT_OURS = {"requestId": "names a request, which is no object"}
