@@ -12,45 +12,63 @@ from app.kit.db import open_pool
 from app.kit.errors import SetupError
 from app.kit.jobs import MAX_RUNNING, Job, Runner, open_queue
 from app.kit.log import log
-from app.privacy.analyzer import analyzer_of
 from app.schema import JOBS
 from app.settings import Settings
 
 DRAIN_SECONDS = 30.0
+RECONNECT_SECONDS = 2.0
 
 
 async def run(settings: Settings, *, jobs: Sequence[Job[Any]] = JOBS, drain: bool = False) -> None:
-    """Work until a signal comes; what runs then has half a minute to end. With ``drain``, until nothing is due."""
+    """Work until a signal comes; what runs then has half a minute to end. With ``drain``, until nothing is due.
+
+    A database that is lost is waited for. Raises SetupError when there is none at the start.
+    """
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    started = False
+    while not stopped.is_set():
+        try:
+            await _connected(settings, jobs, stopped, drain)
+        except Exception as error:
+            if drain or (not started and isinstance(error, SetupError)):
+                raise
+            log.warning("worker lost its database", exc_info=error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), RECONNECT_SECONDS)
+        if drain:
+            return
+        started = True
+    log.info("worker stopped")
+
+
+async def _connected(settings: Settings, jobs: Sequence[Job[Any]], stopped: asyncio.Event, drain: bool) -> None:
+    """Work as long as the database is there."""
     url = settings.require_database_url()
-    analyzer_of(settings)  # an operator learns now what is missing, not from the first job
     pool = await open_pool(url, size=MAX_RUNNING, name="fivefold-worker", statement_seconds=settings.job_seconds)
     try:
         async with open_queue(url) as queue:
-            runner = Runner(jobs, pool, queue, settings)
-            if drain:
-                await runner.drain()
-            else:
-                await _until_signal(runner)
+            runner = Runner(jobs, pool, queue)
+            await (runner.drain() if drain else _until(stopped, runner))
     finally:
         with suppress(TimeoutError):
             await asyncio.wait_for(pool.close(), 10)
 
 
-async def _until_signal(runner: Runner) -> None:
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+async def _until(stopped: asyncio.Event, runner: Runner) -> None:
+    """Run until it is stopped; raise what ended it otherwise."""
     working, waiting = asyncio.create_task(runner.run()), asyncio.create_task(stopped.wait())
     log.info("worker started")
-    await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if working.done():
-        raise SetupError("The worker lost its database. Start it again.") from working.exception()
-    runner.stop()
-    done, _ = await asyncio.wait({working}, timeout=DRAIN_SECONDS)
-    if not done:  # what is cut off here is picked up again by another worker, and its work is done once
-        log.warning("worker stopped before its jobs ended")
-        working.cancel()
-        with suppress(asyncio.CancelledError):
-            await working
-    log.info("worker stopped")
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        runner.stop()
+        done, _ = await asyncio.wait({working}, timeout=DRAIN_SECONDS)
+        if done:
+            working.result()
+        else:  # what is cut off here is picked up again by another worker, and its work is done once
+            log.warning("worker stopped before its jobs ended")
+    finally:
+        for task in (working, waiting):
+            task.cancel()
+        await asyncio.gather(working, waiting, return_exceptions=True)

@@ -37,7 +37,8 @@ Payload = TypeVar("Payload", bound=BaseModel)
 
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(hours=1)
-HEARTBEAT = timedelta(seconds=30)
+HEARTBEAT = timedelta(seconds=10)
+"""A job whose worker says nothing for so long is given to another."""
 POLL = timedelta(milliseconds=250)
 """Nothing notifies: a mutation that did would take PostgreSQL's one lock for it at its commit."""
 BATCH = 10

@@ -275,6 +275,25 @@ async def test_killed_again_and_again_every_job_is_done_once(api: Api) -> None:
 
 
 @pytest.mark.slow
+async def test_a_worker_waits_for_a_lost_database(api: Api) -> None:
+    """Its sessions are ended under it: it comes back by itself, and what waits is done."""
+    ada, ids = await api.person("ada"), [uuid4() for _ in range(50)]
+    worker = start_worker(api.database)
+    assert worker.stderr is not None
+    while '"worker started"' not in await asyncio.to_thread(worker.stderr.readline):
+        assert worker.poll() is None
+    async with api.database.connect() as admin:
+        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'fivefold_worker'")
+    await ask(api, ada, *ids)
+    while len(await told(api.database)) < len(ids):
+        assert worker.poll() is None
+        await asyncio.sleep(0.05)
+    worker.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(worker.communicate)
+    assert worker.returncode == 0
+
+
+@pytest.mark.slow
 async def test_a_signal_ends_a_worker_when_its_jobs_have_ended(api: Api) -> None:
     ada, ids = await api.person("ada"), [uuid4() for _ in range(100)]
     await ask(api, ada, *ids)
