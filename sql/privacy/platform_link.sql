@@ -2,11 +2,8 @@
 -- Table: privacy.platform_link
 
 -- name: count_platform_link :one
--- For the plan's limit; callers hold the workspace's row.
-SELECT count(*) AS active
-FROM privacy.platform_link AS l
-WHERE l.workspace_id = :workspace_id
-    AND l.status = 'ACTIVE';
+-- For the plan's limit; callers hold the workspace's row. A function: it counts the links of all members, who see only their own.
+SELECT privacy.active_link_count() AS active;
 
 -- name: edge_platform_link :edge
 -- The link of each snapshot; also node(id).

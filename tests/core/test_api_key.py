@@ -50,6 +50,7 @@ READER_MAY = {
         "recommendations",
         "platformComparison",
         "plans",
+        "organizationPrivacy",
     )
 }
 

@@ -62,15 +62,17 @@ async def test_the_header_changes_role_and_rows(api: Api) -> None:
         assert (await api(node, {"id": asked}, token=ada.token, fivefold_workspace=header)).data == {"node": None}
 
 
-async def test_members_of_one_workspace_share_its_rows_and_nothing_else(api: Api) -> None:
+async def test_members_of_one_workspace_keep_their_links_to_themselves(api: Api) -> None:
+    """What they share are aggregates: tests/privacy/test_organization.py."""
     ada, ben = await api.person("ada"), await api.person("ben")
-    organization = await organize(api, "O", ada="owner", ben="viewer")
-    await link(api, ada.token, label="private")
+    organization = await organize(api, "O", ada="viewer", ben="owner")
+    await link(api, ben.token, label="private")
     given = 'mutation { linkPlatform(input: {platformSlug: "google", label: "ours", idempotencyKey: "1"}) { link { id } } }'
-    assert (await api(given, token=ada.token, fivefold_workspace=organization)).data
+    assert (await api(given, token=ben.token, fivefold_workspace=organization)).data
     edges = (await api(LABELS, token=ben.token, fivefold_workspace=organization)).data["platformLinks"]["edges"]
     assert [edge["node"]["label"] for edge in edges] == ["ours"]
-    assert (await api(LABELS, token=ben.token)).data["platformLinks"]["edges"] == []
+    assert (await api(LABELS, token=ada.token, fivefold_workspace=organization)).data["platformLinks"]["edges"] == []
+    assert (await api(LABELS, token=ada.token)).data["platformLinks"]["edges"] == []
 
 
 CURATORS_ONLY = {"activateTemplate", "assignPlan", "publishPlatformConfig", "updatePlanLimit"}

@@ -42,6 +42,13 @@ NO_INDEX = {
 }
 """Foreign keys without an index, with the reason."""
 
+PERSONAL = {
+    "privacy.platform_link",
+    "privacy.recommendation_dismissal",
+    "privacy.snapshot",
+}
+"""Owned tables whose rows are one member's alone, in an organization too: it sees aggregates only."""
+
 NO_PARENT = {
     "core.audit_event": "no foreign key leaves the audit, so nothing can cascade into it",
     "core.audit_detail": "no foreign key leaves the audit, so nothing can cascade into it",
@@ -231,6 +238,22 @@ def test_owned_rows_are_seen_by_their_workspace_alone(ask: Ask, kinds: dict[str,
     assert [row for row in found if row[0] in owned(kinds) and row[1:] != ("tenant", rule, None)] == []
 
 
+def test_what_is_one_members_is_nobody_elses(ask: Ask) -> None:
+    """Beside the tenant's policy stands one for the person: of the row itself, or of the link that it hangs on."""
+    found = ask(
+        "SELECT polrelid::regclass::text, pg_get_expr(polqual, polrelid), polpermissive, polcmd::text,"
+        " polroles = ARRAY['fivefold_api'::regrole::oid] FROM pg_policy WHERE polname = 'person'"
+    )
+    assert {row[0] for row in found} == PERSONAL
+    assert {row[2:] for row in found} == {(False, "*", True)}
+    own = "(account_id = ( SELECT core.current_account_id() AS current_account_id))"
+    for table, condition, *_ in found:
+        name = table.split(".")[1]
+        of_link = r"\(EXISTS \( SELECT\s+FROM privacy.platform_link l\s+WHERE \(\(l.workspace_id = "
+        of_link += rf"{name}.workspace_id\) AND \(l.id = {name}.link_id\)\)\)\)"
+        assert condition == own or re.fullmatch(of_link, condition), table
+
+
 def test_no_policy_is_for_everybody(ask: Ask) -> None:
     assert ask("SELECT polrelid::regclass::text, polname FROM pg_policy WHERE 0 = ANY (polroles)") == []
 
@@ -268,10 +291,12 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
     assert [name for name, _, _, settings, _ in found if 'search_path=""' not in (settings or "").split(",")] == []
     assert {(name, owner): granted for name, definer, owner, _, granted in found if definer} == {
         ("assign_plan", "fivefold_owner"): ["fivefold_api"],
+        ("active_link_count", "fivefold_owner"): ["fivefold_api"],
         ("authenticate_api_key", "fivefold_owner"): ["fivefold_api"],
         ("authenticate_identity", "fivefold_owner"): ["fivefold_api"],
         ("create_audit_partition", "fivefold_owner"): ["fivefold_worker"],
         ("is_curator", "fivefold_owner"): ["fivefold_api"],
+        ("organization_aggregate", "fivefold_owner"): ["fivefold_api"],
         ("record_audit", "fivefold_definer"): ["fivefold_owner"],
         ("take_rate_tokens", "fivefold_owner"): ["fivefold_api"],
     }

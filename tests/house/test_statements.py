@@ -288,6 +288,11 @@ def outer_relations(connection: psycopg.Connection[Any], text: str) -> set[str]:
             yield f"{node['Schema']}.{node['Relation Name']}"
         gone = {"Left": ("Inner",), "Right": ("Outer",), "Full": ("Inner", "Outer")}.get(node.get("Join Type", ""), ())
         for child in node.get("Plans", ()):
+            if child["Parent Relationship"] in (
+                "InitPlan",
+                "SubPlan",
+            ):  # a condition, of a policy perhaps, and no source of rows
+                continue
             yield from walk(child, missing or child["Parent Relationship"] in gone)
 
     return set(walk(plan[0]["Plan"], False))
