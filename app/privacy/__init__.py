@@ -6,6 +6,7 @@ from app.privacy.as_of import AsOfQuery
 from app.privacy.change import Change, ChangeQuery
 from app.privacy.comparison import ComparisonQuery
 from app.privacy.dashboard import DashboardQuery
+from app.privacy.exposure import ExposureQuery
 from app.privacy.organization import OrganizationQuery
 from app.privacy.platform import Platform, PlatformQuery
 from app.privacy.platform_config import PlatformConfig, PlatformConfigMutation
@@ -28,6 +29,7 @@ product = Product(
         ComparisonQuery,
         AsOfQuery,
         OrganizationQuery,
+        ExposureQuery,
     ),
     mutations=(PlatformLinkMutation, ScanMutation, TemplateMutation, PlatformConfigMutation, RecommendationMutation),
     nodes=(Change, Platform, PlatformConfig, PlatformLink, Snapshot, Template),

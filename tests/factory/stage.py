@@ -240,6 +240,8 @@ def _inputs(connection: psycopg.Connection[dict[str, Any]]) -> Pool:
         "reason": ["moved", "\u00fcber", ""],
         "idempotencyKey": [f"key-{number}" for number in range(300)],
         "at": [scan["capturedAt"] for scan in scans],
+        "exposures.from": [scan["capturedAt"] for scan in scans],
+        "exposures.until": [scan["capturedAt"] for scan in scans],
         "capturedAt": [scan["capturedAt"] for scan in scans],
         "validFrom": ["2026-06-01T00:00:00Z", "2030-01-01T00:00:00+02:00"],
         "expiresAt": ["2036-01-01T00:00:00Z", "2001-01-01T00:00:00Z"],

@@ -53,6 +53,7 @@ BOUNDED = {
     "Snapshot.subScores": "one for each of four groups at most",
     "SubScore.contributions": "one for each setting at most",
     "NotificationPreferences.channels": "one for each kind",
+    "Exposure.stretches": "the newest 20",
     "PlatformConfig.urlPatterns": "50 at most, by constraint",
     "Query.plans": "made by migrations, a handful",
     "Query.nodes": "one for each of 100 ids at most",
