@@ -31,6 +31,7 @@ from app.kit.errors import AppError, ErrorCode
 from app.kit.executor import Executor
 from app.kit.http import JSON, answer, negotiate, read_request, refuse, reject
 from app.kit.limits import MAX_COST
+from app.kit.locale import accepted
 from app.kit.log import log
 from app.kit.metrics import CONTENT_TYPE_LATEST, Metrics
 from app.kit.token import KeyRing
@@ -87,7 +88,7 @@ class Service:
 
     def __init__(self, settings: Settings, pool: Pool, keys: KeyRing, export: Export | None) -> None:
         trusted = read_trusted(settings.trusted_documents) if settings.trusted_documents else {}
-        self.pool, self.keys, self.export = pool, keys, export
+        self.settings, self.pool, self.keys, self.export = settings, pool, keys, export
         self.documents = Documents(schema._schema, trusted, trusted_only=settings.trusted_only)
         self.metrics = Metrics()
         self.executor = Executor(schema, self.metrics)
@@ -156,7 +157,8 @@ class Service:
         cost = document.cost(schema._schema, operation, asked.variables)
         await self.limiter.charge(db, actor.workspace_id, cost)
         db.enter(actor)
-        context = Context(actor, db, request_id, NODE_TYPES, SCOPES)
+        db.languages = accepted(headers.get("accept-language"))
+        context = Context(actor, db, request_id, NODE_TYPES, SCOPES, quarantine_people=self.settings.quarantine_people)
         result = await self.executor.execute(document, operation, asked.variables, context)
         for error in result.errors or ():
             self.metrics.errors.labels(getattr(error.original_error or error, "code_name", "INTERNAL")).inc()

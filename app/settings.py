@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     )
     rate_burst: float = Field(default=150_000, ge=50_000, description="Objects that a workspace may ask for at once")
     otlp_endpoint: str = Field(default="", description="Send a span for each request to this OTLP/HTTP collector")
+    quarantine_people: int = Field(
+        default=3, ge=1, le=1000, description="Different people who must propose a template before others see it"
+    )
     pool_size: int = Field(default=10, ge=1, le=500, description="Connections of one server process")
     statement_seconds: float = Field(default=10.0, gt=0, le=600, description="Longest time of one statement")
     job_seconds: float = Field(default=60.0, gt=0, le=3600, description="Longest time of one statement of a job")

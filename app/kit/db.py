@@ -101,6 +101,7 @@ class Db:
 
     Until it is known who calls, ``actor`` is None and only ``look_up`` works.
     ``keep_rows``: rows that are only shown may stay as they came, see app/kit/executor.py.
+    ``languages``: what the caller reads, the dearest first.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Db:
         self.statements: list[str] = [] if statements is None else statements
         self.keep_rows = False
         self.request_id = request_id
+        self.languages: tuple[str, ...] = ()
         self._actor = actor
         self._seconds = seconds
         self._pool = pool

@@ -10,21 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from asyncpg import Record
 from strawberry.dataloader import DataLoader
 
 from app.kit.context import Context, Info
-from app.kit.db import Db
 from app.kit.errors import AppError
 from app.kit.graphql import require_scope
 from app.kit.page import check_size, cut, keyset_arguments
 from app.kit.sql import BOUND, PerKey
 
-Batch = Callable[[Db, Sequence[Any]], Any]
-"""An async function of all parents of a level, which answers in their order."""
+LOCALE = "BCP 47 tag of the language of labels, such as de-AT; by default what Accept-Language asks for, else English."
+
+Batch = Callable[..., Any]
+"""An async function of the database and all parents of a level, which answers in their order; with ``localized`` it is
+given the ``locale`` that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Edge:
         if self.scope is not None:
             require_scope(context, self.scope)
         if not isinstance(self.source, str):
-            answers: Sequence[Any] = await self.source(context.db, parents)
+            answers: Sequence[Any] = await self.source(context.db, parents, **arguments)
             return answers if context.db.keep_rows or not self.own else [self._merge(*answer) for answer in answers]
         statement = BOUND[self.source]
         assert isinstance(statement, PerKey)
@@ -74,6 +76,7 @@ def edge(
     scope: str | None = None,
     own: tuple[str, ...] = (),
     size: int | None = None,
+    localized: bool = False,
     description: str | None = None,
     **columns: str,
 ) -> Any:
@@ -82,15 +85,24 @@ def edge(
     ``columns`` maps parameters of the statement to columns of the parent; ``many`` says that a parent has a list of rows;
     ``scope`` is what a key needs beyond its root field. With ``own``, many parents share their rows but for these columns:
     the function answers each parent with (shared rows, the own values of each), and what is shared is built once. ``size``
-    is how long a list that is shorter than most can be, for the document's cost.
+    is how long a list that is shorter than most can be, for the document's cost. ``localized`` gives the field an argument
+    ``locale``, and the function the same.
     """
     found = Edge(source, tuple(columns.items()), many=many, scope=scope, own=own)
+
+    async def resolve_localized(
+        self: Any,
+        info: Info,
+        locale: Annotated[str | None, strawberry.argument(description=LOCALE)] = None,
+    ) -> Any:
+        return await _load(found, info.context, self, locale=locale)
 
     async def resolve(self: Any, info: Info) -> Any:
         return await _load(found, info.context, self)
 
     metadata = {"edge": found} if size is None else {"edge": found, "size": size}
-    return strawberry.field(resolver=resolve, description=description, metadata=metadata)
+    resolver = resolve_localized if localized else resolve
+    return strawberry.field(resolver=resolver, description=description, metadata=metadata)
 
 
 def page_edge(source: str, *, scope: str | None = None, description: str | None = None, **columns: str) -> Any:

@@ -38,6 +38,9 @@ class ErrorCode(Enum):
     )
     LINK_ENDED = strawberry.enum_value("LINK_ENDED", description="The platform link was ended.")
     UNKNOWN_TEMPLATE = strawberry.enum_value("UNKNOWN_TEMPLATE", description="No template of the platform has this hash.")
+    TOO_MANY_PROPOSALS = strawberry.enum_value(
+        "TOO_MANY_PROPOSALS", description="This workspace has proposed as much of this platform as may wait."
+    )
     UNKNOWN_SETTING = strawberry.enum_value("UNKNOWN_SETTING", description="The template has no setting of this key.")
     UNKNOWN_OPTION = strawberry.enum_value("UNKNOWN_OPTION", description="The setting has no such option.")
     DUPLICATE_SETTING = strawberry.enum_value("DUPLICATE_SETTING", description="A setting is given twice.")

@@ -183,9 +183,9 @@ def _field(resolver: Resolver, scopes: frozenset[str], roles: frozenset[str] | N
     return strawberry.field(resolver=guarded, description=description)
 
 
-def query(*scopes: str, roles: frozenset[str] | None = None) -> Callable[[Resolver], Any]:
-    """A root field that reads. Keys need one of ``scopes``; people need one of ``roles`` if given."""
-    return lambda resolver: _field(resolver, frozenset(scopes), roles, False)
+def query(*scopes: str, roles: frozenset[str] | None = None, curator: bool = False) -> Callable[[Resolver], Any]:
+    """A root field that reads. Keys need one of ``scopes``; people need one of ``roles`` if given, or to be curators."""
+    return lambda resolver: _field(resolver, frozenset(scopes), roles, curator)
 
 
 def mutation(*scopes: str, roles: frozenset[str] | None = WRITERS, curator: bool = False) -> Callable[[Resolver], Any]:

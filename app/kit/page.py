@@ -81,8 +81,8 @@ def encode_cursor(values: list[Any]) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([str(value) for value in values])).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, statement: Listing) -> list[str]:
-    """The keyset values of a cursor. Raises BAD_CURSOR."""
+def decode_cursor(cursor: str, statement: Listing) -> list[Any]:
+    """The keyset values of a cursor; a column that starts at a number is one. Raises BAD_CURSOR."""
     try:
         if len(cursor) > MAX_CURSOR:
             raise ValueError
@@ -92,9 +92,13 @@ def decode_cursor(cursor: str, statement: Listing) -> list[str]:
         name, *keys = values
         if name != statement.row.__name__:
             raise ValueError
-        for value, (column, _) in zip(keys, statement.keyset, strict=True):
+        for index, (value, (column, start)) in enumerate(zip(keys, statement.keyset, strict=True)):
             if (column == "id" or column.endswith("_id")) and str(UUID(value)) != value:
                 raise ValueError
+            if isinstance(start, int):
+                keys[index] = int(value)
+                if str(keys[index]) != value or not 0 <= keys[index] <= 2147483647:
+                    raise ValueError
     except (binascii.Error, UnicodeError, ValueError):
         raise AppError(
             ErrorCode.BAD_CURSOR,

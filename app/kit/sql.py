@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row")
 
-Keyset = tuple[tuple[str, str], ...]
+Keyset = tuple[tuple[str, str | int], ...]
 """Columns that order a page, each with the value that the first page starts behind."""
 
 KINDS = ("one", "many", "page", "edge", "exec")

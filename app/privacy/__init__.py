@@ -11,8 +11,10 @@ from app.privacy.organization import OrganizationQuery
 from app.privacy.platform import Platform, PlatformQuery
 from app.privacy.platform_config import PlatformConfig, PlatformConfigMutation
 from app.privacy.platform_link import PlatformLink, PlatformLinkMutation, PlatformLinkQuery
+from app.privacy.proposal import ProposalMutation, ProposalQuery
 from app.privacy.recommendation import RecommendationMutation, RecommendationQuery
 from app.privacy.scan import ScanMutation
+from app.privacy.setting_label import SettingLabelMutation
 from app.privacy.snapshot import Snapshot, SnapshotQuery
 from app.privacy.template import Template, TemplateMutation
 
@@ -30,8 +32,17 @@ product = Product(
         AsOfQuery,
         OrganizationQuery,
         ExposureQuery,
+        ProposalQuery,
     ),
-    mutations=(PlatformLinkMutation, ScanMutation, TemplateMutation, PlatformConfigMutation, RecommendationMutation),
+    mutations=(
+        PlatformLinkMutation,
+        ScanMutation,
+        TemplateMutation,
+        ProposalMutation,
+        SettingLabelMutation,
+        PlatformConfigMutation,
+        RecommendationMutation,
+    ),
     nodes=(Change, Platform, PlatformConfig, PlatformLink, Snapshot, Template),
     scopes=("snapshots:write", "privacy:read"),
 )

@@ -48,9 +48,13 @@ class PlatformComparison:
     platform_id: strawberry.Private[UUID]
     template_id: strawberry.Private[UUID]
 
-    default_score: int = strawberry.field(description="0..100, higher is riskier: everything as the platform sets it.")
-    default_level: ScoreLevel
-    best_score: int = strawberry.field(description="0..100: everything as recommended, which is the least that can be reached.")
+    default_score: int | None = strawberry.field(
+        description="0..100, higher is riskier: everything as the platform sets it; null while no default is known and judged."
+    )
+    default_level: ScoreLevel | None
+    best_score: int | None = strawberry.field(
+        description="0..100: everything as recommended, which is the least that can be reached; null while nothing is judged."
+    )
     formula: int = strawberry.field(description="Version of the formula that makes the scores.")
     settings: int
     high_risk_settings: int
@@ -88,20 +92,16 @@ own_score_by_platform = sql.edge("edge_own_score", OwnScore)
 
 def compare_platform(platform: ComparedPlatform, settings: list[TemplateSetting]) -> PlatformComparison:
     """What its active template says."""
-    defaults = {s.key: s.default_value for s in settings}
+    defaults = {s.key: s.default_value for s in settings if s.default_known}
     default = risk.assess(settings, defaults)
     best = risk.assess(settings, {s.key: s.recommended for s in settings})
-    assert default.score is not None
-    assert best.score is not None
-    level = level_of(default.score)
-    assert level is not None
     levels = Counter(risk.level_of(s.risk) for s in settings)
-    to_change = [s for s in settings if risk.exposes(s, s.default_value)]
+    to_change = [s for s in settings if s.default_known and risk.exposes(s, s.default_value)]
     return PlatformComparison(
         platform_id=platform.platform_id,
         template_id=platform.template_id,
         default_score=default.score,
-        default_level=level,
+        default_level=level_of(default.score),
         best_score=best.score,
         formula=risk.FORMULA,
         settings=len(settings),

@@ -14,11 +14,13 @@ from app.kit.errors import SetupError
 from app.privacy.platform import Platform, lock_platform, upsert_platform
 from app.privacy.platform_config import ConfigContent, SettingKey, insert_platform_config, list_platform_config
 from app.privacy.template import (
+    CuratedRow,
     SettingType,
     Template,
     activate,
     insert_template,
     insert_template_setting,
+    list_curated_template,
     list_template,
     retire_template,
     structure_hash,
@@ -184,17 +186,17 @@ async def load_platform(db: Db, curated: CuratedPlatform) -> list[str]:
     for template in curated.template:
         if await _load_template(db, platform, template):
             added.append(f"{curated.slug}: template {template.version}, {len(template.setting)} settings")
-    templates = await list_template(db, platform_id=platform.id)
-    published = {t.version: t.structure_hash for t in templates}
+    templates = await list_curated_template(db, platform_id=platform.id)
+    published = {t.file_version: t.structure_hash for t in templates}
     for template in curated.template:
         if published[template.version] != template.hash():
             raise SetupError(
                 f"{curated.slug}/template-{template.version}.toml differs from what was published as version "
                 f"{template.version}; leave it as it was and add another version"
             )
-    if all(t.activated_at is None for t in templates):
+    if all(t.activated_at is None for t in await list_template(db, platform_id=platform.id)):
         await activate_version(db, templates[0])
-        added.append(f"{curated.slug}: template {templates[0].version} is active")
+        added.append(f"{curated.slug}: template {templates[0].file_version} is active")
     return added
 
 
@@ -220,7 +222,7 @@ async def _load_template(db: Db, platform: Platform, curated: CuratedTemplate) -
     template = await insert_template(
         db,
         platform_id=platform.id,
-        version=curated.version,
+        file_version=curated.version,
         structure_hash=curated.hash(),
         setting_count=len(curated.setting),
         summary=curated.summary,
@@ -246,7 +248,7 @@ async def _load_template(db: Db, platform: Platform, curated: CuratedTemplate) -
     return True
 
 
-async def activate_version(db: Db, template: Template) -> None:
+async def activate_version(db: Db, template: Template | CuratedRow) -> None:
     """Make a template the active one, as the owner of the tables; callers hold the platform's row."""
     await retire_template(db, platform_id=template.platform_id, but_id=template.id)
     await activate(db, id=template.id)

@@ -20,7 +20,7 @@ from app.privacy.platform_config import insert_platform_config, list_platform_co
 from app.privacy.platform_link import PlatformLink, get_link_by_label, link_account
 from app.privacy.scan import RecordSnapshotInput, SettingValueInput, record
 from app.privacy.snapshot import ScanMethod
-from app.privacy.template import Template, TemplateSetting, list_template, settings_by_template
+from app.privacy.template import Template, TemplateSetting, list_template, settings_of
 
 WEEKS = 26
 NEW_TEMPLATE_WEEK = 15
@@ -84,8 +84,8 @@ async def _versions(db: Db, slug: str) -> list[Version]:
     platform = await get_platform_by_slug(db, slug=slug)
     assert platform is not None
     templates = sorted(await list_template(db, platform_id=platform.id), key=lambda t: t.version)
-    settings = await settings_by_template.groups(db, template_ids=[t.id for t in templates])
-    return list(zip(templates, settings, strict=True))
+    settings = await settings_of(db, [t.id for t in templates])
+    return [(template, settings[template.id]) for template in templates]
 
 
 async def _new_config(db: Db, slug: str, start: datetime) -> datetime:

@@ -10,7 +10,7 @@
 | otherwise |         |         |                                                     | UNKNOWN                      |
 
 A default may change without the structure: it is no part of the structure's hash. The same default in other words has
-not changed.
+not changed, nor has one that is not known.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def _judge(
     if was is None or is_ is None:
         kind = Significance.NEW_SETTING if was is None else Significance.REMOVED_SETTING
         return (Origin.PLATFORM_STRUCTURE, kind, LIKELY) if same_config else (Origin.UNKNOWN, kind, GUESS)
-    same_default = _normalized(was.default_value) == _normalized(is_.default_value)
+    known = was.default_known and is_.default_known
+    same_default = not known or _normalized(was.default_value) == _normalized(is_.default_value)
     same_words = _normalized(old) == _normalized(new)
     if same_structure and same_config and same_default:
         return Origin.USER, Significance.VALUE, 1.0 if acted else ASSUMED_USER

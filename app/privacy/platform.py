@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from app.kit.context import Info
-from app.kit.edge import edge
+from app.kit.edge import edge, page_edge
 from app.kit.graphql import Node, query
 from app.kit.page import Page, page
 from app.kit.sql import File
@@ -41,6 +41,11 @@ class Platform(Node):
         "privacy/platform_config.edge_active_config",
         platform_ids="id",
         description="How its settings pages are found and read today.",
+    )
+    templates: Page[Annotated[Template, strawberry.lazy("app.privacy.template")]] = page_edge(
+        "privacy/template.edge_template_of_platform",
+        platform_ids="id",
+        description="Its versions that everybody sees, the newest first.",
     )
 
 

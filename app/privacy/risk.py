@@ -41,7 +41,9 @@ class Assessment:
 
 
 def exposes(setting: TemplateSetting, value: str) -> bool:
-    """Whether the value leaves the person more exposed than the recommended one."""
+    """Whether the value leaves the person more exposed than the recommended one. What nobody has judged exposes nobody."""
+    if not setting.risk:
+        return False
     if setting.type is SettingType.TOGGLE:
         return value != setting.recommended
     return setting.options.index(value) < setting.options.index(setting.recommended)

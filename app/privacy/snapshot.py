@@ -19,6 +19,7 @@ from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
 from app.kit.graphql import Node, field, parse_uuid, query
+from app.kit.locale import parse_locale
 from app.kit.page import Page, page
 from app.kit.sql import File
 from app.privacy import risk
@@ -51,6 +52,7 @@ class SnapshotSetting:
     type: SettingType
     options: list[str]
     default_value: str = strawberry.field(name="default")
+    default_known: bool
     recommended: str
     risk: int
     direct_link: str
@@ -97,8 +99,9 @@ class Snapshot(Node):
         description="What differs from the snapshot before.",
     )
     settings: list[SnapshotSetting] = edge(
-        lambda db, snapshots: list_settings(db, snapshots),
+        lambda db, snapshots, locale=None: list_settings(db, snapshots, locale),
         own=("value", "observed"),
+        localized=True,
         description="All settings of its template, with what was seen.",
     )
     content_hash: str = edge(
@@ -186,10 +189,11 @@ def hold(snapshots: Sequence[Snapshot], seen_until: datetime | None) -> list[Hel
 
 
 async def list_settings(
-    db: Db, snapshots: Sequence[Snapshot]
+    db: Db, snapshots: Sequence[Snapshot], locale: str | None = None
 ) -> list[tuple[list[TemplateSetting], list[tuple[str | None, bool]]]]:
     """Each snapshot's template settings, which it shares with others, and its own (value, observed) of each."""
-    templates = await settings_of(db, [snapshot.template_id for snapshot in snapshots])
+    tag = None if locale is None else parse_locale(locale, field="locale")
+    templates = await settings_of(db, [snapshot.template_id for snapshot in snapshots], tag)
     found = []
     for snapshot in snapshots:
         settings = templates[snapshot.template_id]

@@ -53,6 +53,16 @@ query Template($slug: String!) {
   platform(slug: $slug) { activeTemplate { id version hash settings { key type options default recommended risk } } }
 }
 """
+PROPOSE = """
+mutation Propose($input: ProposeTemplateInput!) {
+  proposeTemplate(input: $input) {
+    template {
+      id version state hash summary settingCount createdAt sharedAt activatedAt
+      settings { key label description category type options default defaultKnown recommended risk directLink }
+    }
+  }
+}
+"""
 HISTORY = """
 query History($id: ID!) {
   platformLink(id: $id) { id status seenUntil latestSnapshot { id } }
@@ -76,6 +86,9 @@ COUNTED = (
     "privacy.platform_link",
     "privacy.platform_config",
     "privacy.template",
+    "privacy.proposal",
+    "privacy.setting_label",
+    "privacy.setting_advice",
     "core.idempotency",
     "core.audit_event",
     "core.audit_detail",
@@ -99,6 +112,26 @@ async def link(api: Api, token: str, slug: str = "google", label: str = "Persona
 async def unlink(api: Api, token: str, link_id: str, reason: str | None = None) -> Answer:
     """End a link."""
     return await api(UNLINK, {"input": {"id": link_id, "reason": reason}}, token=token)
+
+
+def proposed(key: str, options: Sequence[str] = ("on", "off"), **other: Any) -> dict[str, Any]:
+    """A setting of proposeTemplate."""
+    kind = "TOGGLE" if list(options) == ["on", "off"] else "RADIO"
+    return {"key": key, "type": kind, "options": list(options)} | other
+
+
+async def propose(api: Api, token: str, settings: Sequence[dict[str, Any]], slug: str = "google", **other: Any) -> Answer:
+    """Submit a structure."""
+    given = {"platformSlug": slug, "settings": list(settings), "idempotencyKey": str(uuid4())} | other
+    return await api(PROPOSE, {"input": given}, token=token)
+
+
+async def template_proposed(
+    api: Api, token: str, settings: Sequence[dict[str, Any]], slug: str = "google", **other: Any
+) -> dict[str, Any]:
+    """The template of a structure that is submitted."""
+    found: dict[str, Any] = (await propose(api, token, settings, slug, **other)).data["proposeTemplate"]["template"]
+    return found
 
 
 def scan(
@@ -244,6 +277,7 @@ def setting(place: int, key: str, options: Sequence[str] = ("on", "off"), **othe
         "type": SettingType.TOGGLE if toggles else SettingType.RADIO,
         "options": list(options),
         "default_value": options[0],
+        "default_known": True,
         "recommended": options[-1],
         "risk": 50,
         "direct_link": "https://example.com/settings",

@@ -215,6 +215,23 @@ def _inputs(connection: psycopg.Connection[dict[str, Any]]) -> Pool:
         "revokeDevice.id": ids["Device"],
         "publicKey": [new_device().public_key for _ in range(5)],
         "activateTemplate.id": ids["Template"],
+        "rejectTemplate.id": ids["Template"],
+        "templateId": ids["Template"],
+        "ProposeTemplateInput": [
+            {
+                "platformSlug": slug,
+                "settings": [{"key": key, "type": "TOGGLE", "options": ["on", "off"]} for key in ("a", "b", "c")[:size]],
+                "idempotencyKey": f"proposal-{slug}-{size}",
+            }
+            for slug in slugs
+            for size in (1, 2, 3)
+        ],
+        "locale": ["en", "de", "de-AT", "zh-Hant"],
+        "options": ["on", "off", "maybe"],
+        "recommended": ["on", "off"],
+        "risk": [0, 1, 50, 100],
+        "category": ["ads", "people"],
+        "directLink": ["https://example.com/settings"],
         "UnlinkPlatformInput.id": ids["PlatformLink"],
         "markNotificationsRead.ids": ids["Notification"],
         "from": ["22:00", "23:30"],
@@ -224,6 +241,7 @@ def _inputs(connection: psycopg.Connection[dict[str, Any]]) -> Pool:
         "first": [1, 2, 3, 2, 1, 5, 20],
         "after": [encode_cursor([name, u]) for u in uuids[:40] for name in LISTED]
         + [encode_cursor(["Platform", s]) for s in slugs]
+        + [encode_cursor(["Template", number]) for number in (1, 2, 3)]
         + _change_cursors(connection),
         "slug": slugs,
         "platformSlug": slugs,
@@ -257,6 +275,7 @@ def _inputs(connection: psycopg.Connection[dict[str, Any]]) -> Pool:
         "after": ["", "x", "bnVsbA", encode_cursor(["x"]), encode_cursor(["a", "b"]), encode_cursor([]), "\u00e4"],
         "String": ["", "x" * 300, "nul \0", "\u00e4 'quoted' \"twice\" \\ \n", "\U0001f600"],
         "Int": [0, -1],
+        "BigInt": ["0", "-1"],
         "Float": [-1, 2, 0],
         "Boolean": [True, False],
         "DateTime": ["1999-01-01T00:00:00Z", "2090-01-01T00:00:00+02:00", "0001-01-02T00:00:00Z"],

@@ -33,17 +33,20 @@ KINDS = {
     "delete": ("one", "exec"),
     "edge": ("edge",),
     "enqueue": ("exec",),
+    "freeze": ("one",),
     "get": ("one",),
     "insert": ("one", "many", "exec"),
     "list": ("many",),
     "lock": ("one",),
     "page": ("page",),
+    "propose": ("one",),
+    "reject": ("one",),
     "retire": ("exec",),
     "revoke": ("one",),
     "take": ("one",),
     "unlink": ("one",),
     "update": ("one", "exec"),
-    "upsert": ("one",),
+    "upsert": ("one", "exec"),
 }
 """The closed list of first words, with the kinds that each may be."""
 
@@ -64,6 +67,7 @@ OPERATOR = {
     "privacy/platform.upsert_platform": "loads the curated files",
     "privacy/template.insert_template": "loads the curated files",
     "privacy/template.insert_template_setting": "loads the curated files",
+    "privacy/template.list_curated_template": "loads the curated files",
 }
 """Statements that only the owner of the tables may run, and why nobody else needs them."""
 
@@ -76,7 +80,9 @@ WORKER = {
 }
 """Statements besides those across workspaces that only the worker may run, and why."""
 
-NEVER_NULL: dict[tuple[str, str], str] = {}
+NEVER_NULL: dict[tuple[str, str], str] = {
+    ("privacy/template.edge_template_setting", "platform_id"): "the policy of what is joined outside names the same table",
+}
 """(statement, column) of a column that may be NULL in its table and cannot be NULL here, with the reason."""
 
 NARROWER = {
@@ -227,6 +233,7 @@ def test_only_the_owner_may_run_what_is_listed_as_the_operators(sessions: dict[s
         "core/account.get_account_by_email",
         "core/curator.list_curator",
         "core/workspace.get_personal_workspace",
+        "privacy/template.list_curated_template",
     ]
 
 

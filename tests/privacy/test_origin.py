@@ -203,6 +203,16 @@ def test_a_default_in_other_words_is_no_flip() -> None:
     assert (found.origin, found.significance) == (Origin.PLATFORM_STRUCTURE, Significance.WORDING)
 
 
+def test_a_default_that_is_not_known_did_not_change() -> None:
+    """A template that people proposed has the first option in its place."""
+    for before, after in ((True, False), (False, True), (False, False)):
+        was = {"a": setting(0, "a", LISTS[1], default_value="Only me", default_known=before)}
+        is_ = {"a": setting(0, "a", LISTS[1], default_value="Everyone", default_known=after)}
+        sights_ = Sight(b"1", 1, was, {"a": "Friends"}), Sight(b"1", 1, is_, {"a": "Everyone"})
+        (finding,) = compare(*sights_, acted=frozenset(), confidence={}, otherwise=1.0)
+        assert (finding.origin, finding.significance) == (Origin.USER, Significance.VALUE)
+
+
 def test_an_act_proves_nothing_where_the_page_changed() -> None:
     flipped = {"a": setting(0, "a", LISTS[1], default_value="Friends")}
     assert one(sight(AUDIENCE, {"a": "Everyone"}), sight(flipped, {"a": "Friends"}), "a") == (Origin.PLATFORM_DEFAULT, 0.95)

@@ -11,7 +11,7 @@ import pytest
 from app.kit.db import open_as
 from app.kit.graphql import global_id
 from app.kit.page import encode_cursor
-from app.privacy.template import settings_by_template
+from app.privacy.template import settings_of
 from app.privacy.values import pack, unpack
 from tests.conftest import Answer, Api
 from tests.core.test_workspace import organize
@@ -113,7 +113,7 @@ async def test_the_database_unpacks_as_python_does(api: Api) -> None:
     random = Random("unpack")  # noqa: S311 - examples, no secret
     async with open_as(api.database.url(), "fivefold_owner") as (_, db), api.database.connect() as admin:
         for (template_id,) in await admin.fetch("SELECT id FROM privacy.template ORDER BY id"):
-            (settings,) = await settings_by_template.groups(db, template_ids=[template_id])
+            settings = (await settings_of(db, [template_id]))[template_id]
             for unseen in (0, 1, 5, 10**6):
                 values = {s.key: random.choice(s.options) for s in settings if random.randrange(10) >= unseen}
                 packed, observed = pack(settings, values)

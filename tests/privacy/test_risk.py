@@ -121,3 +121,11 @@ async def test_the_api_lists_what_makes_the_score(api: Api) -> None:
     assert {c["key"] for c in contributions} == exposed
     named = {s["key"]: (s["label"], s["directLink"]) for s in shown["settings"]}
     assert all((c["label"], c["directLink"]) == named[c["key"]] for c in contributions)
+
+
+def test_what_nobody_judged_exposes_nobody() -> None:
+    judged, not_judged = setting(0, "judged", risk=10), setting(1, "not_judged", risk=0)
+    assert not exposes(not_judged, "on")
+    assert assess([not_judged], {"not_judged": "on"}).score is None
+    found = assess([judged, not_judged], {"judged": "on", "not_judged": "on"})
+    assert (found.score, found.points) == (100, {"judged": 100})

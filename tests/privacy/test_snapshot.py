@@ -22,7 +22,7 @@ from app.kit.graphql import global_id
 from app.privacy.platform_link import link_account
 from app.privacy.risk import assess
 from app.privacy.snapshot import new_id
-from app.privacy.template import settings_by_template
+from app.privacy.template import settings_of
 from app.privacy.values import pack
 from tests.conftest import Api
 from tests.factory.privacy import (
@@ -286,7 +286,7 @@ async def test_bytes_of_a_snapshot(api: Api, tmp_path: Path) -> None:
     await load_files(api.database, tmp_path)
     async with open_as(api.database.url(), "fivefold_owner") as (pool, db):
         template_id = await pool.fetchval("SELECT id FROM privacy.template WHERE setting_count = $1", SETTINGS)
-        (settings_,) = await settings_by_template.groups(db, template_ids=[template_id])
+        settings_ = (await settings_of(db, [template_id]))[template_id]
         people = [await seed.as_person(pool, db, await _account(db, n)) for n in range(WORKSPACES)]
         stored = []
         for person in people:
