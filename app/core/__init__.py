@@ -6,6 +6,7 @@ from app.core.audit_event import AuditEvent, AuditEventQuery
 from app.core.device import Device, DeviceMutation, DeviceQuery
 from app.core.identity import Identity
 from app.core.member import MemberQuery
+from app.core.migration import MigrationQuery
 from app.core.node import NodeQuery
 from app.core.notification import Notification, NotificationMutation, NotificationQuery
 from app.core.notification_preference import NotificationPreferenceMutation, NotificationPreferenceQuery
@@ -23,6 +24,7 @@ product = Product(
         ApiKeyQuery,
         DeviceQuery,
         AuditEventQuery,
+        MigrationQuery,
         NodeQuery,
         NotificationQuery,
         NotificationPreferenceQuery,

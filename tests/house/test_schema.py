@@ -102,7 +102,7 @@ CHANGING = {
 }
 """First words of mutations: those that make something take an idempotency key, those that end in one state need none."""
 
-CURATORS = {"proposedTemplates"}
+CURATORS = {"migrations", "proposedTemplates"}
 """Root fields that only curators may read."""
 
 NOT_OURS = {"requestId": "names a request, which is no object"}
