@@ -37,6 +37,7 @@ def build() -> Schema:
     return Schema(
         query=merge_types("Query", tuple(t for product in PRODUCTS for t in product.queries)),
         mutation=merge_types("Mutation", tuple(t for product in PRODUCTS for t in product.mutations)),
+        subscription=merge_types("Subscription", tuple(t for product in PRODUCTS for t in product.subscriptions)),
         types=types,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
         extensions=[Prepared],

@@ -8,15 +8,19 @@ import socket
 from contextlib import suppress
 
 import uvicorn
+from starlette.applications import Starlette
 
 from app.core.health import fetch_login
 from app.kit import migrate
 from app.kit.bootstrap import connect
 from app.kit.db import open_pool
 from app.kit.errors import SetupError
+from app.kit.http import MAX_BODY_BYTES
 from app.kit.log import log
 from app.server import create_app
 from app.settings import Settings
+
+SILENT_SECONDS = 60
 
 
 async def check_login(url: str, role: str) -> None:
@@ -59,6 +63,8 @@ def listen(host: str, port: int) -> socket.socket:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise SetupError(f"Port {port} on {host} is in use: stop what uses it, or pass another --port.") from None
         raise SetupError(f"Cannot listen on {host} port {port}: {error}.") from None
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # whoever stops reading is let go, whatever waits for it
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_SECONDS * 1000)
     opened.listen(1024)
     return opened
 
@@ -70,18 +76,24 @@ def calm_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
+def config(app: Starlette) -> uvicorn.Config:
+    """How uvicorn serves the application."""
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=10,
+        ws="websockets-sansio",
+        ws_max_size=MAX_BODY_BYTES,
+        ws_per_message_deflate=False,  # its tables take tens of kilobytes of each connection
+    )
+
+
 def run(settings: Settings, opened: socket.socket, *, console_token: str | None = None) -> None:
     """Serve until a signal comes; open requests are finished first."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings, console_token=console_token),
-            log_level="warning",
-            access_log=False,
-            lifespan="on",
-            server_header=False,
-            timeout_graceful_shutdown=10,
-        )
-    )
+    server = uvicorn.Server(config(create_app(settings, console_token=console_token)))
     calm_collector()
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has shut down
         server.run(sockets=[opened])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import time
@@ -18,7 +19,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from app.core.health import find_problems
 from app.core.identity import authenticate
@@ -36,6 +38,8 @@ from app.kit.log import log
 from app.kit.metrics import CONTENT_TYPE_LATEST, Metrics
 from app.kit.token import KeyRing
 from app.kit.trace import Export, open_exporter, read_trace
+from app.kit.websocket import Socket, refuse_handshake
+from app.live import Live
 from app.schema import NODE_TYPES, SCOPES, schema
 from app.settings import Settings
 
@@ -94,6 +98,7 @@ class Service:
         self.executor = Executor(schema, self.metrics)
         self.executor.prepare(self.documents)
         self.limiter = RateLimiter(per_second=settings.rate_per_second, burst=settings.rate_burst)
+        self.live = Live(pool, keys, self.documents, self.executor, self.limiter, self.metrics)
 
     async def graphql(self, request: Request) -> Response:
         """One request: who calls, what is asked, what it costs, one connection for it, the answer, one line in the log."""
@@ -154,6 +159,8 @@ class Service:
         call.name = self.documents.label(document, operation)
         if asked.reading and operation.operation.value != "query":
             raise AppError(ErrorCode.METHOD_NOT_ALLOWED, "Send mutations with POST; GET only reads.")
+        if operation.operation.value == "subscription":
+            raise AppError(ErrorCode.BAD_REQUEST, "Subscribe over WebSocket, with the subprotocol graphql-transport-ws.")
         cost = document.cost(schema._schema, operation, asked.variables)
         await self.limiter.charge(db, actor.workspace_id, cost)
         db.enter(actor)
@@ -176,6 +183,7 @@ class Service:
 def create_app(settings: Settings, *, console_token: str | None = None) -> Starlette:
     """The ASGI application. ``console_token`` is prefilled in GraphiQL: for the demo on loopback only."""
     keys = KeyRing(settings.jwt_keys)
+    allowed = re.compile(origin_pattern(settings.allowed_origins))
     export = open_exporter(settings.otlp_endpoint) if settings.otlp_endpoint else None
 
     @asynccontextmanager
@@ -187,8 +195,12 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
             statement_seconds=settings.statement_seconds,
         )
         try:
-            app.state.service = Service(settings, pool, keys, export)
-            yield
+            service = app.state.service = Service(settings, pool, keys, export)
+            live = asyncio.create_task(service.live.run())
+            try:
+                yield
+            finally:
+                await service.live.stop(live)
         finally:
             await pool.close()
 
@@ -197,6 +209,14 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
             return console.page(endpoint="/graphql", token=console_token, example=EXAMPLE)
         service: Service = request.app.state.service
         return await service.graphql(request)
+
+    async def listen(websocket: WebSocket) -> None:
+        origin = websocket.headers.get("origin")
+        if origin is not None and not allowed.fullmatch(origin) and not (settings.graphiql and is_own(websocket, origin)):
+            await refuse_handshake(websocket)
+            return
+        live: Live = websocket.app.state.service.live
+        await live.serve(Socket(websocket, live))
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "ok", "version": version("fivefold"), "schema": SCHEMA_HASH})
@@ -211,6 +231,7 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
     return Starlette(
         routes=[
             Route("/graphql", graphql, methods=["GET", "POST"]),
+            WebSocketRoute("/graphql", listen),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
@@ -221,7 +242,7 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
             *([Middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1"])] if console_token else ()),
             Middleware(
                 CORSMiddleware,
-                allow_origin_regex=origin_pattern(settings.allowed_origins),
+                allow_origin_regex=allowed.pattern,
                 allow_methods=["GET", "POST"],
                 allow_headers=["Authorization", "Content-Type", "Fivefold-Workspace", "X-Request-Id", "traceparent"],
                 expose_headers=["X-Request-Id", "Retry-After", "traceparent"],
@@ -235,6 +256,11 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
 def origin_pattern(origins: list[str]) -> str:
     """A pattern of the allowed origins; a port may be ``*``. Without any, nothing matches."""
     return "|".join(re.escape(origin).replace(r":\*", r":\d+") for origin in origins) or r"(?!)"
+
+
+def is_own(websocket: WebSocket, origin: str) -> bool:
+    """Whether a handshake comes from a page of ours: GraphiQL's."""
+    return origin.partition("://")[2] == websocket.headers.get("host")
 
 
 def _request_id(request: Request) -> UUID:

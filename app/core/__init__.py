@@ -10,6 +10,7 @@ from app.core.migration import MigrationQuery
 from app.core.node import NodeQuery
 from app.core.notification import Notification, NotificationMutation, NotificationQuery
 from app.core.notification_preference import NotificationPreferenceMutation, NotificationPreferenceQuery
+from app.core.outbox import OutboxQuery
 from app.core.plan import Plan, PlanMutation, PlanQuery
 from app.core.upkeep import nightly_upkeep
 from app.core.viewer import ViewerQuery
@@ -28,6 +29,7 @@ product = Product(
         NodeQuery,
         NotificationQuery,
         NotificationPreferenceQuery,
+        OutboxQuery,
         PlanQuery,
     ),
     mutations=(ApiKeyMutation, DeviceMutation, NotificationMutation, NotificationPreferenceMutation, PlanMutation),

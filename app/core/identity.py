@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 import strawberry
 
 from app.kit.context import Actor
-from app.kit.db import Db
+from app.kit.db import Db, Pool, look_up
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import Node, parse_uuid
 from app.kit.sql import File, make
@@ -51,7 +52,17 @@ class ApiKeyCaller:
     scopes: list[str]
 
 
+@dataclass(frozen=True)
+class ValidCaller:
+    """Who may still call: the caller at ``place`` (from 1) of those asked about."""
+
+    place: int
+    role: str
+    curator: bool
+
+
 sql = File("core/identity")
+list_caller = sql.many("list_caller", ValidCaller)
 list_identity = sql.many("list_identity", Identity)
 identities_by_id = sql.edge("edge_identity", Identity)
 get_caller_by_identity = sql.one("get_caller_by_identity", IdentityCaller)
@@ -109,7 +120,20 @@ async def _authenticate_token(db: Db, keys: KeyRing, token: str, asked: UUID | N
         caller.role,
         curator=caller.curator and claims.scopes is None,
         scopes=claims.scopes,
+        expires_at=claims.expires_at,
     )
+
+
+async def find_valid(pool: Pool, actors: Sequence[Actor]) -> set[Actor]:
+    """Those of the callers whose key or membership is still good, and whose role is still the same."""
+    callers = {
+        "account_ids": [actor.account_id for actor in actors],
+        "workspace_ids": [actor.workspace_id for actor in actors],
+        "api_key_ids": [actor.api_key_id for actor in actors],
+    }
+    found = [make(ValidCaller, record) for record in await look_up(pool, list_caller.statement, callers)]
+    pairs = [(actors[caller.place - 1], caller) for caller in found]
+    return {actor for actor, now in pairs if actor.role == now.role and (now.curator or not actor.curator)}
 
 
 def _no_workspace() -> AppError:

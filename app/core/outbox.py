@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.kit.db import Db
-from app.kit.sql import File
+import strawberry
+
+from app.kit.context import Info
+from app.kit.db import Db, Pool, look_up
+from app.kit.graphql import query
+from app.kit.sql import File, make
+from app.kit.subscription import FIRST, LAST, Position, moment_cursor
+
+
+@dataclass(frozen=True)
+class Told:
+    """Something that happened; ``(xid, id)`` is its place in the order of delivery."""
+
+    id: UUID
+    object_id: UUID
+    created_at: datetime
+    xid: int
+    detail: Any
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a transaction sees, as PostgreSQL writes a pg_snapshot."""
+
+    snapshot: str
+
+
+@dataclass(frozen=True)
+class News:
+    """A workspace that was told something, or None for both when none was; ``horizon`` is up to where that is known."""
+
+    horizon: int
+    told_workspace_id: UUID | None
+    kind: str | None
+
 
 sql = File("core/outbox")
+get_moment = sql.one("get_moment", Moment)
 insert_outbox = sql.exec("insert_outbox")
+list_news = sql.many("list_news", News)
+list_outbox = sql.many("list_outbox", Told)
 
 
 async def publish(db: Db, kind: str, object_id: UUID, detail: Mapping[str, Any] | None = None) -> None:
@@ -20,3 +58,34 @@ async def publish(db: Db, kind: str, object_id: UUID, detail: Mapping[str, Any] 
     personal data: it is kept for seven days, whatever becomes of the object.
     """
     await insert_outbox(db, object_id=object_id, kind=kind, detail=dict(detail or {}))
+
+
+async def read_news(pool: Pool, workspace_ids: Sequence[UUID], since: int | None) -> tuple[int, list[tuple[UUID, str]]]:
+    """Which of the workspaces were told what kind of thing by transactions from ``since`` on, and where to ask from next."""
+    records = await look_up(pool, list_news.statement, {"workspace_ids": workspace_ids, "since": since})
+    news = [make(News, record) for record in records]
+    return news[0].horizon, [(n.told_workspace_id, n.kind) for n in news if n.told_workspace_id is not None and n.kind]
+
+
+async def read_told(db: Db, kind: str, position: Position, limit: int) -> list[Told]:
+    """What the workspace was told behind a position; a row of which only some events were sent is read again."""
+    xid, row, place = position
+    since = row if place == LAST or row == FIRST else UUID(int=row.int - 1)
+    return await list_outbox(db, kind=kind, since_xid=xid, since_id=since, limit=limit)
+
+
+async def read_moment(db: Db) -> str:
+    """What the open transaction sees."""
+    found = await get_moment(db)
+    assert found is not None
+    return found.snapshot
+
+
+@strawberry.type
+class OutboxQuery:
+    """The root field that notes a moment."""
+
+    @query("privacy:read", "snapshots:write")
+    async def event_cursor(self, info: Info) -> str | None:
+        """A cursor for subscriptions: what they bring `after` it is exactly what the rest of this answer does not know yet."""
+        return moment_cursor(await read_moment(info.context.db))

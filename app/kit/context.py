@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """An authenticated caller in one workspace. ``scopes`` is None for a person, who may do what the role allows."""
+    """An authenticated caller in one workspace. ``scopes`` is None for a person, who may do what the role allows.
+
+    ``expires_at`` is when a token ends, for what lasts longer than a request; it does not tell one caller from another.
+    """
 
     account_id: UUID
     workspace_id: UUID
@@ -26,6 +29,7 @@ class Actor:
     curator: bool = False
     api_key_id: UUID | None = None
     scopes: frozenset[str] | None = None
+    expires_at: float | None = field(default=None, compare=False)
 
 
 SYSTEM_ID = UUID("00000000-0000-7000-8000-000000000000")

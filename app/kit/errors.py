@@ -12,7 +12,9 @@ from graphql import GraphQLError
 class ErrorCode(Enum):
     """The value is the code; the sentence beside it is for people and may change."""
 
-    BAD_REQUEST = strawberry.enum_value("BAD_REQUEST", description="The HTTP request is not a GraphQL request.")
+    BAD_REQUEST = strawberry.enum_value(
+        "BAD_REQUEST", description="Not a GraphQL request, or not one for this transport: subscriptions go over WebSocket."
+    )
     METHOD_NOT_ALLOWED = strawberry.enum_value("METHOD_NOT_ALLOWED", description="Mutations are sent with POST.")
     NOT_ACCEPTABLE = strawberry.enum_value("NOT_ACCEPTABLE", description="We answer in none of the accepted media types.")
     BAD_DOCUMENT = strawberry.enum_value("BAD_DOCUMENT", description="The document does not parse or does not fit the schema.")
@@ -27,6 +29,9 @@ class ErrorCode(Enum):
     NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="There is no such object, or it belongs to someone else.")
     BAD_ID = strawberry.enum_value("BAD_ID", description="Not a global id of the expected type.")
     BAD_CURSOR = strawberry.enum_value("BAD_CURSOR", description="Not a cursor of this connection.")
+    CURSOR_EXPIRED = strawberry.enum_value(
+        "CURSOR_EXPIRED", description="The cursor is older than the events that are kept: read the lists again."
+    )
     BAD_PAGE_SIZE = strawberry.enum_value("BAD_PAGE_SIZE", description="A page or list is shorter or longer than allowed.")
     BAD_INPUT = strawberry.enum_value("BAD_INPUT", description="A value is outside what the field allows.")
     IDEMPOTENCY_CONFLICT = strawberry.enum_value(

@@ -10,10 +10,11 @@ from __future__ import annotations
 from asyncio import Future
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from inspect import isawaitable
 from typing import Any
 
 from asyncpg import Record
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, SelectionSetNode
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, SelectionSetNode, execute
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.extensions import SchemaExtension
 from strawberry.schema import Schema
@@ -88,6 +89,75 @@ class Executor:
                 result.data = data | result.data  # data have every root field, in order
             return result
         return ExecutionResult(data=data, errors=None)
+
+    async def source(
+        self, document: Document, operation: OperationDefinitionNode, variables: dict[str, Any], context: Context
+    ) -> Any:
+        """What the resolver of a subscription says of where its events come from. Raises AppError, Invalid."""
+        values = _coerce(self.schema, operation, variables)
+        try:
+            fetch = self._planner.source(operation, document.fragments, values)
+            if fetch is None:
+                raise AppError(ErrorCode.BAD_DOCUMENT, "The document skips its only field.")
+            (source,) = await fetch(Run(context, values), [None])
+        except AppError:
+            raise
+        except GraphQLError as error:  # an argument whose variable was null, say
+            raise Invalid([error], ErrorCode.BAD_VARIABLES) from None
+        return source
+
+    async def events(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        variables: dict[str, Any],
+        context: Context,
+        events: Sequence[Any],
+    ) -> list[ExecutionResult]:
+        """The answer for each event of a subscription, all of them a level of one plan. Raises AppError that will pass."""
+        values = _coerce(self.schema, operation, variables)
+        plan = self.plan(document, operation, values)
+        cause = str(plan)
+        if isinstance(plan, Plan):
+            (child,) = plan.root.children
+            context.db.keep_rows = True
+            try:
+                made = await _complete(child, Run(context, values), events, child.shape.required)
+                return [ExecutionResult(data={child.key: one}, errors=None) for one in made]
+            except Exception as error:
+                await context.db.restart()
+                if isinstance(error, AppError) and error.code in SLOW:
+                    raise
+                cause = error.code.name if isinstance(error, AppError) else type(error).__name__
+                if not isinstance(error, AppError | Surprise):
+                    log.warning("plan gave up", exc_info=error)
+        context.db.keep_rows = False
+        self.metrics.fallbacks.labels(cause).inc()
+        return [await self._stock_event(document, operation, variables, context, event) for event in events]
+
+    async def _stock_event(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        variables: dict[str, Any],
+        context: Context,
+        event: Any,
+    ) -> ExecutionResult:
+        """One event on the library's executor, for which it is the root value."""
+        made = execute(
+            self.schema._schema,
+            DocumentNode(definitions=(operation, *(f.definition for f in document.fragments.values()))),
+            root_value=event,
+            context_value=context,
+            variable_values=variables,
+            operation_name=_name(operation),
+            hide_suggestions=True,
+        )
+        result = await made if isawaitable(made) else made
+        for error in result.errors or ():
+            if isinstance(error.original_error, AppError) and error.original_error.code in SLOW:
+                raise error.original_error
+        return ExecutionResult(data=result.data, errors=result.errors)
 
     def plan(self, document: Document, operation: OperationDefinitionNode, values: VariableValues) -> Plan | Unplannable:
         """The plan for these answers to @skip and @include, made when it is wanted first."""

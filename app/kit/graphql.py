@@ -156,7 +156,8 @@ def may(actor: Actor, scopes: frozenset[str], roles: frozenset[str] | None) -> b
     return (actor.scopes is None or bool(actor.scopes & scopes)) and (roles is None or actor.role in roles)
 
 
-def _authorize(actor: Actor, scopes: frozenset[str], roles: frozenset[str] | None, curator: bool) -> None:
+def authorize(actor: Actor, scopes: frozenset[str], roles: frozenset[str] | None = None, curator: bool = False) -> None:
+    """Raise FORBIDDEN unless the caller's key has one of the scopes, and its role is one of the roles."""
     if actor.scopes is not None and not actor.scopes & scopes:
         needed = " or ".join(sorted(scopes)) or "a person's token"
         raise AppError(ErrorCode.FORBIDDEN, f"This key may not do that: it needs {needed}.")
@@ -176,7 +177,7 @@ def _field(resolver: Resolver, scopes: frozenset[str], roles: frozenset[str] | N
         path = getattr(info, "path", None)
         if path is not None and path.key in info.context.outcomes:
             return info.context.outcomes.pop(path.key).result()
-        _authorize(info.context.actor, scopes, roles, curator)
+        authorize(info.context.actor, scopes, roles, curator)
         return await resolver(self, info, **args)
 
     description = " ".join((resolver.__doc__ or "").split())
@@ -195,4 +196,4 @@ def mutation(*scopes: str, roles: frozenset[str] | None = WRITERS, curator: bool
 
 def require_scope(context: Context, scope: str) -> None:
     """For edges that lead from what a key may see to what it may not."""
-    _authorize(context.actor, frozenset({scope}), None, False)
+    authorize(context.actor, frozenset({scope}))

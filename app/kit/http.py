@@ -70,7 +70,7 @@ async def read_request(request: Request) -> GraphQLRequest:
         raise _bad("Send the request as JSON in UTF-8, with the header `Content-Type: application/json`.")
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise _bad("Send the body as it is, without `Content-Encoding`.")
-    return _check(_parse_json(await _read_body(request), "The body"), reading=False)
+    return check(_parse_json(await _read_body(request), "The body"), reading=False)
 
 
 def _read_query_string(request: Request) -> GraphQLRequest:
@@ -85,10 +85,11 @@ def _read_query_string(request: Request) -> GraphQLRequest:
     for name in ("variables", "extensions"):
         if name in found:
             found[name] = _parse_json(found[name].encode(), f"`{name}`")
-    return _check(found, reading=True)
+    return check(found, reading=True)
 
 
-def _check(document: Any, *, reading: bool) -> GraphQLRequest:
+def check(document: Any, *, reading: bool) -> GraphQLRequest:
+    """The request in a parsed body, however it came. Raises BAD_REQUEST."""
     if not isinstance(document, dict):
         raise _bad("The body is not a JSON object with a `query`. Batches are not accepted.")
     query, name = document.get("query"), document.get("operationName")
@@ -149,8 +150,12 @@ def answer(result: ExecutionResult, media_type: str, extensions: dict[str, Any])
 
 def reject(errors: list[GraphQLError], code: ErrorCode, media_type: str) -> Response:
     """The answer to a document that was not executed. Plain JSON says so with 200, as its older clients expect."""
-    shown = [_show(error, error.message, {"code": code.value}) for error in errors]
-    return _respond({"errors": shown}, 400 if media_type == GRAPHQL else 200, media_type)
+    return _respond({"errors": describe_all(errors, code)}, 400 if media_type == GRAPHQL else 200, media_type)
+
+
+def describe_all(errors: list[GraphQLError], code: ErrorCode) -> list[dict[str, Any]]:
+    """The errors of a document that was not executed, as the client sees them."""
+    return [_show(error, error.message, {"code": code.value}) for error in errors]
 
 
 def refuse(error: AppError, media_type: str) -> Response:
@@ -184,6 +189,10 @@ def _show(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict
     return shown
 
 
+def write(content: Any) -> bytes:
+    """JSON of what executors answer."""
+    return orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)  # str: asyncpg's own kind of UUID
+
+
 def _respond(content: dict[str, Any], status: int, media_type: str, headers: dict[str, str] | None = None) -> Response:
-    body = orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)  # str: asyncpg's own kind of UUID
-    return Response(body, status, headers, media_type=f"{media_type}; charset=utf-8")
+    return Response(write(content), status, headers, media_type=f"{media_type}; charset=utf-8")

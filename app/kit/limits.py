@@ -16,7 +16,9 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLEnumType,
     GraphQLField,
+    GraphQLInputType,
     GraphQLInterfaceType,
     GraphQLList,
     GraphQLNamedType,
@@ -121,7 +123,7 @@ class Scale:
             return 0, 1  # counted where the page is sized
         for argument in node.arguments or ():
             definition = found.args.get(argument.name.value)
-            if definition is not None and isinstance(get_nullable_type(definition.type), GraphQLList):
+            if definition is not None and _asks_for_each(definition.type):
                 length = self._length(argument.value)
                 return length, length
         if "first" in found.args:
@@ -151,6 +153,11 @@ class Scale:
             given = self._variables.get(given.name.value)
             return len(given) if isinstance(given, list) else 1
         return len(given.values) if isinstance(given, ListValueNode) else 1
+
+
+def _asks_for_each(kind: GraphQLInputType) -> bool:
+    """Whether an argument is a list of ids or inputs; one of enum values only filters."""
+    return isinstance(get_nullable_type(kind), GraphQLList) and not isinstance(get_named_type(kind), GraphQLEnumType)
 
 
 def _refuse(what: str, found: int, most: int) -> None:

@@ -29,6 +29,9 @@ class Metrics:
         self.fallbacks = Counter(
             "fivefold_fallbacks", "Operations left to the stock executor, by cause", ["cause"], registry=self._registry
         )
+        self.sockets = Gauge("fivefold_sockets", "Open WebSocket connections", registry=self._registry)
+        self.subscriptions = Gauge("fivefold_subscriptions", "Open subscriptions", ["kind"], registry=self._registry)
+        self.events = Counter("fivefold_events", "Events that were sent to subscribers", ["kind"], registry=self._registry)
         self.documents = Gauge("fivefold_documents", "Documents whose plans are kept", registry=self._registry)
         self.connections = Gauge("fivefold_connections", "Database connections", ["state"], registry=self._registry)
 

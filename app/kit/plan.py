@@ -141,9 +141,16 @@ class Planner:
     ) -> Plan:
         """The plan of an operation. ``variables`` decide @skip and @include only. Raises Unplannable."""
         root = self.schema.get_root_type(operation.operation)
-        if root is None or operation.operation.value == "subscription":
-            raise Unplannable("subscription")
+        assert root is not None
         return _Compiler(self, operation, fragments, variables).root(root)
+
+    def source(
+        self, operation: OperationDefinitionNode, fragments: dict[str, FragmentDetails], variables: VariableValues
+    ) -> Fetch | None:
+        """How a subscription is asked where its events come from; None when its one field is skipped."""
+        root = self.schema.subscription_type
+        assert root is not None
+        return _Compiler(self, operation, fragments, variables).source(root)
 
 
 class _Compiler:
@@ -162,6 +169,15 @@ class _Compiler:
         collected = collect_fields(self.planner.schema, self.fragments, self.variables, root, self.operation)
         nodes = {key: [found.node for found in details] for key, details in collected.grouped_field_set.items()}
         return Plan(self._selection(root, collected), nodes)
+
+    def source(self, root: GraphQLObjectType) -> Fetch | None:
+        collected = collect_fields(self.planner.schema, self.fragments, self.variables, root, self.operation)
+        for details in collected.grouped_field_set.values():
+            node = details[0].node
+            definition = root.fields[node.name.value]
+            declared = definition.extensions["strawberry-definition"]
+            return _fetch(declared, self._arguments(declared, definition, node))
+        return None
 
     def _selection(self, parent: GraphQLObjectType, collected: Any, own: tuple[str, ...] = ()) -> Selection:
         if collected.new_defer_usages:

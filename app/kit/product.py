@@ -16,6 +16,7 @@ class Product:
     name: str
     queries: Sequence[type] = ()
     mutations: Sequence[type] = ()
+    subscriptions: Sequence[type] = ()
     nodes: Sequence[type] = ()
     scopes: Sequence[str] = ()
     jobs: Sequence[Job[Any]] = ()

@@ -3,14 +3,14 @@
 from app.kit.product import Product
 from app.privacy.alert import AlertQuery
 from app.privacy.as_of import AsOfQuery
-from app.privacy.change import Change, ChangeQuery
+from app.privacy.change import Change, ChangeQuery, ChangeSubscription
 from app.privacy.comparison import ComparisonQuery
 from app.privacy.dashboard import DashboardQuery
 from app.privacy.exposure import ExposureQuery
 from app.privacy.organization import OrganizationQuery
 from app.privacy.platform import Platform, PlatformQuery
 from app.privacy.platform_config import PlatformConfig, PlatformConfigMutation
-from app.privacy.platform_link import PlatformLink, PlatformLinkMutation, PlatformLinkQuery
+from app.privacy.platform_link import PlatformLink, PlatformLinkMutation, PlatformLinkQuery, PlatformLinkSubscription
 from app.privacy.proposal import ProposalMutation, ProposalQuery
 from app.privacy.recommendation import RecommendationMutation, RecommendationQuery
 from app.privacy.scan import ScanMutation
@@ -43,6 +43,7 @@ product = Product(
         PlatformConfigMutation,
         RecommendationMutation,
     ),
+    subscriptions=(ChangeSubscription, PlatformLinkSubscription),
     nodes=(Change, Platform, PlatformConfig, PlatformLink, Snapshot, Template),
     scopes=("snapshots:write", "privacy:read"),
 )

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
 
 from app.core.notification import Significance
+from app.core.outbox import Told
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
+from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import Node, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
+from app.kit.subscription import Event, Source, subscription
 from app.privacy.origin import Finding, Origin
 from app.privacy.platform_link import require_link
 
@@ -52,6 +57,15 @@ class Change(Node):
         return {"snapshot_ids": [UUID(pair[0]) for pair in pairs], "settings": [pair[2] for pair in pairs]}
 
 
+@dataclass(frozen=True)
+class LinkOfSnapshot:
+    """Which link a snapshot is of."""
+
+    link_id: UUID
+
+
+CHANGE_DETECTED = "privacy.change_detected"
+
 BEHIND_ALL = (("id", "ffffffff-ffff-ffff-ffff-ffffffffffff"), ("setting", ""))
 
 sql = File("privacy/change")
@@ -59,6 +73,7 @@ delete_changes = sql.exec("delete_change")
 changes_by_key = sql.edge("edge_change", Change)
 changes_by_snapshot = sql.edge("edge_change_of_snapshot", Change)
 insert_changes = sql.exec("insert_change")
+link_by_snapshot = sql.edge("edge_link_of_snapshot", LinkOfSnapshot)
 page_change = sql.page("page_change", Change, keyset=BEHIND_ALL)
 
 
@@ -105,3 +120,51 @@ class ChangeQuery:
         if link is not None and not found.edges:
             await require_link(info.context.db, link, field="linkId")
         return found
+
+
+@strawberry.type(description="A change that a scan has shown.")
+class ChangeDetected(Event):
+    """One event for each change of a snapshot."""
+
+    change: Change
+
+
+async def _read_detected(
+    db: Db, rows: Sequence[Told], *, link_id: UUID | None, significance: frozenset[Significance] | None
+) -> list[ChangeDetected]:
+    """The changes of the snapshots that were told, as they are now, by setting."""
+    if link_id is not None:
+        links = await link_by_snapshot(db, snapshot_ids=[row.object_id for row in rows])
+        rows = [row for row, link in zip(rows, links, strict=True) if link is not None and link.link_id == link_id]
+    found = await changes_by_snapshot.groups(db, snapshot_ids=[row.object_id for row in rows]) if rows else []
+    return [
+        ChangeDetected(position=(row.xid, row.id, change.setting), change=change)
+        for row, changes in zip(rows, found, strict=True)
+        for change in sorted(changes, key=lambda change: change.setting)
+        if change.setting in row.detail.get("settings", (change.setting,))
+        and (significance is None or change.significance in significance)
+    ]
+
+
+@strawberry.type
+class ChangeSubscription:
+    """The root field that tells of changes."""
+
+    @subscription(ChangeDetected, CHANGE_DETECTED, "privacy:read")
+    async def change_detected(
+        self,
+        info: Info,
+        after: str | None = None,
+        link_id: strawberry.ID | None = None,
+        significance: list[Significance] | None = None,
+    ) -> Source:
+        """Each change as soon as a scan shows it, of all links or of one; behind the cursor `after`, or from now on."""
+        link = parse_uuid(link_id, "PlatformLink", field="linkId") if link_id else None
+        if link is not None:
+            await require_link(info.context.db, link, field="linkId")
+        if significance is not None and not significance:
+            raise AppError(
+                ErrorCode.BAD_INPUT, "significance is empty. Leave it out to be told of everything.", field="significance"
+            )
+        wanted = frozenset(significance) if significance is not None else None
+        return Source(after, partial(_read_detected, link_id=link, significance=wanted))

@@ -13,6 +13,7 @@ import strawberry
 
 from app.core.idempotency import claim, settle
 from app.core.notification import NotificationKind, NotificationText, tells
+from app.core.outbox import Told
 from app.core.plan import check_limit
 from app.kit.context import Info
 from app.kit.db import Db
@@ -21,6 +22,7 @@ from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import Node, mutation, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
+from app.kit.subscription import Event, Source, subscription
 from app.privacy.platform import ANY_KEY, Platform, get_platform_by_slug, platforms_by_id
 from app.privacy.score import MOST_GROUPS, SubScore, sub_scores_of_links
 
@@ -161,6 +163,38 @@ async def tell_failing_links(db: Db, notifications: Sequence[Any]) -> list[Notif
     return texts
 
 
+SCAN_REQUESTED = "privacy.scan_requested"
+
+
+@strawberry.enum(description="Why a scan is asked for.")
+class ScanReason(Enum):
+    """Values as in the outbox."""
+
+    SCHEDULE = "SCHEDULE"
+    MANUAL = "MANUAL"
+
+
+@strawberry.type(description="A scan that is asked for: the extension that hears it makes one.")
+class ScanRequested(Event):
+    """One event for each request."""
+
+    link: PlatformLink
+    requested_at: datetime
+    reason: ScanReason
+
+
+async def _read_requested(db: Db, rows: Sequence[Told]) -> list[ScanRequested]:
+    """The requests for links that are still active."""
+    links = await links_by_id(db, ids=[row.object_id for row in rows])
+    return [
+        ScanRequested(
+            position=(row.xid, row.id, ""), link=link, requested_at=row.created_at, reason=ScanReason(row.detail["reason"])
+        )
+        for row, link in zip(rows, links, strict=True)
+        if link is not None and link.status is PlatformLinkStatus.ACTIVE
+    ]
+
+
 @strawberry.input(description="An account on a platform; the label tells two of them apart.")
 class LinkPlatformInput:
     """``label`` tells two accounts on one platform apart."""
@@ -263,3 +297,13 @@ class PlatformLinkMutation:
             if link is None:
                 raise no_link("linkId")
         return RequireSignaturePayload(link=link)
+
+
+@strawberry.type
+class PlatformLinkSubscription:
+    """The root field that tells of links that should be scanned."""
+
+    @subscription(ScanRequested, SCAN_REQUESTED, *ANY_KEY)
+    async def scan_requested(self, info: Info, after: str | None = None) -> Source:
+        """Each request to scan a link, scheduled or by hand; behind the cursor `after`, or from now on."""
+        return Source(after, _read_requested)

@@ -12,6 +12,7 @@ import strawberry
 
 from app.core.device import Device, note_use, refuse_revoked, verify
 from app.core.idempotency import claim, settle
+from app.core.outbox import publish
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
@@ -21,7 +22,7 @@ from app.kit.page import check_size
 from app.kit.sql import File
 from app.privacy import risk
 from app.privacy.alert import alert
-from app.privacy.change import Change, changes_by_snapshot, delete_changes, keep_findings
+from app.privacy.change import CHANGE_DETECTED, Change, changes_by_snapshot, delete_changes, keep_findings
 from app.privacy.origin import Finding, Origin, Sight, compare
 from app.privacy.platform_link import (
     PlatformLink,
@@ -289,6 +290,8 @@ async def _place(
         findings = compare(*sights, acted=acted, confidence=confidence, otherwise=snapshot.confidence)
         await keep_findings(db, snapshot.id, findings)
         await alert(db, snapshot, findings)
+        if findings:
+            await publish(db, CHANGE_DETECTED, snapshot.id)
     if before is not None and held.again_at is not None:
         again = await _see_again(db, link, before, held.again_at)
         if not behind:
@@ -420,6 +423,9 @@ async def _compare_again(db: Db, link: PlatformLink, late: Snapshot, behind: Seq
             if [_essence(c) for c in old] != [_essence(f) for f in findings]:
                 await delete_changes(db, snapshot_id=after.id)
                 await keep_findings(db, after.id, findings)
+                known = {_essence(change) for change in old}
+                if fresh := [finding.setting for finding in findings if _essence(finding) not in known]:
+                    await publish(db, CHANGE_DETECTED, after.id, {"settings": fresh})
         before = after
 
 

@@ -18,6 +18,11 @@ FROM core.authenticate_api_key(:secret_hash) AS k;
 SELECT i.account_id, i.member_workspace_id, i.role, i.curator
 FROM core.authenticate_identity(:issuer, :subject, :asked_workspace_id) AS i;
 
+-- name: list_caller :many
+-- Which of those who were authenticated earlier may still call.
+SELECT c.place, c.role, c.curator
+FROM core.list_caller(:account_ids, :workspace_ids, :api_key_ids) AS c;
+
 -- name: list_identity :many
 -- The caller's own; a handful at most.
 SELECT i.id, i.issuer, i.subject, i.created_at

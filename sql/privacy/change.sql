@@ -44,6 +44,13 @@ CROSS JOIN LATERAL (
 WHERE c.workspace_id = :workspace_id
 ORDER BY k.position, c.setting;
 
+-- name: edge_link_of_snapshot :edge
+-- For those who listen to one link only.
+SELECT k.position, s.link_id
+FROM unnest(:snapshot_ids::uuid[]) WITH ORDINALITY AS k (snapshot_id, position)
+JOIN privacy.snapshot AS s ON s.id = k.snapshot_id
+WHERE s.workspace_id = :workspace_id;
+
 -- name: insert_change :exec
 -- All changes of one snapshot at once.
 INSERT INTO privacy.change (workspace_id, snapshot_id, setting, old_value, new_value, origin, significance, confidence)

@@ -29,6 +29,7 @@ WRITER_MAY = {
     ("query", "platforms"),
     ("query", "platform"),
     ("query", "platformLinks"),
+    ("query", "eventCursor"),
     ("mutation", "linkPlatform"),
     ("mutation", "recordSnapshot"),
     ("mutation", "recordSnapshots"),
@@ -47,6 +48,7 @@ READER_MAY = {
         "snapshots",
         "changes",
         "privacyDashboard",
+        "eventCursor",
         "recommendations",
         "platformComparison",
         "plans",
@@ -413,4 +415,7 @@ async def test_a_forbidden_edge_is_an_error_at_each_of_its_places(api: Api) -> N
 def test_the_scopes_above_are_in_the_schema() -> None:
     known = {(kind, name) for kind, name, _ in root_fields()}
     assert known >= WRITER_MAY | READER_MAY
-    assert SCHEMA.subscription_type is None, "subscriptions need a rule for keys too"
+    assert SCHEMA.subscription_type is not None
+    assert set(SCHEMA.subscription_type.fields) == {"changeDetected", "scanRequested"}, (
+        "tests/test_live.py tries them with keys"
+    )

@@ -151,9 +151,9 @@ def test_each_test_has_its_module() -> None:
 
 
 def test_the_front_door_tells_all() -> None:
-    """What a module adds to the system stands in its Product: nodes, queries, mutations, jobs."""
+    """What a module adds to the system stands in its Product: nodes, queries, mutations, subscriptions, jobs."""
     for product in PRODUCTS:
-        found: dict[str, set[str]] = {"queries": set(), "mutations": set()}
+        found: dict[str, set[str]] = {"queries": set(), "mutations": set(), "subscriptions": set()}
         jobs = set()
         for module, tree in trees().items():
             if module.startswith(f"app.{product.name}."):
@@ -164,8 +164,10 @@ def test_the_front_door_tells_all() -> None:
                              for line in method.decorator_list}  # fmt: skip
                     found["queries"] |= {node.name} if "query" in words else set()
                     found["mutations"] |= {node.name} if "mutation" in words else set()
+                    found["subscriptions"] |= {node.name} if "subscription" in words else set()
         assert {each.__name__ for each in product.queries} == found["queries"], product.name
         assert {each.__name__ for each in product.mutations} == found["mutations"], product.name
+        assert {each.__name__ for each in product.subscriptions} == found["subscriptions"], product.name
         assert {each.run.__name__ for each in product.jobs} == jobs, product.name
         nodes = {each for each in Node.__subclasses__() if each.__module__.startswith(f"app.{product.name}.")}
         assert set(product.nodes) == nodes, product.name

@@ -315,6 +315,8 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("authenticate_identity", "fivefold_owner"): ["fivefold_api"],
         ("create_audit_partition", "fivefold_owner"): ["fivefold_worker"],
         ("is_curator", "fivefold_owner"): ["fivefold_api"],
+        ("list_caller", "fivefold_owner"): ["fivefold_api"],
+        ("list_news", "fivefold_owner"): ["fivefold_api"],
         ("organization_aggregate", "fivefold_owner"): ["fivefold_api"],
         ("propose_template", "fivefold_owner"): ["fivefold_api"],
         ("record_audit", "fivefold_definer"): ["fivefold_owner"],

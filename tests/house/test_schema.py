@@ -82,6 +82,7 @@ BOUNDED_INPUTS = {
     "ProposedSettingInput.options": "20 at most, by check_settings",
     "RecordSnapshotInput.values": "250 at most, by check_values",
     "UpdateNotificationPreferencesInput.channels": "each kind once",
+    "Subscription.changeDetected(significance)": "a set of the enum's values",
 }
 """Lists that clients send, and what bounds them."""
 
@@ -108,6 +109,7 @@ CURATORS = {"migrations", "proposedTemplates"}
 NOT_OURS = {"requestId": "names a request, which is no object"}
 """Names like an id's of what is none."""
 
+ROOTS = ("Query", "Mutation", "Subscription")
 JSON_FIELDS = ("detail", "selectors")
 """What is told as it is stored, in which an id is a column."""
 BUILT_IN = ("Boolean", "Float", "ID", "Int", "String")
@@ -126,7 +128,8 @@ def objects() -> Iterator[GraphQLObjectType]:
 
 def roots() -> Iterator[tuple[str, str, GraphQLField]]:
     """Every root field with its operation and name."""
-    for kind, of in (("query", SCHEMA.query_type), ("mutation", SCHEMA.mutation_type)):
+    of_kind = {"query": SCHEMA.query_type, "mutation": SCHEMA.mutation_type, "subscription": SCHEMA.subscription_type}
+    for kind, of in of_kind.items():
         assert of is not None
         yield from ((kind, name, field) for name, field in of.fields.items())
 
@@ -147,7 +150,7 @@ def test_the_file_is_up_to_date() -> None:
 
 
 def test_every_type_and_root_field_is_described() -> None:
-    assert sorted(t.name for t in types() if not (t.description or "").strip() and t.name not in ("Query", "Mutation")) == []
+    assert sorted(t.name for t in types() if not (t.description or "").strip() and t.name not in ROOTS) == []
     assert [name for _, name, field in roots() if not re.fullmatch(r"[A-Z0-9].*[.]", field.description or "", re.S)] == []
 
 
@@ -180,6 +183,10 @@ def test_pages_are_asked_for_alike() -> None:
     for kind in objects():
         for name, field in kind.fields.items():
             paged = str(get_named_type(field.type)).endswith("Connection")
+            if kind.name == "Subscription":
+                assert str(field.args["after"].type) == "String", name
+                assert "cursor" in cast(GraphQLObjectType, get_named_type(field.type)).fields, name
+                continue
             assert {"first", "after"} <= field.args.keys() if paged else not {"first", "after"} & field.args.keys(), name
             if paged:
                 assert (str(field.args["first"].type), field.args["first"].default_value) == ("Int!", 20), name
@@ -249,7 +256,7 @@ async def test_a_bare_uuid_is_no_id(api: Api) -> None:
     """Asked of every root field that takes one, wherever in its input."""
     curator = await api.person("curator", curator=True)
     assert len(takes_ids()) >= 11
-    for kind, name, field in takes_ids():
+    for kind, name, field in (each for each in takes_ids() if each[0] != "subscription"):
         given = {n: sample(a.type) for n, a in field.args.items() if "ID" in leaves(a.type) or is_required_argument(a)}
         declared = ", ".join(f"${n}: {field.args[n].type}" for n in given)
         passed = ", ".join(f"{n}: ${n}" for n in given)
