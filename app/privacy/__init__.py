@@ -1,6 +1,7 @@
 """Privacy: what platforms' privacy settings are, how they change, and who changed them."""
 
 from app.kit.product import Product
+from app.privacy.acknowledgement import AcknowledgementMutation
 from app.privacy.alert import AlertQuery
 from app.privacy.as_of import AsOfQuery
 from app.privacy.change import Change, ChangeQuery, ChangeSubscription
@@ -13,6 +14,7 @@ from app.privacy.platform_config import PlatformConfig, PlatformConfigMutation
 from app.privacy.platform_link import PlatformLink, PlatformLinkMutation, PlatformLinkQuery, PlatformLinkSubscription
 from app.privacy.proposal import ProposalMutation, ProposalQuery
 from app.privacy.recommendation import RecommendationMutation, RecommendationQuery
+from app.privacy.reopening import reopen_acknowledgements
 from app.privacy.scan import ScanMutation
 from app.privacy.setting_label import SettingLabelMutation
 from app.privacy.snapshot import Snapshot, SnapshotQuery
@@ -42,8 +44,10 @@ product = Product(
         SettingLabelMutation,
         PlatformConfigMutation,
         RecommendationMutation,
+        AcknowledgementMutation,
     ),
     subscriptions=(ChangeSubscription, PlatformLinkSubscription),
     nodes=(Change, Platform, PlatformConfig, PlatformLink, Snapshot, Template),
+    jobs=(reopen_acknowledgements,),
     scopes=("snapshots:write", "privacy:read"),
 )

@@ -25,6 +25,7 @@ from app.privacy.origin import Finding, Origin
 from app.privacy.platform_link import require_link
 
 if TYPE_CHECKING:
+    from app.privacy.acknowledgement import Acknowledgement
     from app.privacy.snapshot import Snapshot
 
 
@@ -45,6 +46,13 @@ class Change(Node):
     detected_at: datetime = strawberry.field(description="When the snapshot that shows it was captured.")
 
     snapshot: Annotated[Snapshot, strawberry.lazy("app.privacy.snapshot")] = edge("privacy/snapshot.edge_snapshot", ids="id")
+    acknowledgement: Annotated[Acknowledgement, strawberry.lazy("app.privacy.acknowledgement")] | None = edge(
+        "privacy/acknowledgement.edge_acknowledgement",
+        snapshot_ids="id",
+        settings="setting",
+        scope="privacy:read",
+        description="That the person has seen it; null until then.",
+    )
 
     def node_key(self) -> str:
         """See Node."""
@@ -103,10 +111,12 @@ class ChangeQuery:
         link_id: strawberry.ID | None = None,
         origin: Origin | None = None,
         significance: Significance | None = None,
+        acknowledged: bool | None = None,
         first: int = 20,
         after: str | None = None,
     ) -> Page[Change] | None:
-        """Changes of the workspace or of one link, the newest capture first."""
+        """Changes of the workspace or of one link, the newest capture first. `acknowledged` false: those to be looked at, also
+        such as are open again."""
         link = parse_uuid(link_id, "PlatformLink", field="linkId") if link_id else None
         found = await page(
             page_change,
@@ -116,6 +126,7 @@ class ChangeQuery:
             link_id=link,
             origin=origin.value if origin else None,
             significance=significance.value if significance else None,
+            acknowledged=acknowledged,
         )
         if link is not None and not found.edges:
             await require_link(info.context.db, link, field="linkId")

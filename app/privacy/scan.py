@@ -21,6 +21,7 @@ from app.kit.graphql import mutation, parse_uuid
 from app.kit.page import check_size
 from app.kit.sql import File
 from app.privacy import risk
+from app.privacy.acknowledgement import keep_acknowledged, reopen
 from app.privacy.alert import alert
 from app.privacy.change import CHANGE_DETECTED, Change, changes_by_snapshot, delete_changes, keep_findings
 from app.privacy.origin import Finding, Origin, Sight, compare
@@ -284,11 +285,13 @@ async def _place(
         previous_seen_until=held.until,
     )
     assert snapshot is not None
+    findings: list[Finding] = []
     if before is not None:
         acted = frozenset(v.key for v in given.values if v.user_action)
         sights = await _sights(db, link, before, snapshot)
         findings = compare(*sights, acted=acted, confidence=confidence, otherwise=snapshot.confidence)
         await keep_findings(db, snapshot.id, findings)
+        await reopen(db, link.id, snapshot.id, findings)
         await alert(db, snapshot, findings)
         if findings:
             await publish(db, CHANGE_DETECTED, snapshot.id)
@@ -301,7 +304,7 @@ async def _place(
         await _hold(db, snapshot, behind[0])
     else:
         await update_latest_snapshot(db, id=link.id, latest_snapshot_id=snapshot.id, seen_until=given.captured_at)
-    await _compare_again(db, link, snapshot, behind)
+    await _compare_again(db, link, snapshot, behind, findings)
     return snapshot, True
 
 
@@ -352,7 +355,7 @@ async def _confirm(
     elif captured_at > (behind[0].previous_seen_until or held.captured_at):
         await _teach(db, behind[0], captured_at)
         if config_version != held.config_version:
-            await _compare_again(db, link, held, behind)
+            await _compare_again(db, link, held, behind, ())
 
 
 async def _hold(db: Db, snapshot: Snapshot, after: Snapshot) -> None:
@@ -411,8 +414,13 @@ async def _see_again(db: Db, link: PlatformLink, held: Snapshot, seen_at: dateti
     return again
 
 
-async def _compare_again(db: Db, link: PlatformLink, late: Snapshot, behind: Sequence[Snapshot]) -> None:
-    """The changes of those behind a late capture: of the next, and of each one behind a scan that did not see everything."""
+async def _compare_again(
+    db: Db, link: PlatformLink, late: Snapshot, behind: Sequence[Snapshot], late_findings: Sequence[Finding]
+) -> None:
+    """The changes of those behind a late capture: of the next, and of each one behind a scan that did not see everything.
+
+    ``late_findings`` are the late capture's own, where it is new.
+    """
     before = late
     for after in behind:
         if before is late or before.observed is not None:
@@ -426,6 +434,7 @@ async def _compare_again(db: Db, link: PlatformLink, late: Snapshot, behind: Seq
                 known = {_essence(change) for change in old}
                 if fresh := [finding.setting for finding in findings if _essence(finding) not in known]:
                     await publish(db, CHANGE_DETECTED, after.id, {"settings": fresh})
+                await keep_acknowledged(db, after.id, old, findings, late_id=late.id, late=late_findings)
         before = after
 
 

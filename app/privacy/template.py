@@ -21,9 +21,11 @@ from app.kit.db import Db
 from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import Node, field, mutation, parse_uuid
+from app.kit.jobs import enqueue
 from app.kit.locale import DEFAULT, fallbacks, parse_locale
 from app.kit.sql import File
 from app.privacy.platform import Platform, lock_platform, platforms_by_id
+from app.privacy.reopening import TemplateActivated, reopen_acknowledgements
 
 constraint("template_rejection_reason_length", ErrorCode.BAD_INPUT, "A reason has 1 to 500 characters.", field="reason")
 
@@ -402,6 +404,7 @@ class TemplateMutation:
             if found.state is not TemplateState.ACTIVE:
                 await retire_template(db, platform_id=found.platform_id, but_id=template_id)
                 found = await activate(db, id=template_id)
+                await enqueue(db, reopen_acknowledgements, TemplateActivated(template_id=template_id))
         assert found is not None
         return ActivateTemplatePayload(template=found)
 

@@ -73,10 +73,12 @@ CROSS JOIN LATERAL (
     ORDER BY t.version DESC
     LIMIT 1
 ) AS d
+LEFT JOIN privacy.acknowledgement AS a ON a.workspace_id = c.workspace_id AND a.snapshot_id = c.snapshot_id AND a.setting = c.setting  -- if :acknowledged
 WHERE c.workspace_id = :workspace_id
     AND (c.snapshot_id, c.setting) < (:after_id::uuid, :after_setting)
     AND s.link_id = :link_id  -- if :link_id
     AND c.origin = :origin  -- if :origin
     AND c.significance = :significance  -- if :significance
+    AND (a.acknowledged_at IS NOT NULL AND a.reopened_at IS NULL) = :acknowledged  -- if :acknowledged
 ORDER BY c.snapshot_id DESC, c.setting DESC
 LIMIT :limit;

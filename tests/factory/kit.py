@@ -102,6 +102,11 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     for day, value in enumerate((toggle["default"], toggle["recommended"])):
         answer = await record(api, person.token, scan(link_id, template, day=day, values={toggle["key"]: value}))
         assert answer.data["recordSnapshot"]["unchanged"] is False
+    change = (await api("{ changes(first: 1) { edges { node { id } } } }", token=person.token)).data["changes"]["edges"][0][
+        "node"
+    ]
+    seen = f'mutation {{ acknowledgeChanges(input: {{ids: ["{change["id"]}"], note: "{word} note"}}) {{ changes {{ id }} }} }}'
+    assert (await api(seen, token=person.token)).data
     other = next(s["key"] for s in template["settings"] if s["default"] != s["recommended"] and s["key"] != toggle["key"])
     dismissing = (
         f'mutation {{ dismissRecommendation(input: {{linkId: "{link_id}", setting: "{other}", reason: "{word} reason"}})'

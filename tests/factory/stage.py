@@ -232,6 +232,7 @@ def _inputs(connection: psycopg.Connection[dict[str, Any]]) -> Pool:
         "risk": [0, 1, 50, 100],
         "category": ["ads", "people"],
         "directLink": ["https://example.com/settings"],
+        "AcknowledgeChangesInput.ids": ids["Change"],
         "UnlinkPlatformInput.id": ids["PlatformLink"],
         "markNotificationsRead.ids": ids["Notification"],
         "from": ["22:00", "23:30"],

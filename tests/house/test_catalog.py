@@ -28,6 +28,7 @@ OTHER_NOUN = {
 """Tables without a file of their own in sql/: they live and die with another noun's."""
 
 NOT_UNDER_WORKSPACE = {
+    "privacy.acknowledgement.acknowledgement_pkey": "named as the change that it is of",
     "privacy.change.change_pkey": "derived: named by its snapshot and setting, so no third index is paid for",
     "privacy.recommendation_dismissal.recommendation_dismissal_pkey": "named by its link and setting",
     "core.idempotency.idempotency_pkey": "named by field and key, which the caller chooses",
@@ -44,6 +45,7 @@ NO_INDEX = {
 """Foreign keys without an index, with the reason."""
 
 PERSONAL = {
+    "privacy.acknowledgement",
     "privacy.platform_link",
     "privacy.recommendation_dismissal",
     "privacy.snapshot",
@@ -113,6 +115,8 @@ UNREACHABLE = {
     "core.workspace.workspace_name_length": "the account's display name, whose own check comes first",
     "core.workspace.workspace_personal_account_id_key": "made with the account",
     "core.workspace.workspace_personal_has_account": "made with the account",
+    "privacy.acknowledgement.acknowledgement_reopen_reason_known": "written by statements as a literal",
+    "privacy.acknowledgement.acknowledgement_reopened_has_reason": "written by statements together",
     "privacy.change.change_confidence_range": "computed",
     "privacy.change.change_origin_known": "an enum of the code",
     "privacy.change.change_significance_known": "an enum of the code",

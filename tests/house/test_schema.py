@@ -37,6 +37,7 @@ SCHEMA: GraphQLSchema = schema._schema
 
 BOUNDED = {
     "Alert.changes": "one for each setting of two templates at most",
+    "AcknowledgeChangePayload.changes": "one for each of 100 ids at most",
     "ApiKey.scopes": "there are a handful of scopes",
     "MarkNotificationsReadPayload.notifications": "one for each of 100 ids at most",
     "Mutation.recordSnapshots": "one for each of 50 inputs at most",
@@ -71,6 +72,7 @@ BOUNDED = {
 """Lists that are no connections, and what bounds them."""
 
 BOUNDED_INPUTS = {
+    "AcknowledgeChangesInput.ids": "100 at most, by check_size",
     "CreateApiKeyInput.scopes": "repetitions are dropped and unknown ones refused",
     "PublishPlatformConfigInput.urlPatterns": "50 at most, by check_content",
     "Query.platformComparison(slugs)": "50 at most, by check_size",
@@ -88,6 +90,7 @@ BOUNDED_INPUTS = {
 
 CREATING = {"create", "link", "propose", "publish", "record", "register"}
 CHANGING = {
+    "acknowledge",
     "activate",
     "assign",
     "describe",
