@@ -96,6 +96,7 @@ def check() -> list[str]:
     if not platforms:
         raise SetupError("there are no curated files in app/privacy/data")
     return [
-        f"{p.slug}: {len(p.config)} configs, templates of {', '.join(str(len(t.setting)) for t in p.template)} settings"
+        f"{p.slug}: {len(p.config)} configs, templates of {', '.join(str(len(t.setting)) for t in p.template)} settings, "
+        f"{len(p.playbook)} playbooks, {len(p.contact)} contacts"
         for p in platforms
     ]

@@ -11,7 +11,9 @@ from app.privacy.exposure import ExposureQuery
 from app.privacy.organization import OrganizationQuery
 from app.privacy.platform import Platform, PlatformQuery
 from app.privacy.platform_config import PlatformConfig, PlatformConfigMutation
+from app.privacy.platform_contact import PlatformContact, PlatformContactMutation
 from app.privacy.platform_link import PlatformLink, PlatformLinkMutation, PlatformLinkQuery, PlatformLinkSubscription
+from app.privacy.playbook import Playbook, PlaybookQuery
 from app.privacy.proposal import ProposalMutation, ProposalQuery
 from app.privacy.recommendation import RecommendationMutation, RecommendationQuery
 from app.privacy.reopening import reopen_acknowledgements
@@ -35,6 +37,7 @@ product = Product(
         OrganizationQuery,
         ExposureQuery,
         ProposalQuery,
+        PlaybookQuery,
     ),
     mutations=(
         PlatformLinkMutation,
@@ -43,11 +46,12 @@ product = Product(
         ProposalMutation,
         SettingLabelMutation,
         PlatformConfigMutation,
+        PlatformContactMutation,
         RecommendationMutation,
         AcknowledgementMutation,
     ),
     subscriptions=(ChangeSubscription, PlatformLinkSubscription),
-    nodes=(Change, Platform, PlatformConfig, PlatformLink, Snapshot, Template),
+    nodes=(Change, Platform, PlatformConfig, PlatformContact, PlatformLink, Playbook, Snapshot, Template),
     jobs=(reopen_acknowledgements,),
     scopes=("snapshots:write", "privacy:read"),
 )

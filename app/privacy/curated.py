@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import rfc8785
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from app.kit.db import Db
 from app.kit.errors import SetupError
 from app.privacy.platform import Platform, lock_platform, upsert_platform
 from app.privacy.platform_config import ConfigContent, SettingKey, insert_platform_config, list_platform_config
+from app.privacy.platform_contact import ContactContent, add_contact, list_platform_contact
+from app.privacy.playbook import MOST_STEPS, insert_playbook, insert_playbook_step, list_playbook
 from app.privacy.template import (
     CuratedRow,
     SettingType,
@@ -99,8 +103,50 @@ class CuratedTemplate(BaseModel):
         return structure_hash((s.key, s.type, s.options) for s in self.setting)
 
 
+class CuratedStep(BaseModel):
+    """A ``[[step]]`` of playbook-<slug>.toml."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    setting: SettingKey | None = None
+    target: Option | None = None
+    direct_link: Link
+
+    @model_validator(mode="after")
+    def whole(self) -> CuratedStep:
+        """Setting and target come together."""
+        if (self.setting is None) is not (self.target is None):
+            raise ValueError("setting and target are given together, or neither is")
+        return self
+
+
+class CuratedPlaybook(BaseModel):
+    """playbook-<slug>.toml."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slug: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,50}$")]
+    version: int = Field(ge=1)
+    title: Name
+    summary: str = Field(max_length=500)
+    step: list[CuratedStep] = Field(min_length=1, max_length=MOST_STEPS)
+
+    def digest(self) -> bytes:
+        """Of all that it says."""
+        return hashlib.sha256(rfc8785.dumps(self.model_dump(mode="json"))).digest()
+
+
+class CuratedContacts(BaseModel):
+    """contact.toml: the newest contact under a law stands last."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    contact: list[ContactContent] = Field(max_length=50)
+
+
 class CuratedPlatform(BaseModel):
-    """platform.toml, with its templates by version."""
+    """platform.toml, with its templates by version, its playbooks by slug, and its contacts."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -111,6 +157,21 @@ class CuratedPlatform(BaseModel):
     privacy_url: Link
     config: list[CuratedConfig] = Field(min_length=1)
     template: list[CuratedTemplate] = Field(min_length=1)
+    playbook: list[CuratedPlaybook] = []
+    contact: list[ContactContent] = []
+
+    @model_validator(mode="after")
+    def leads_somewhere(self) -> CuratedPlatform:
+        """Steps name settings and options of the newest template."""
+        options = {s.key: s.options for s in self.template[-1].setting}
+        for playbook in self.playbook:
+            for number, step in enumerate(playbook.step, 1):
+                if step.setting is not None and step.target not in options.get(step.setting, ()):
+                    raise ValueError(
+                        f"playbook {playbook.slug}, step {number}: the newest template has no setting {step.setting} "
+                        f"with the option {step.target}"
+                    )
+        return self
 
     @model_validator(mode="after")
     def in_order(self) -> CuratedPlatform:
@@ -134,8 +195,16 @@ def read(data: Path = DATA) -> list[CuratedPlatform]:
             if file.name != f"template-{template.version}.toml":
                 raise SetupError(f"{file}: version is {template.version}; file name and version are one number")
             templates.append(template)
+        playbooks = []
+        for file in sorted(folder.glob("playbook-*.toml")):
+            slug = file.stem.removeprefix("playbook-")
+            playbooks.append(_check(CuratedPlaybook, file, _parse(file) | {"slug": slug}))
+        contacts = []
+        if (file := folder / "contact.toml").exists():
+            contacts = _check(CuratedContacts, file, _parse(file)).contact
         file = folder / "platform.toml"
-        platform = _check(CuratedPlatform, file, _parse(file) | {"template": templates})
+        more = {"template": templates, "playbook": playbooks, "contact": contacts}
+        platform = _check(CuratedPlatform, file, _parse(file) | more)
         if platform.slug != folder.name:
             raise SetupError(f"{file}: its slug is {platform.slug}; folder and slug are one name")
         found.append(platform)
@@ -183,6 +252,8 @@ async def load_platform(db: Db, curated: CuratedPlatform) -> list[str]:
     assert platform is not None
     await lock_platform(db, id=platform.id)
     added = await _load_configs(db, platform, curated.config)
+    added += await _load_playbooks(db, platform, curated.playbook)
+    added += await _load_contacts(db, platform, curated.contact)
     for template in curated.template:
         if await _load_template(db, platform, template):
             added.append(f"{curated.slug}: template {template.version}, {len(template.setting)} settings")
@@ -197,6 +268,54 @@ async def load_platform(db: Db, curated: CuratedPlatform) -> list[str]:
     if all(t.activated_at is None for t in await list_template(db, platform_id=platform.id)):
         await activate_version(db, templates[0])
         added.append(f"{curated.slug}: template {templates[0].file_version} is active")
+    return added
+
+
+async def _load_playbooks(db: Db, platform: Platform, playbooks: list[CuratedPlaybook]) -> list[str]:
+    """A version that is there stays; one that says something else now is an error."""
+    known = {(p.slug, p.version): p.digest for p in await list_playbook(db, platform_id=platform.id)}
+    added = []
+    for curated in playbooks:
+        digest = known.get((curated.slug, curated.version))
+        if digest is not None:
+            if digest != curated.digest():
+                raise SetupError(
+                    f"{platform.slug}/playbook-{curated.slug}.toml differs from what was published as version "
+                    f"{curated.version}; give it another version"
+                )
+            continue
+        made = await insert_playbook(
+            db,
+            platform_id=platform.id,
+            slug=curated.slug,
+            version=curated.version,
+            title=curated.title,
+            summary=curated.summary,
+            digest=curated.digest(),
+        )
+        assert made is not None  # callers hold the platform's row
+        for number, step in enumerate(curated.step, 1):
+            await insert_playbook_step(
+                db,
+                playbook_id=made.id,
+                number=number,
+                text=step.text,
+                setting=step.setting,
+                target=step.target,
+                direct_link=step.direct_link,
+            )
+        added.append(f"{platform.slug}: playbook {curated.slug} {curated.version}, {len(curated.step)} steps")
+    return added
+
+
+async def _load_contacts(db: Db, platform: Platform, contacts: list[ContactContent]) -> list[str]:
+    """Known by what they say: curators publish versions too, so the numbers of a file may be taken."""
+    known = {contact.digest for contact in await list_platform_contact(db, platform_id=platform.id)}
+    added = []
+    for content in contacts:
+        if content.digest() not in known:
+            made = await add_contact(db, platform.id, content)
+            added.append(f"{platform.slug}: contact {made.regime.name} {made.version}")
     return added
 
 

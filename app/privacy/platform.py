@@ -14,6 +14,7 @@ from app.kit.sql import File
 
 if TYPE_CHECKING:
     from app.privacy.platform_config import PlatformConfig
+    from app.privacy.platform_contact import PlatformContact
     from app.privacy.template import Template
 
 ANY_KEY = ("snapshots:write", "privacy:read")
@@ -46,6 +47,13 @@ class Platform(Node):
         "privacy/template.edge_template_of_platform",
         platform_ids="id",
         description="Its versions that everybody sees, the newest first.",
+    )
+    contacts: list[Annotated[PlatformContact, strawberry.lazy("app.privacy.platform_contact")]] = edge(
+        "privacy/platform_contact.edge_platform_contact_of_platform",
+        many=True,
+        size=2,
+        platform_ids="id",
+        description="Whom to write to under each law, in the newest version.",
     )
 
 

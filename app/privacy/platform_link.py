@@ -24,6 +24,7 @@ from app.kit.page import Page, page
 from app.kit.sql import File
 from app.kit.subscription import Event, Source, subscription
 from app.privacy.platform import ANY_KEY, Platform, get_platform_by_slug, platforms_by_id
+from app.privacy.playbook import FEW, LinkPlaybook, playbooks_of_links
 from app.privacy.score import MOST_GROUPS, SubScore, sub_scores_of_links
 
 if TYPE_CHECKING:
@@ -86,6 +87,12 @@ class PlatformLink(Node):
         scope="privacy:read",
         size=MOST_GROUPS,
         description="The latest snapshot's risk score by group of categories; empty before the first.",
+    )
+    playbooks: list[LinkPlaybook] = edge(
+        lambda db, links: playbooks_of_links(db, links),
+        scope="privacy:read",
+        size=FEW,
+        description="The platform's playbooks, with the steps that the latest snapshot shows done.",
     )
 
 

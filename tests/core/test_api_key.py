@@ -53,6 +53,7 @@ READER_MAY = {
         "platformComparison",
         "plans",
         "organizationPrivacy",
+        "playbooks",
     )
 }
 

@@ -75,7 +75,7 @@ async def test_members_of_one_workspace_keep_their_links_to_themselves(api: Api)
     assert (await api(LABELS, token=ada.token)).data["platformLinks"]["edges"] == []
 
 
-CURATORS_ONLY = {"activateTemplate", "assignPlan", "publishPlatformConfig", "updatePlanLimit"}
+CURATORS_ONLY = {"activateTemplate", "assignPlan", "publishPlatformConfig", "publishPlatformContact", "updatePlanLimit"}
 
 
 @pytest.mark.parametrize("role", ["owner", "admin", "member", "viewer", "auditor"])

@@ -139,6 +139,8 @@ NODE_KEYS = {
 SHARED_KEYS = {
     "Platform": "SELECT id::text FROM privacy.platform",
     "PlatformConfig": "SELECT id::text FROM privacy.platform_config",
+    "PlatformContact": "SELECT id::text FROM privacy.platform_contact",
+    "Playbook": "SELECT id::text FROM privacy.playbook",
     "Template": "SELECT id::text FROM privacy.template",
 }
 """Where the keys of nodes are: a new type of node needs a line in one of the two."""

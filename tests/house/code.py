@@ -16,7 +16,7 @@ from app.kit.sql import Statement, load
 
 APP = Path(app.__file__).parent
 BINDERS = ("one", "many", "page", "edge", "exec")
-EDGE_OPTIONS = frozenset({"many", "scope", "description"})
+EDGE_OPTIONS = frozenset({"many", "scope", "size", "description"})
 """Keywords of ``edge`` and ``page_edge`` that are no columns."""
 
 

@@ -21,6 +21,7 @@ LOGINS = ["fivefold_api", "fivefold_worker", "fivefold_auditor", "fivefold_migra
 OTHER_NOUN = {
     "core.audit_detail": "audit_event",
     "core.plan_limit": "plan",
+    "privacy.playbook_step": "playbook",
     "privacy.recommendation_dismissal": "recommendation",
     "privacy.setting_advice": "setting_label",
     "privacy.template_setting": "template",
@@ -68,6 +69,9 @@ NOT_AUDITED = {
     "core.notification": (AUDIT, "tells of what the audited rows say, for 90 days"),
     "privacy.change": ({"audit_insert"}, "is derived from snapshots, whose INSERT is audited"),
     "privacy.platform_config": ({"audit_update", "audit_delete"}, "is append-only"),
+    "privacy.platform_contact": ({"audit_update", "audit_delete"}, "is append-only"),
+    "privacy.playbook": ({"audit_update", "audit_delete"}, "is append-only"),
+    "privacy.playbook_step": (AUDIT, "is append-only, and the playbook's event holds the digest of all steps"),
     "privacy.snapshot": ({"audit_update"}, "is immutable"),
     "privacy.template_setting": (AUDIT, "is append-only, and the template's event holds the hash of all settings"),
 }
@@ -130,6 +134,40 @@ UNREACHABLE = {
     "privacy.platform_config.platform_config_selectors_form": "check_content",
     "privacy.platform_config.platform_config_url_patterns_count": "check_content",
     "privacy.platform_config.platform_config_version_positive": "the next number, under the platform's lock",
+    **{
+        f"privacy.platform_contact.platform_contact_{name}": "check_content"
+        for name in (
+            "email_form",
+            "has_address",
+            "organization_length",
+            "postal_address_length",
+            "quality_known",
+            "regime_known",
+            "required_elements_count",
+            "url_form",
+            "verified_has_time",
+        )
+    },
+    "privacy.platform_contact.platform_contact_digest_length": "made by the code",
+    "privacy.platform_contact.platform_contact_platform_id_regime_version_key": "the next number, under the platform's lock",
+    "privacy.platform_contact.platform_contact_version_positive": "the next number, under the platform's lock",
+    **{
+        f"privacy.{name}": "curated files, checked by pydantic"
+        for name in (
+            "playbook.playbook_digest_length",
+            "playbook.playbook_platform_id_slug_version_key",
+            "playbook.playbook_slug_form",
+            "playbook.playbook_summary_length",
+            "playbook.playbook_title_length",
+            "playbook.playbook_version_positive",
+            "playbook_step.playbook_step_direct_link_form",
+            "playbook_step.playbook_step_number_range",
+            "playbook_step.playbook_step_setting_form",
+            "playbook_step.playbook_step_setting_has_target",
+            "playbook_step.playbook_step_target_length",
+            "playbook_step.playbook_step_text_length",
+        )
+    },
     "privacy.platform_link.platform_link_status_known": "written by statements as a literal",
     "privacy.platform_link.platform_link_unlinked_has_time": "written by one statement together",
     "privacy.proposal.proposal_locale_form": "parse_locale",

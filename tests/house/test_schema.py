@@ -55,6 +55,11 @@ BOUNDED = {
     "SubScore.contributions": "one for each setting at most",
     "NotificationPreferences.channels": "one for each kind",
     "Exposure.stretches": "the newest 20",
+    "LinkPlaybook.steps": "30 at most, by check of the files",
+    "Platform.contacts": "one for each law at most",
+    "PlatformContact.requiredElements": "20 at most, by constraint",
+    "PlatformLink.playbooks": "curated files, a handful for a platform",
+    "Playbook.steps": "30 at most, by constraint",
     "PlatformConfig.urlPatterns": "50 at most, by constraint",
     "Query.plans": "made by migrations, a handful",
     "Query.nodes": "one for each of 100 ids at most",
@@ -74,6 +79,7 @@ BOUNDED = {
 BOUNDED_INPUTS = {
     "AcknowledgeChangesInput.ids": "100 at most, by check_size",
     "CreateApiKeyInput.scopes": "repetitions are dropped and unknown ones refused",
+    "PublishPlatformContactInput.requiredElements": "20 at most, by check_content",
     "PublishPlatformConfigInput.urlPatterns": "50 at most, by check_content",
     "Query.platformComparison(slugs)": "50 at most, by check_size",
     "Query.nodes(ids)": "100 at most, by check_size",
@@ -278,7 +284,8 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api) -> None:
     newest = (await record(api, ada.token, scan(link_id, template, day=1, values=flipped))).data["recordSnapshot"]["snapshot"][
         "id"
     ]
-    given = {"platform": 'slug: "google"', "platformLink": f'id: "{link_id}"', "snapshot": f'id: "{newest}"',
+    given = {"platform": 'slug: "google"', "playbooks": 'platformSlug: "google"',
+             "platformLink": f'id: "{link_id}"', "snapshot": f'id: "{newest}"',
              "snapshots": f'linkId: "{link_id}"', "settingsAsOf": f'linkId: "{link_id}", at: "{START.isoformat()}"',
              "node": f'id: "{link_id}"', "nodes": f'ids: ["{newest}"]'}  # fmt: skip
     assert SCHEMA.query_type is not None

@@ -65,6 +65,8 @@ OPERATOR = {
     "privacy/perf.insert_perf_snapshots": "people to measure with",
     "privacy/perf.update_perf_links": "people to measure with",
     "privacy/platform.upsert_platform": "loads the curated files",
+    "privacy/playbook.insert_playbook": "loads the curated files",
+    "privacy/playbook.insert_playbook_step": "loads the curated files",
     "privacy/template.insert_template": "loads the curated files",
     "privacy/template.insert_template_setting": "loads the curated files",
     "privacy/template.list_curated_template": "loads the curated files",

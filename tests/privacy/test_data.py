@@ -181,7 +181,11 @@ def test_folders_are_the_platforms_and_hold_nothing_else() -> None:
     assert {folder.name for folder in DATA.iterdir() if folder.is_dir()} == set(DOMAINS)
     for slug in DOMAINS:
         names = [file.name for file in (DATA / slug).iterdir()]
-        assert [name for name in names if not re.fullmatch(r"platform\.toml|template-[1-9]\d*\.toml", name)] == []
+        assert [
+            name
+            for name in names
+            if not re.fullmatch(r"platform\.toml|contact\.toml|(template-[1-9]\d*|playbook-[a-z0-9-]+)\.toml", name)
+        ] == []
 
 
 @pytest.mark.parametrize("slug", DOMAINS)
@@ -282,3 +286,30 @@ def test_a_mistake_is_noticed(words: str, change: Change) -> None:
     platform, templates = copy.deepcopy(load("linkedin"))
     change(platform, templates)
     assert any(words in problem for problem in platform_problems("linkedin", platform, templates))
+
+
+@pytest.mark.parametrize("slug", DOMAINS)
+def test_playbooks_lead_to_settings_of_the_newest_template(slug: str) -> None:
+    files = sorted((DATA / slug).glob("playbook-*.toml"))
+    assert len(files) >= 2
+    settings = {setting["key"]: setting for setting in load(slug)[1][-1]["setting"]}
+    for file in files:
+        playbook = tomllib.loads(file.read_text())
+        keys = [step["setting"] for step in playbook["step"] if "setting" in step]
+        assert len(keys) == len(set(keys)) >= 1, file
+        for step in playbook["step"]:
+            assert is_link(step["direct_link"], slug), step
+            assert re.fullmatch(r"[A-Z][^\n]+\.", step["text"]), step
+            if "setting" in step:
+                setting = settings[step["setting"]]
+                assert (step["target"], step["direct_link"]) == (setting["recommended"], setting["direct_link"])
+
+
+@pytest.mark.parametrize("slug", DOMAINS)
+def test_contacts_are_graded_and_on_the_platform(slug: str) -> None:
+    contacts = tomllib.loads((DATA / slug / "contact.toml").read_text())["contact"]
+    assert {contact["regime"] for contact in contacts} == {"GDPR", "CCPA"}
+    for contact in contacts:
+        assert below(urlsplit(contact["url"]).hostname, slug), contact
+        assert "email" not in contact or below(contact["email"].partition("@")[2], slug), contact
+        assert (contact["quality"] in ("TESTED", "VERIFIED")) is ("verified_at" in contact)

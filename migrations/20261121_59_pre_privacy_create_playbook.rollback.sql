@@ -1,0 +1,5 @@
+SET LOCAL lock_timeout = '3s';
+SET LOCAL statement_timeout = '60s';
+
+DROP TABLE privacy.playbook_step;
+DROP TABLE privacy.playbook;
