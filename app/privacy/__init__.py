@@ -16,11 +16,12 @@ from app.privacy.platform_link import PlatformLink, PlatformLinkMutation, Platfo
 from app.privacy.playbook import Playbook, PlaybookQuery
 from app.privacy.proposal import ProposalMutation, ProposalQuery
 from app.privacy.recommendation import RecommendationMutation, RecommendationQuery
-from app.privacy.reopening import reopen_acknowledgements
 from app.privacy.scan import ScanMutation
 from app.privacy.setting_label import SettingLabelMutation
 from app.privacy.snapshot import Snapshot, SnapshotQuery
-from app.privacy.template import Template, TemplateMutation
+from app.privacy.template import Template, TemplateMutation, tell_affected
+from app.privacy.template_diff import TemplateDiffQuery
+from app.privacy.template_usage import TemplateUsageQuery, measure_template_usage
 
 product = Product(
     name="privacy",
@@ -38,6 +39,8 @@ product = Product(
         ExposureQuery,
         ProposalQuery,
         PlaybookQuery,
+        TemplateDiffQuery,
+        TemplateUsageQuery,
     ),
     mutations=(
         PlatformLinkMutation,
@@ -52,6 +55,6 @@ product = Product(
     ),
     subscriptions=(ChangeSubscription, PlatformLinkSubscription),
     nodes=(Change, Platform, PlatformConfig, PlatformContact, PlatformLink, Playbook, Snapshot, Template),
-    jobs=(reopen_acknowledgements,),
+    jobs=(tell_affected, measure_template_usage),
     scopes=("snapshots:write", "privacy:read"),
 )

@@ -143,10 +143,10 @@ _WHO = {
 def _line(change: Change) -> str:
     who = _WHO.get(change.origin, "you, it seems" if change.confidence < 1 else "you")
     if change.old_value is None:
-        return f"{change.label}: new, set to {change.new_value} ({who})"
+        return f"{change.page_label}: new, set to {change.new_value} ({who})"
     if change.new_value is None:
-        return f"{change.label}: gone, was {change.old_value} ({who})"
-    return f"{change.label}: {change.old_value} -> {change.new_value} ({who})"
+        return f"{change.page_label}: gone, was {change.old_value} ({who})"
+    return f"{change.page_label}: {change.old_value} -> {change.new_value} ({who})"
 
 
 @strawberry.type

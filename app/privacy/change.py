@@ -18,11 +18,13 @@ from app.kit.db import Db
 from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import Node, parse_uuid, query
+from app.kit.locale import parse_locale
 from app.kit.page import Page, page
 from app.kit.sql import File
 from app.kit.subscription import Event, Source, subscription
 from app.privacy.origin import Finding, Origin
 from app.privacy.platform_link import require_link
+from app.privacy.template import settings_of
 
 if TYPE_CHECKING:
     from app.privacy.acknowledgement import Acknowledgement
@@ -36,8 +38,10 @@ class Change(Node):
     node_statement = "privacy/change.edge_change"
     node_scopes = frozenset({"privacy:read"})
 
+    template_id: strawberry.Private[UUID]
+    page_label: strawberry.Private[str]
+
     setting: str = strawberry.field(description="Key of the setting.")
-    label: str = strawberry.field(description="The words on the page.")
     old_value: str | None = strawberry.field(description="Null when the setting is new.")
     new_value: str | None = strawberry.field(description="Null when the setting is gone.")
     origin: Origin
@@ -45,6 +49,11 @@ class Change(Node):
     confidence: float = strawberry.field(description="0..1: how sure the origin is.")
     detected_at: datetime = strawberry.field(description="When the snapshot that shows it was captured.")
 
+    label: str = edge(
+        lambda db, changes, locale=None: list_labels(db, changes, locale),
+        localized=True,
+        description="The words on the page, of the newest template that has the setting.",
+    )
     snapshot: Annotated[Snapshot, strawberry.lazy("app.privacy.snapshot")] = edge("privacy/snapshot.edge_snapshot", ids="id")
     acknowledgement: Annotated[Acknowledgement, strawberry.lazy("app.privacy.acknowledgement")] | None = edge(
         "privacy/acknowledgement.edge_acknowledgement",
@@ -83,6 +92,14 @@ changes_by_snapshot = sql.edge("edge_change_of_snapshot", Change)
 insert_changes = sql.exec("insert_change")
 link_by_snapshot = sql.edge("edge_link_of_snapshot", LinkOfSnapshot)
 page_change = sql.page("page_change", Change, keyset=BEHIND_ALL)
+
+
+async def list_labels(db: Db, changes: Sequence[Change], locale: str | None = None) -> list[str]:
+    """The label of each change in a language, or in the caller's. Raises BAD_INPUT."""
+    tag = None if locale is None else parse_locale(locale, field="locale")
+    settings = await settings_of(db, [change.template_id for change in changes], tag)
+    labels = {template_id: {s.key: s.label for s in of_template} for template_id, of_template in settings.items()}
+    return [labels[change.template_id].get(change.setting, change.page_label) for change in changes]
 
 
 async def keep_findings(db: Db, snapshot_id: UUID, findings: Sequence[Finding]) -> None:

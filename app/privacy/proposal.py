@@ -32,6 +32,7 @@ from app.privacy.template import (
     Template,
     TemplateSetting,
     active_templates_by_platform,
+    announce,
     settings_of,
     structure_hash,
     templates_by_id,
@@ -180,6 +181,8 @@ async def submit(db: Db, platform: Platform, settings: Sequence[ProposedSetting]
             "Propose what is stable on the page: keys and options must not hold what differs from person to person.",
             field="settings",
         )
+    if found.outcome == "ACTIVATED":
+        await announce(db, found.template_id)
     return found
 
 

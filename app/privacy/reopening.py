@@ -7,9 +7,8 @@ from enum import Enum
 from uuid import UUID
 
 import strawberry
-from pydantic import BaseModel
 
-from app.kit.jobs import Work, job
+from app.kit.db import Db
 from app.kit.sql import File
 
 BATCH = 1000
@@ -35,18 +34,11 @@ class Reopened:
 update_acknowledgements_of_template = File("privacy/across").one("update_acknowledgement_of_template", Reopened)
 
 
-class TemplateActivated(BaseModel, frozen=True):
-    """A template became the active one of its platform."""
-
-    template_id: UUID
-
-
-@job("privacy.reopen_acknowledgements", TemplateActivated)
-async def reopen_acknowledgements(work: Work, payload: TemplateActivated) -> None:
+async def reopen_acknowledgements(db: Db, template_id: UUID) -> None:
     """Open what was acknowledged, batch by batch: one that is open is not due, so that a repetition goes on where it was."""
     while True:
-        async with work.db.transaction():
-            found = await update_acknowledgements_of_template(work.db, template_id=payload.template_id, limit=BATCH)
+        async with db.transaction():
+            found = await update_acknowledgements_of_template(db, template_id=template_id, limit=BATCH)
         assert found is not None
         if found.count < BATCH:
             return

@@ -9,23 +9,27 @@ from dataclasses import field as dataclass_field
 from datetime import datetime
 from enum import Enum
 from time import monotonic
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import rfc8785
 import strawberry
+from pydantic import BaseModel
 
-from app.core.notification import NotificationKind, NotificationText, tells
+from app.core.notification import NotificationKind, NotificationText, notify_many, tells
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import Node, field, mutation, parse_uuid
-from app.kit.jobs import enqueue
+from app.kit.jobs import Work, enqueue, job
 from app.kit.locale import DEFAULT, fallbacks, parse_locale
 from app.kit.sql import File
 from app.privacy.platform import Platform, lock_platform, platforms_by_id
-from app.privacy.reopening import TemplateActivated, reopen_acknowledgements
+from app.privacy.reopening import reopen_acknowledgements
+
+if TYPE_CHECKING:
+    from app.privacy.template_usage import TemplateUsage
 
 constraint("template_rejection_reason_length", ErrorCode.BAD_INPUT, "A reason has 1 to 500 characters.", field="reason")
 
@@ -137,6 +141,11 @@ class Template(Node):
         versions="version",
         description="The version before that was active once.",
     )
+    usage: Annotated[TemplateUsage, strawberry.lazy("app.privacy.template_usage")] | None = edge(
+        "privacy/template_usage.edge_template_usage",
+        template_ids="id",
+        description="How much it is used, over all workspaces; null while fewer than five people use it.",
+    )
     settings: list[TemplateSetting] = edge(
         lambda db, templates, locale=None: list_template_settings(db, templates, locale),
         localized=True,
@@ -164,6 +173,14 @@ class CuratedRow:
     activated_at: datetime | None
 
 
+@dataclass(frozen=True)
+class AffectedMember:
+    """Somebody whom a new template concerns."""
+
+    workspace_id: UUID
+    account_id: UUID
+
+
 NEWEST_VERSION = (("version", 2147483647),)
 
 sql = File("privacy/template")
@@ -180,6 +197,8 @@ list_curated_template = sql.many("list_curated_template", CuratedRow)
 list_template = sql.many("list_template", Template)
 reject = sql.one("reject_template", Template)
 retire_template = sql.exec("retire_template")
+
+list_affected_member = File("privacy/across").many("list_affected_member", AffectedMember)
 
 
 @dataclass(slots=True)
@@ -351,6 +370,30 @@ async def tell_template_changes(db: Db, notifications: Sequence[Any]) -> list[No
     ]
 
 
+class TemplateActivated(BaseModel, frozen=True):
+    """A template has become the active one."""
+
+    template_id: UUID
+
+
+@job("privacy.template_activated", TemplateActivated)
+async def tell_affected(work: Work, payload: TemplateActivated) -> None:
+    """Everybody whose settings were last seen with another template of the platform, in one go, whatever their workspace.
+
+    What they had acknowledged of a setting that is otherwise now is open again.
+    """
+    await reopen_acknowledgements(work.db, payload.template_id)
+    async with work.once() as db:
+        affected = await list_affected_member(db, template_id=payload.template_id)
+        members = [(member.workspace_id, member.account_id) for member in affected]
+        await notify_many(db, members, NotificationKind.TEMPLATE_CHANGE, payload.template_id)
+
+
+async def announce(db: Db, template_id: UUID) -> None:
+    """In the transaction of an activation: one job tells all whom it concerns."""
+    await enqueue(db, tell_affected, TemplateActivated(template_id=template_id), dedupe=str(template_id))
+
+
 @strawberry.type(description="The template that is active now.")
 class ActivateTemplatePayload:
     """The template that is active now."""
@@ -404,7 +447,7 @@ class TemplateMutation:
             if found.state is not TemplateState.ACTIVE:
                 await retire_template(db, platform_id=found.platform_id, but_id=template_id)
                 found = await activate(db, id=template_id)
-                await enqueue(db, reopen_acknowledgements, TemplateActivated(template_id=template_id))
+                await announce(db, template_id)
         assert found is not None
         return ActivateTemplatePayload(template=found)
 

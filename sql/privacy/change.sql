@@ -10,17 +10,17 @@ WHERE c.workspace_id = :workspace_id
 -- name: edge_change :edge
 -- For node(id): a change has no uuid of its own.
 SELECT k.position, c.snapshot_id AS id, c.setting, c.old_value, c.new_value, c.origin, c.significance, c.confidence,
-    s.captured_at AS detected_at, d.label
+    s.captured_at AS detected_at, d.id AS template_id, d.label AS page_label
 FROM unnest(:snapshot_ids::uuid[], :settings::text[]) WITH ORDINALITY AS k (snapshot_id, setting, position)
 JOIN privacy.change AS c ON c.snapshot_id = k.snapshot_id AND c.setting = k.setting
 JOIN privacy.snapshot AS s ON s.workspace_id = c.workspace_id AND s.id = c.snapshot_id
 JOIN privacy.platform_link AS l ON l.workspace_id = s.workspace_id AND l.id = s.link_id
 CROSS JOIN LATERAL (
-    SELECT n.label
+    SELECT t.id, n.label
     FROM privacy.template AS t
     JOIN privacy.template_setting AS n ON n.template_id = t.id AND n.key = c.setting
     WHERE t.platform_id = l.platform_id
-    ORDER BY t.version DESC
+    ORDER BY t.version DESC NULLS LAST
     LIMIT 1
 ) AS d
 WHERE c.workspace_id = :workspace_id;
@@ -28,17 +28,17 @@ WHERE c.workspace_id = :workspace_id;
 -- name: edge_change_of_snapshot :edge
 -- The changes that each snapshot brought; as many as it has settings at most.
 SELECT k.position, c.snapshot_id AS id, c.setting, c.old_value, c.new_value, c.origin, c.significance, c.confidence,
-    s.captured_at AS detected_at, d.label
+    s.captured_at AS detected_at, d.id AS template_id, d.label AS page_label
 FROM unnest(:snapshot_ids::uuid[]) WITH ORDINALITY AS k (snapshot_id, position)
 JOIN privacy.change AS c ON c.snapshot_id = k.snapshot_id
 JOIN privacy.snapshot AS s ON s.workspace_id = c.workspace_id AND s.id = c.snapshot_id
 JOIN privacy.platform_link AS l ON l.workspace_id = s.workspace_id AND l.id = s.link_id
 CROSS JOIN LATERAL (
-    SELECT n.label
+    SELECT t.id, n.label
     FROM privacy.template AS t
     JOIN privacy.template_setting AS n ON n.template_id = t.id AND n.key = c.setting
     WHERE t.platform_id = l.platform_id
-    ORDER BY t.version DESC
+    ORDER BY t.version DESC NULLS LAST
     LIMIT 1
 ) AS d
 WHERE c.workspace_id = :workspace_id
@@ -61,16 +61,16 @@ FROM unnest(:settings::text[], :old_values::text[], :new_values::text[], :origin
 -- name: page_change :page
 -- Newest capture first, across the workspace or of one link.
 SELECT c.snapshot_id AS id, c.setting, c.old_value, c.new_value, c.origin, c.significance, c.confidence,
-    s.captured_at AS detected_at, d.label
+    s.captured_at AS detected_at, d.id AS template_id, d.label AS page_label
 FROM privacy.change AS c
 JOIN privacy.snapshot AS s ON s.workspace_id = c.workspace_id AND s.id = c.snapshot_id
 JOIN privacy.platform_link AS l ON l.workspace_id = s.workspace_id AND l.id = s.link_id
 CROSS JOIN LATERAL (
-    SELECT n.label
+    SELECT t.id, n.label
     FROM privacy.template AS t
     JOIN privacy.template_setting AS n ON n.template_id = t.id AND n.key = c.setting
     WHERE t.platform_id = l.platform_id
-    ORDER BY t.version DESC
+    ORDER BY t.version DESC NULLS LAST
     LIMIT 1
 ) AS d
 LEFT JOIN privacy.acknowledgement AS a ON a.workspace_id = c.workspace_id AND a.snapshot_id = c.snapshot_id AND a.setting = c.setting  -- if :acknowledged

@@ -24,6 +24,7 @@ OTHER_NOUN = {
     "privacy.playbook_step": "playbook",
     "privacy.recommendation_dismissal": "recommendation",
     "privacy.setting_advice": "setting_label",
+    "privacy.template_copy": "template_usage",
     "privacy.template_setting": "template",
 }
 """Tables without a file of their own in sql/: they live and die with another noun's."""
@@ -73,6 +74,8 @@ NOT_AUDITED = {
     "privacy.playbook": ({"audit_update", "audit_delete"}, "is append-only"),
     "privacy.playbook_step": (AUDIT, "is append-only, and the playbook's event holds the digest of all steps"),
     "privacy.snapshot": ({"audit_update"}, "is immutable"),
+    "privacy.template_copy": (AUDIT, "is derived from the template, to be measured"),
+    "privacy.template_usage": (AUDIT, "is derived: counts of snapshots"),
     "privacy.template_setting": (AUDIT, "is append-only, and the template's event holds the hash of all settings"),
 }
 """Tables that lack audit triggers, which ones, and why."""
@@ -82,6 +85,8 @@ HIDDEN_AT_FIRST = {
     "privacy.template_setting": "as its template",
     "privacy.setting_label": "as its template",
     "privacy.setting_advice": "as its template",
+    "privacy.template_copy": "as its template",
+    "privacy.template_usage": "as its template, and of five people or more",
 }
 """Shared tables whose rows are not for everybody from the beginning, with the reason."""
 
@@ -353,12 +358,15 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
     assert {(name, owner): granted for name, definer, owner, _, granted in found if definer} == {
         ("assign_plan", "fivefold_owner"): ["fivefold_api"],
         ("active_link_count", "fivefold_owner"): ["fivefold_api"],
+        ("affected_member", "fivefold_owner"): ["fivefold_worker"],
         ("authenticate_api_key", "fivefold_owner"): ["fivefold_api"],
         ("authenticate_identity", "fivefold_owner"): ["fivefold_api"],
+        ("count_affected", "fivefold_owner"): ["fivefold_api"],
         ("create_audit_partition", "fivefold_owner"): ["fivefold_worker"],
         ("is_curator", "fivefold_owner"): ["fivefold_api"],
         ("list_caller", "fivefold_owner"): ["fivefold_api"],
         ("list_news", "fivefold_owner"): ["fivefold_api"],
+        ("measure_template_usage", "fivefold_owner"): ["fivefold_worker"],
         ("organization_aggregate", "fivefold_owner"): ["fivefold_api"],
         ("propose_template", "fivefold_owner"): ["fivefold_api"],
         ("record_audit", "fivefold_definer"): ["fivefold_owner"],

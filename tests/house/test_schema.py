@@ -70,6 +70,12 @@ BOUNDED = {
     "Snapshot.riskContributions": "one for each setting at most",
     "Snapshot.settings": "250 at most, by constraint",
     "SnapshotSetting.options": "20 at most, by constraint",
+    "SettingDifference.addedOptions": "20 at most, by constraint",
+    "SettingDifference.aspects": "one of each",
+    "SettingDifference.removedOptions": "20 at most, by constraint",
+    "TemplateDiff.added": "250 at most, by constraint",
+    "TemplateDiff.changed": "250 at most, by constraint",
+    "TemplateDiff.removed": "250 at most, by constraint",
     "Template.settings": "250 at most, by constraint",
     "TemplateSetting.options": "20 at most, by constraint",
     "Viewer.identities": "the ways in which one person signs in",
@@ -112,7 +118,7 @@ CHANGING = {
 }
 """First words of mutations: those that make something take an idempotency key, those that end in one state need none."""
 
-CURATORS = {"migrations", "proposedTemplates"}
+CURATORS = {"blastRadius", "migrations", "proposedTemplates"}
 """Root fields that only curators may read."""
 
 NOT_OURS = {"requestId": "names a request, which is no object"}
@@ -287,6 +293,8 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api) -> None:
     given = {"platform": 'slug: "google"', "playbooks": 'platformSlug: "google"',
              "platformLink": f'id: "{link_id}"', "snapshot": f'id: "{newest}"',
              "snapshots": f'linkId: "{link_id}"', "settingsAsOf": f'linkId: "{link_id}", at: "{START.isoformat()}"',
+             "templateDiff": f'fromId: "{template["id"]}", toId: "{template["id"]}"',
+             "storageReport": f'templateId: "{template["id"]}"', "blastRadius": f'templateId: "{template["id"]}"',
              "node": f'id: "{link_id}"', "nodes": f'ids: ["{newest}"]'}  # fmt: skip
     assert SCHEMA.query_type is not None
     seen: set[str] = set()

@@ -38,6 +38,7 @@ KINDS = {
     "insert": ("one", "many", "exec"),
     "list": ("many",),
     "lock": ("one",),
+    "measure": ("exec",),
     "page": ("page",),
     "propose": ("one",),
     "reject": ("one",),
