@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import parse, validate
+from graphql import GraphQLEnumType, parse, validate
 from playwright.async_api import Page
 
 from app.kit.embedded import Embedded
+from app.kit.errors import ErrorCode
+from app.kit.house import root
 from app.server import create_app
 from app.settings import Settings
 from tests.conftest import Api, copy_of
 from tests.factory.browser import EXTENSION, Browser, Wire, browsing, extension_id, listening, until
 from tests.factory.core import Person
 from tests.factory.device import revoke
-from tests.factory.kit import SCHEMA, serving
+from tests.factory.kit import SCHEMA, root_fields, serving
 from tests.factory.privacy import api_key, history, record, scan, template_of
 
 OPENAI = "https://chatgpt.com/?options=Push, Email|Push|Email|Off"
@@ -83,6 +85,29 @@ def test_documents_are_valid() -> None:
     assert len(documents) >= 6
     for document in documents:
         assert validate(SCHEMA, parse(document)) == []
+
+
+def test_the_page_for_developers_names_what_there_is() -> None:
+    page = (EXTENSION / "README.md").read_text()
+    documents = re.findall(r"```graphql\n(.*?)```", page, re.S)
+    assert len(documents) == 3
+    for document in documents:
+        assert validate(SCHEMA, parse(document)) == []
+    known = {code.value for code in ErrorCode}
+    enums = {value for type_ in SCHEMA.type_map.values() if isinstance(type_, GraphQLEnumType) for value in type_.values}
+    assert set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", page)) <= known | enums | {"FIVEFOLD_ALLOWED_ORIGINS"}
+    fields = {name for _, name, _ in root_fields()}
+    named = {"recordSnapshots", "registerDevice", "requireSignature", "revokeDevice"}
+    assert named <= set(re.findall(r"\w+", page)) & fields
+    for name in re.findall(r"`([a-z.]+\.(?:js|json|html|py))`", page):
+        assert (EXTENSION / name).exists() or (root() / name).exists(), name
+    rows = dict(re.findall(r"^\| (.*?) \| (`.*) \|$", page[page.index("## Error codes") :], re.M))
+    by_word = {words.split()[0]: set(re.findall(r"`(\w+)`", codes)) for words, codes in rows.items() if "give" not in words}
+    api_js = (EXTENSION / "api.js").read_text()
+    for word, name in {"wait": "TEMPORARY", "stop": "STOPPING"}.items():
+        listed = re.search(rf"{name} = new Set\(\[(.*?)\]\)", api_js)
+        assert listed is not None
+        assert set(re.findall(r'"(\w+)"', listed[1])) == by_word[word] <= known
 
 
 def test_it_may_no_more_than_it_needs() -> None:
