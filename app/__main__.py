@@ -336,10 +336,11 @@ def schema(check: bool, file: Path) -> None:
 @cli.command()
 @as_json
 def doctor(in_json: bool) -> None:
-    """Check connection, version, roles, migrations, partitions, triggers and clock."""
+    """Check connection, version, roles, migrations, partitions, triggers, clock and mail."""
     from app import doctor
 
-    checks = [asdict(check) for check in asyncio.run(doctor.examine(database_url()))]
+    settings = environment.read()
+    checks = [asdict(check) for check in asyncio.run(doctor.examine(settings.require_database_url(), settings))]
     emit(checks, in_json, lambda c: f"{c['state']:8} {c['name']:18} {c['found']}")
     if any(check["state"] == "failed" for check in checks):
         sys.exit(1)

@@ -53,15 +53,17 @@ def run(host: str, port: int, data: Path, say: Callable[[str], None], progress: 
         say(f"\nGraphiQL and API:  {shown}\nToken:             {token}\nFor scripts:       {data / 'demo.json'}")
         say("Stop with Ctrl-C.\n")
         log.configure(settings.log_format)
-        with _worker(server.url(DATABASE, "fivefold_worker")):
+        with _worker(server.url(DATABASE, "fivefold_worker"), data / "mail"):
             serve.run(settings, opened, console_token=token)
     say("Stopped.")
 
 
 @contextmanager
-def _worker(url: str) -> Iterator[None]:
-    """The jobs, in a process of their own as everywhere."""
+def _worker(url: str, mail: Path) -> Iterator[None]:
+    """The jobs, in a process of their own as everywhere. Mail becomes files, unless the environment says where it goes."""
     environment = {**os.environ, "DATABASE_URL": url, "FIVEFOLD_LOG_FORMAT": "text"}
+    if not environment.get("FIVEFOLD_SMTP_URL"):
+        environment.setdefault("FIVEFOLD_MAIL_FOLDER", str(mail))
     # A group of its own: Ctrl-C is ours to pass on, once the server has stopped.
     process = subprocess.Popen([sys.executable, "-m", "app", "worker"], env=environment, start_new_session=True)
     try:

@@ -12,6 +12,8 @@ from app.kit.bootstrap import EVENT_TRIGGERS, connect
 from app.kit.db import Pool, open_pool
 from app.kit.errors import AppError, SetupError
 from app.kit.jobs import fetch_queue
+from app.kit.mail import NOWHERE, outgoing
+from app.settings import Settings
 
 MAX_WAIT_SECONDS = 300
 MAX_HORIZON_SECONDS = 600
@@ -26,7 +28,7 @@ class Check:
     found: str
 
 
-async def examine(url: str) -> list[Check]:
+async def examine(url: str, settings: Settings) -> list[Check]:
     """The checks, in the order in which one needs the other; it stops at the first that leaves nothing to ask."""
     try:
         with connect(url) as connection:
@@ -35,7 +37,7 @@ async def examine(url: str) -> list[Check]:
     except SetupError as error:
         return [Check("connection", "failed", str(error))]
     try:
-        return await _examine(url, pool, version or "unknown")
+        return [*await _examine(url, pool, version or "unknown"), _examine_mail(settings)]
     except AppError as error:
         return [Check("connection", "failed", error.message)]
     finally:
@@ -78,6 +80,14 @@ async def _examine_queue(pool: Pool) -> Check:
     if queue.horizon_seconds > MAX_HORIZON_SECONDS:
         return Check("queue", "warning", f"{found}; a transaction is open since {queue.horizon_seconds:.0f} seconds")
     return Check("queue", "warning" if queue.held else "ok", found)
+
+
+def _examine_mail(settings: Settings) -> Check:
+    try:
+        to = outgoing(settings)
+    except SetupError as error:
+        return Check("mail", "failed", str(error))
+    return Check("mail", "ok", str(to)) if to else Check("mail", "warning", NOWHERE)
 
 
 def _examine_health(health: Health) -> list[Check]:

@@ -67,6 +67,14 @@ class Settings(BaseSettings):
     analysis_auto_approve_hours: float = Field(
         default=72.0, ge=0, le=8760, description="An analysis is approved by itself after so many hours; 0 is never"
     )
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Mail goes to this server: smtp://user:password@host:587, or smtps:// for TLS from the first byte",
+    )
+    mail_folder: Path | None = Field(default=None, description="Mail is written to this folder instead, a file each")
+    mail_from: str = Field(
+        default="Fivefold <no-reply@localhost>", max_length=300, description="Whom mail comes from; the domain names messages"
+    )
     graphiql: bool = Field(default=False, description="Serve GraphiQL at /graphql; demo does")
     log_format: str = Field(default="json", pattern="^(json|text)$", description="json, or text for people")
 

@@ -12,6 +12,8 @@ from app.kit.db import open_pool
 from app.kit.errors import SetupError
 from app.kit.jobs import MAX_RUNNING, Job, Runner, open_queue
 from app.kit.log import log
+from app.kit.mail import outgoing
+from app.privacy.analyzer import analyzer_of
 from app.schema import JOBS
 from app.settings import Settings
 
@@ -22,8 +24,10 @@ RECONNECT_SECONDS = 2.0
 async def run(settings: Settings, *, jobs: Sequence[Job[Any]] = JOBS, drain: bool = False) -> None:
     """Work until a signal comes; what runs then has half a minute to end. With ``drain``, until nothing is due.
 
-    A database that is lost is waited for. Raises SetupError when there is none at the start.
+    A database that is lost is waited for. Raises SetupError when there is none at the start, or for wrong settings.
     """
+    analyzer_of(settings)  # an operator learns now what is missing, not from the first job
+    outgoing(settings)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -49,7 +53,7 @@ async def _connected(settings: Settings, jobs: Sequence[Job[Any]], stopped: asyn
     pool = await open_pool(url, size=MAX_RUNNING, name="fivefold-worker", statement_seconds=settings.job_seconds)
     try:
         async with open_queue(url) as queue:
-            runner = Runner(jobs, pool, queue)
+            runner = Runner(jobs, pool, queue, settings)
             await (runner.drain() if drain else _until(stopped, runner))
     finally:
         with suppress(TimeoutError):

@@ -1,10 +1,11 @@
 """The shared core: accounts, workspaces, keys, curators, audit."""
 
-from app.core.account import Account
+from app.core.account import Account, AccountMutation
 from app.core.api_key import ApiKey, ApiKeyMutation, ApiKeyQuery
 from app.core.audit_event import AuditEvent, AuditEventQuery
 from app.core.device import Device, DeviceMutation, DeviceQuery
 from app.core.identity import Identity
+from app.core.mail import find_mail, gather_mail, send_mail
 from app.core.member import MemberQuery
 from app.core.migration import MigrationQuery
 from app.core.node import NodeQuery
@@ -32,7 +33,19 @@ product = Product(
         OutboxQuery,
         PlanQuery,
     ),
-    mutations=(ApiKeyMutation, DeviceMutation, NotificationMutation, NotificationPreferenceMutation, PlanMutation),
-    jobs=(nightly_upkeep,),
+    mutations=(
+        AccountMutation,
+        ApiKeyMutation,
+        DeviceMutation,
+        NotificationMutation,
+        NotificationPreferenceMutation,
+        PlanMutation,
+    ),
+    jobs=(
+        find_mail,
+        gather_mail,
+        nightly_upkeep,
+        send_mail,
+    ),
     nodes=(Account, ApiKey, AuditEvent, Device, Identity, Notification, Plan, Workspace),
 )

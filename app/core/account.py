@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from zoneinfo import available_timezones
 
 import strawberry
 
+from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.errors import AppError, ErrorCode, constraint
-from app.kit.graphql import Node
+from app.kit.graphql import Node, mutation
 from app.kit.sql import File
 from app.kit.token import ISSUER
 
@@ -37,15 +39,60 @@ get_account = sql.one("get_account", Account)
 get_account_by_email = sql.one("get_account_by_email", Account)
 accounts_by_id = sql.edge("edge_account", Account)
 insert_account = sql.one("insert_account", Account)
+update_account = sql.one("update_account", Account)
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    """The names of the zone data, without those that mean another zone on each machine."""
+    return frozenset(available_timezones() - {"localtime", "Factory"})
+
+
+def check_time_zone(name: str) -> None:
+    """Raise BAD_INPUT for a name that is none."""
+    if name not in _time_zones():
+        raise AppError(ErrorCode.BAD_INPUT, f"There is no time zone {name[:64]!r}; use an IANA name.", field="timeZone")
 
 
 async def create_account(db: Db, *, email: str, display_name: str, locale: str = "en", time_zone: str = "UTC") -> Account:
     """An account with its identity and personal workspace, as the operator. Raises AppError for a bad value."""
-    if time_zone not in available_timezones():
-        raise AppError(ErrorCode.BAD_INPUT, f"There is no time zone {time_zone[:64]!r}; use an IANA name.", field="timeZone")
+    check_time_zone(time_zone)
     async with db.transaction():
         made = await insert_account(
             db, email=email, display_name=display_name, locale=locale, time_zone=time_zone, issuer=ISSUER
         )
     assert made is not None
     return made
+
+
+@strawberry.input(description="What is to change. What is left out stays.")
+class UpdateAccountInput:
+    """All of it is optional."""
+
+    display_name: str | None = strawberry.field(default=None, description="1 to 200 characters.")
+    locale: str | None = strawberry.field(default=None, description="Language and region, such as de or en-US.")
+    time_zone: str | None = strawberry.field(default=None, description="IANA name, such as Europe/Berlin.")
+
+
+@strawberry.type(description="The account as it is now.")
+class UpdateAccountPayload:
+    """The account as it is now."""
+
+    account: Account
+
+
+@strawberry.type
+class AccountMutation:
+    """The root field by which people change their account."""
+
+    @mutation(roles=None)
+    async def update_account(self, info: Info, input: UpdateAccountInput) -> UpdateAccountPayload | None:
+        """Change the caller's own name, locale or time zone: quiet hours, digests and schedules go by its clock from now on."""
+        if input.time_zone is not None:
+            check_time_zone(input.time_zone)
+        db = info.context.db
+        name = None if input.display_name is None else input.display_name.strip()
+        async with db.transaction():
+            account = await update_account(db, display_name=name, locale=input.locale, time_zone=input.time_zone)
+        assert account is not None  # or the token would not have been accepted
+        return UpdateAccountPayload(account=account)

@@ -94,6 +94,15 @@ class Unread:
     unread: int
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A notification that waited to be mailed; after three days it is not ``fresh`` any more."""
+
+    id: UUID
+    kind: NotificationKind
+    fresh: bool
+
+
 Teller = Callable[[Db, Sequence[Any]], Awaitable[list[NotificationText]]]
 
 
@@ -112,8 +121,12 @@ sql = File("core/notification")
 count_unread = sql.one("count_unread_notification", Unread)
 insert_notification = sql.exec("insert_notification")
 insert_notifications = File("core/across").exec("insert_notifications")
+list_in_mail = sql.many("list_notification_in_mail", Notification)
 notifications_by_id = sql.edge("edge_notification", Notification)
 page_notification = sql.page("page_notification", Notification)
+take_waiting = sql.many("take_waiting_mail", Waiting)
+update_mail_time = sql.exec("update_mail_time")
+update_mailed = sql.exec("update_mailed")
 update_read = sql.exec("update_read")
 update_waiting_mail = sql.exec("update_waiting_mail")
 

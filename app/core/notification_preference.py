@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import strawberry
@@ -77,10 +78,31 @@ class NotificationPreference:
         return end_of_quiet(now, zone, self.quiet_from, self.quiet_until)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reader(NotificationPreference):
+    """Whom a mail goes to, by whose clock, and what they want."""
+
+    email: str
+    display_name: str
+    time_zone: str
+
+
+@dataclass(frozen=True)
+class DigestReader:
+    """Who wants digests, by whose clock, and the week of the last."""
+
+    workspace_id: UUID
+    account_id: UUID
+    time_zone: str
+    digest_week: int
+
+
 DEFAULTS = NotificationPreference()
 
 sql = File("core/notification_preference")
 get_preference = sql.one("get_notification_preference", NotificationPreference)
+get_reader = sql.one("get_reader", Reader)
+list_digest_readers = File("core/across").many("list_digest_reader", DigestReader)
 insert_preference = sql.exec("insert_notification_preference")
 lock_preference = sql.one("lock_notification_preference", NotificationPreference)
 update_preference = sql.exec("update_notification_preference")

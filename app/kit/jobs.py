@@ -179,12 +179,12 @@ class Runner:
     """Takes jobs from the queue and runs them, until ``stop`` or, with ``drain``, until nothing waits."""
 
     def __init__(self, jobs: Sequence[Job[BaseModel]], pool: Pool, queue: asyncpg.Pool, settings: object = None) -> None:
-        settings = DBSettings(db_schema="jobs")
+        tables = DBSettings(db_schema="jobs")
         queries = Queries(
             AsyncpgPoolDriver(queue),
-            qb.QueryBuilderEnvironment(settings),
-            qb.QueryQueueBuilder(settings),
-            qb.QuerySchedulerBuilder(settings),
+            qb.QueryBuilderEnvironment(tables),
+            qb.QueryQueueBuilder(tables),
+            qb.QuerySchedulerBuilder(tables),
         )
         self._pool, self._settings = pool, settings
         self._queuer = PgQueuer(queries.driver, queries=queries)

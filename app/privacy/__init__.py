@@ -7,6 +7,7 @@ from app.privacy.as_of import AsOfQuery
 from app.privacy.change import Change, ChangeQuery, ChangeSubscription
 from app.privacy.comparison import ComparisonQuery
 from app.privacy.dashboard import DashboardQuery
+from app.privacy.digest import find_digests, make_digest
 from app.privacy.exposure import ExposureQuery
 from app.privacy.organization import OrganizationQuery
 from app.privacy.platform import Platform, PlatformQuery
@@ -55,6 +56,6 @@ product = Product(
     ),
     subscriptions=(ChangeSubscription, PlatformLinkSubscription),
     nodes=(Change, Platform, PlatformConfig, PlatformContact, PlatformLink, Playbook, Snapshot, Template),
-    jobs=(tell_affected, measure_template_usage),
+    jobs=(find_digests, make_digest, measure_template_usage, tell_affected),
     scopes=("snapshots:write", "privacy:read"),
 )

@@ -45,3 +45,12 @@ member AS (
 )
 SELECT a.id, a.email, a.display_name, a.locale, a.time_zone, a.created_at
 FROM account AS a;
+
+-- name: update_account :one
+-- What is not given stays. A policy lets nobody change an account but their own.
+UPDATE core.account AS a
+SET display_name = coalesce(:display_name, a.display_name),
+    locale = coalesce(:locale, a.locale),
+    time_zone = coalesce(:time_zone, a.time_zone)
+WHERE a.id = :account_id
+RETURNING a.id, a.email, a.display_name, a.locale, a.time_zone, a.created_at;

@@ -28,3 +28,21 @@ SELECT m.workspace_id, m.account_id, :object_id::uuid,
 FROM unnest(:workspace_ids::uuid[], :account_ids::uuid[]) AS m (workspace_id, account_id)
 LEFT JOIN core.notification_preference AS p ON p.workspace_id = m.workspace_id AND p.account_id = m.account_id
 WHERE coalesce(p.in_app_off & p.email_off, 0) >> :kind::integer & 1 = 0;
+
+-- name: list_digest_reader :many
+-- Whose Monday has come is asked of everybody who reads digests: those who have not had that of the newest week anywhere.
+SELECT p.workspace_id, p.account_id, a.time_zone, p.digest_week
+FROM core.notification_preference AS p
+JOIN core.account AS a ON a.id = p.account_id
+WHERE p.weekly_digest
+    AND p.digest_week < :newest_week
+ORDER BY p.digest_week, p.account_id;
+
+-- name: list_mail_due :many
+-- Mail waits in any workspace; who waits longest comes first.
+SELECT n.workspace_id, n.account_id
+FROM core.notification AS n
+WHERE n.send_at <= now()
+GROUP BY n.workspace_id, n.account_id
+ORDER BY min(n.send_at)
+LIMIT :limit;

@@ -36,6 +36,16 @@ WHERE m.workspace_id = :workspace_id
     AND coalesce(p.minimum_significance, 'WORDING') = ANY (:reached::text[])  -- if :reached
     AND coalesce(p.in_app_off & p.email_off, 0) >> :kind::integer & 1 = 0;
 
+-- name: list_notification_in_mail :many
+-- What a mail holds that was not handed over yet.
+SELECT n.id, n.kind, n.object_id, n.detail, uuid_extract_timestamp(n.id) AS created_at, n.read_at, n.sent_at
+FROM core.notification AS n
+WHERE n.workspace_id = :workspace_id
+    AND n.account_id = :member_id
+    AND n.id = ANY (:ids::uuid[])
+    AND n.sent_at IS NULL
+ORDER BY n.id;
+
 -- name: page_notification :page
 -- Newest first.
 SELECT n.id, n.kind, n.object_id, n.detail, uuid_extract_timestamp(n.id) AS created_at, n.read_at, n.sent_at
@@ -54,6 +64,31 @@ WHERE n.workspace_id = :workspace_id
     )
 ORDER BY n.id DESC
 LIMIT :limit;
+
+-- name: take_waiting_mail :many
+-- One mail holds all that waits; what nobody wants mailed any more, or that waited too long, waits no longer either.
+UPDATE core.notification AS n
+SET send_at = NULL
+WHERE n.workspace_id = :workspace_id
+    AND n.account_id = :member_id
+    AND n.send_at IS NOT NULL
+RETURNING n.id, n.kind, uuid_extract_timestamp(n.id) > now() - interval '3 days' AS fresh;
+
+-- name: update_mail_time :exec
+-- The hours are quiet: all that waits goes out when they end.
+UPDATE core.notification AS n
+SET send_at = :send_at
+WHERE n.workspace_id = :workspace_id
+    AND n.account_id = :member_id
+    AND n.send_at IS NOT NULL;
+
+-- name: update_mailed :exec
+-- The mail that holds them was handed over.
+UPDATE core.notification AS n
+SET sent_at = now()
+WHERE n.workspace_id = :workspace_id
+    AND n.account_id = :member_id
+    AND n.id = ANY (:ids::uuid[]);
 
 -- name: update_read :exec
 -- Reading again keeps the first moment. What was read is not mailed any more.

@@ -15,6 +15,7 @@ from app.kit.db import Db, open_as
 from app.kit.errors import AppError
 from app.kit.graphql import global_id
 from tests.conftest import Api, Database
+from tests.factory.privacy import api_key
 
 ACCOUNT = "{ viewer { account { id email displayName locale timeZone createdAt } } }"
 
@@ -135,3 +136,65 @@ async def test_no_login_role_writes_accounts(shared: Api, role: str) -> None:
         for text, value in statements:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(text, value)
+
+
+# Changes
+
+UPDATE = """
+mutation Update($input: UpdateAccountInput!) { updateAccount(input: $input) { account { displayName locale timeZone email } } }
+"""
+
+
+async def test_people_change_their_own_account_and_what_is_left_out_stays(api: Api) -> None:
+    ada, ben = await api.person("ada"), await api.person("ben")
+    before = (await api(ACCOUNT, token=ben.token)).data
+    for given, expected in (
+        ({"timeZone": "Asia/Kolkata"}, ("ada", "en", "Asia/Kolkata")),
+        ({"displayName": "  Ada L. ", "locale": "sv-SE"}, ("Ada L.", "sv-SE", "Asia/Kolkata")),
+        ({}, ("Ada L.", "sv-SE", "Asia/Kolkata")),
+    ):
+        account = (await api(UPDATE, {"input": given}, token=ada.token)).data["updateAccount"]["account"]
+        assert (account["displayName"], account["locale"], account["timeZone"]) == expected
+        assert account["email"] == "ada@example.com"
+    assert (await api(ACCOUNT, token=ben.token)).data == before
+    async with api.database.connect() as admin:
+        told = await admin.fetch("SELECT action FROM core.audit_event WHERE object_id = $1 ORDER BY id", ada.account_id)
+    assert [row[0] for row in told if row[0] == "UPDATE"] == ["UPDATE", "UPDATE"], "what changed nothing is no event"
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"timeZone": "Mars/Base"}, "timeZone"),
+        ({"timeZone": ""}, "timeZone"),
+        ({"timeZone": "+02:00"}, "timeZone"),
+        ({"timeZone": "localtime"}, "timeZone"),
+        ({"timeZone": "../../etc/passwd"}, "timeZone"),
+        ({"displayName": "   "}, "displayName"),
+        ({"displayName": "x" * 201}, "displayName"),
+        ({"locale": "german"}, "locale"),
+    ],
+)
+async def test_a_wrong_value_changes_nothing(api: Api, given: dict[str, str], field: str) -> None:
+    ada = await api.person("ada")
+    before = (await api(ACCOUNT, token=ada.token)).data
+    answer = await api(UPDATE, {"input": {"displayName": "Other", "locale": "de"} | given}, token=ada.token)
+    assert (answer.code, answer.body["errors"][0]["extensions"]["field"]) == ("BAD_INPUT", field)
+    assert (await api(ACCOUNT, token=ada.token)).data == before
+
+
+async def test_a_key_changes_no_account(api: Api) -> None:
+    ada = await api.person("ada")
+    key = await api_key(api, ada.token, "privacy:read", "snapshots:write")
+    assert (await api(UPDATE, {"input": {"displayName": "Eve"}}, token=key)).code == "FORBIDDEN"
+
+
+async def test_the_database_lets_nobody_change_another_account_nor_an_address(api: Api) -> None:
+    ada, ben = await api.person("ada"), await api.person("ben")
+    async with api.database.connect("fivefold_api") as connection, connection.transaction():
+        await connection.execute("SELECT set_config('fivefold.account_id', $1, true)", str(ada.account_id))
+        assert await connection.execute("UPDATE core.account SET display_name = 'x'") == "UPDATE 1"
+        changed = await connection.execute("UPDATE core.account SET display_name = 'x' WHERE id = $1", ben.account_id)
+        assert changed == "UPDATE 0"
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("UPDATE core.account SET email = 'x@example.com'")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,9 +17,11 @@ from app import doctor, serve
 from app.core import health
 from app.kit import bootstrap
 from app.kit.errors import SetupError
+from app.settings import Settings
 from tests.conftest import Api, Database
 from tests.factory.kit import call, pool_of
 
+MAILING = Settings(mail_folder=Path("mail"))
 ALLOWED = "SET LOCAL fivefold.audit_ddl = 'allowed'"
 
 
@@ -30,7 +33,7 @@ async def ready(api: Api) -> tuple[int, list[str]]:
 
 
 async def checks(database: Database) -> dict[str, tuple[str, str]]:
-    found = [asdict(check) for check in await doctor.examine(database.url())]
+    found = [asdict(check) for check in await doctor.examine(database.url(), MAILING)]
     return {check["name"]: (check["state"], check["found"]) for check in found}
 
 
@@ -197,7 +200,7 @@ async def test_health_needs_no_caller_and_tells_nothing_of_people(shared: Api) -
 
 async def test_doctor_stops_where_nothing_can_be_asked(database: Database) -> None:
     for url in ("postgresql://127.0.0.1:1/none", database.url().replace(database.name, "no_such_database")):
-        found = await doctor.examine(url)
+        found = await doctor.examine(url, MAILING)
         assert [(check.name, check.state) for check in found] == [("connection", "failed")]
 
 
@@ -212,7 +215,7 @@ async def test_doctor_looks_at_the_queue(api: Api) -> None:
         await admin.execute(add, timedelta(hours=-1))
         state, found = (await checks(api.database))["queue"]
         assert (state, "fivefold worker" in found) == ("failed", True)
-    found_by_api = {check.name: check.found for check in await doctor.examine(api.database.url("fivefold_api"))}
+    found_by_api = {check.name: check.found for check in await doctor.examine(api.database.url("fivefold_api"), MAILING)}
     assert found_by_api["queue"] == "only the worker and administrators see it"
 
 

@@ -44,7 +44,7 @@ KINDS = {
     "reject": ("one",),
     "retire": ("exec",),
     "revoke": ("one",),
-    "take": ("one",),
+    "take": ("one", "many"),
     "unlink": ("one",),
     "update": ("one", "exec"),
     "upsert": ("one", "exec"),
@@ -75,6 +75,14 @@ OPERATOR = {
 """Statements that only the owner of the tables may run, and why nobody else needs them."""
 
 WORKER = {
+    "core/notification.list_notification_in_mail": "only jobs mail",
+    "core/notification.take_waiting_mail": "only jobs mail",
+    "core/notification.update_mail_time": "only jobs mail",
+    "core/notification.update_mailed": "only jobs mail",
+    "core/notification_preference.get_reader": "only jobs mail, and make digests",
+    "privacy/digest.get_digest": "only jobs make digests",
+    "privacy/digest.list_change_by_origin": "only jobs make digests",
+    "privacy/digest.update_digest_week": "only jobs make digests",
     "kit/jobs.delete_effect": "the nightly upkeep",
     "kit/jobs.delete_job_log": "the nightly upkeep",
     "kit/jobs.delete_job_statistics": "the nightly upkeep",
