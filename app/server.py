@@ -40,6 +40,7 @@ from app.kit.token import KeyRing
 from app.kit.trace import Export, open_exporter, read_trace
 from app.kit.websocket import Socket, refuse_handshake
 from app.live import Live
+from app.privacy.feed import Feeds
 from app.schema import NODE_TYPES, SCOPES, schema
 from app.settings import Settings
 
@@ -196,6 +197,7 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
         )
         try:
             service = app.state.service = Service(settings, pool, keys, export)
+            app.state.feeds = Feeds(pool)
             live = asyncio.create_task(service.live.run())
             try:
                 yield
@@ -218,6 +220,10 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
         live: Live = websocket.app.state.service.live
         await live.serve(Socket(websocket, live))
 
+    async def feeds(request: Request) -> Response:
+        found: Feeds = request.app.state.feeds
+        return await found.serve(request)
+
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "ok", "version": version("fivefold"), "schema": SCHEMA_HASH})
 
@@ -232,6 +238,7 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
         routes=[
             Route("/graphql", graphql, methods=["GET", "POST"]),
             WebSocketRoute("/graphql", listen),
+            Route("/feeds/{name}.{kind}", feeds),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),

@@ -247,8 +247,8 @@ async def settings_of(db: Db, template_ids: Iterable[UUID], locale: str | None =
             if rows and not rows[0].shared:
                 quarantined[template_id] = rows
                 continue
-            spoken = frozenset(language for row in rows for language in row.words or ())
-            known = _Known(monotonic() + _SECONDS, rows, spoken)
+            languages_of = frozenset(language for row in rows for language in row.words or ())
+            known = _Known(monotonic() + _SECONDS, rows, languages_of)
             if rows:
                 _SETTINGS[template_id] = known
             found[template_id] = _in(known, languages)
@@ -259,14 +259,15 @@ async def settings_of(db: Db, template_ids: Iterable[UUID], locale: str | None =
 
 def _in(known: _Known, languages: tuple[str, ...]) -> list[TemplateSetting]:
     """The list in the first of the languages that there are; the same list for the same choice."""
-    spoken = tuple(language for language in languages if language in known.languages)
-    made = known.lists.get(spoken)
+    chosen = tuple(language for language in languages if language in known.languages)
+    made = known.lists.get(chosen)
     if made is None:
-        made = known.lists[spoken] = [_setting(row, spoken) for row in known.rows]
+        made = known.lists[chosen] = [spoken(row, chosen) for row in known.rows]
     return made
 
 
-def _setting(row: SettingRow, languages: tuple[str, ...]) -> TemplateSetting:
+def spoken(row: SettingRow, languages: tuple[str, ...]) -> TemplateSetting:
+    """A setting with its label in the first of the languages that there is."""
     label, description = row.label, row.description
     words = row.words or {}
     for language in (*languages, DEFAULT):
@@ -307,7 +308,7 @@ async def _in_quarantine(
             labels |= proposal.labels
             categories |= proposal.categories
         found[template_id] = [
-            _proposed(_setting(row, ()), judged.get(row.key), labels.get(row.key), categories.get(row.key))
+            _proposed(spoken(row, ()), judged.get(row.key), labels.get(row.key), categories.get(row.key))
             for row in quarantined[template_id]
         ]
     return found
