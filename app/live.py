@@ -186,13 +186,15 @@ class Live:
             results = await self.executor.events(*asked, context, events) if events else []
         finally:
             await db.close()
-        extensions = {"cost": {"requested": question.cost, "maximum": MAX_COST}}
+        cost = {"requested": question.cost, "maximum": MAX_COST}
         messages = []
         for event, result in zip(events, results, strict=True):
             payload: dict[str, Any] = {"data": result.data}
             if result.errors:
                 payload["errors"] = [describe(error) for error in result.errors]
-            messages.append((event.position, write(payload | {"extensions": extensions}).decode()))
+            # The cursor is here too: data may be null, and whoever goes on must get past this event.
+            payload["extensions"] = {"cost": cost, "cursor": event.cursor()}
+            messages.append((event.position, write(payload).decode()))
         return Batch(messages, reached, more, await self._charge(question, len(events)))
 
     async def _charge(self, question: Question, events: int) -> float:

@@ -245,6 +245,7 @@ async def test_an_edge_that_a_key_may_not_go_is_an_error_of_its_event(shared: Se
             assert payload["data"] == {"scanRequested": {"link": {"id": link_id, "latestSnapshot": None}}}
             (error,) = payload["errors"]
             assert (error["extensions"]["code"], error["path"]) == ("FORBIDDEN", ["scanRequested", "link", "latestSnapshot"])
+            assert row_of(payload["extensions"]["cursor"]), "without it nobody could go on behind an event that selects none"
 
 
 async def test_whoever_may_call_no_longer_is_let_go(shared: Server) -> None:
