@@ -21,6 +21,14 @@ from app.privacy.scan import ScanMutation
 from app.privacy.setting_label import SettingLabelMutation
 from app.privacy.snapshot import Snapshot, SnapshotQuery
 from app.privacy.template import Template, TemplateMutation, tell_affected
+from app.privacy.template_analysis import (
+    TemplateAnalysis,
+    TemplateAnalysisMutation,
+    TemplateAnalysisQuery,
+    analyze_template,
+    analyze_templates,
+    approve_analyses,
+)
 from app.privacy.template_diff import TemplateDiffQuery
 from app.privacy.template_usage import TemplateUsageQuery, measure_template_usage
 
@@ -42,6 +50,7 @@ product = Product(
         PlaybookQuery,
         TemplateDiffQuery,
         TemplateUsageQuery,
+        TemplateAnalysisQuery,
     ),
     mutations=(
         PlatformLinkMutation,
@@ -53,9 +62,28 @@ product = Product(
         PlatformContactMutation,
         RecommendationMutation,
         AcknowledgementMutation,
+        TemplateAnalysisMutation,
     ),
     subscriptions=(ChangeSubscription, PlatformLinkSubscription),
-    nodes=(Change, Platform, PlatformConfig, PlatformContact, PlatformLink, Playbook, Snapshot, Template),
-    jobs=(find_digests, make_digest, measure_template_usage, tell_affected),
+    nodes=(
+        Change,
+        Platform,
+        PlatformConfig,
+        PlatformContact,
+        PlatformLink,
+        Playbook,
+        Snapshot,
+        Template,
+        TemplateAnalysis,
+    ),
+    jobs=(
+        find_digests,
+        make_digest,
+        measure_template_usage,
+        tell_affected,
+        analyze_template,
+        analyze_templates,
+        approve_analyses,
+    ),
     scopes=("snapshots:write", "privacy:read"),
 )

@@ -7,6 +7,7 @@ and hold plain text without markup and without addresses other than the template
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 import unicodedata
@@ -57,8 +58,17 @@ class AnalysisFailure(Enum):
     HOSTILE = strawberry.enum_value("HOSTILE", description="The answer held markup or foreign addresses.")
 
 
-HOPELESS = frozenset({AnalysisFailure.UNAUTHORIZED, AnalysisFailure.REJECTED})
-"""Trying again would fail again."""
+TRIES = {
+    AnalysisFailure.UNAUTHORIZED: 1,
+    AnalysisFailure.REJECTED: 1,
+    AnalysisFailure.REFUSED: 3,
+    AnalysisFailure.TOO_LARGE: 3,
+    AnalysisFailure.MALFORMED: 3,
+    AnalysisFailure.HOSTILE: 3,
+    AnalysisFailure.TIMED_OUT: 5,
+}
+"""How often it is worth trying: answers cost money whatever they are. Others pass with time, see MOST_TRIES."""
+MOST_TRIES = 10
 
 
 # What an analysis is
@@ -146,6 +156,36 @@ class AnalysisFailed(Exception):
         self.spent = spent
 
 
+# What a model gets to see
+
+
+def message_for(subject: Subject) -> str:
+    """All that a model gets to see of a template: one JSON document, so that no label can pretend to stand outside of it."""
+    document = {
+        "service": subject.platform,
+        "settings": [
+            {
+                "key": s.key,
+                "label": s.label,
+                "description": s.description,
+                "category": s.category,
+                "type": s.type.value,
+                "options": s.options,
+                "default": s.default_value if s.default_known else None,
+                "recommended": s.recommended,
+                "risk": s.risk,
+            }
+            for s in subject.settings
+        ],
+    }
+    return orjson.dumps(document).decode()
+
+
+def hash_of(subject: Subject) -> bytes:
+    """SHA-256 of what an analysis is made of: when it differs, the analysis is of something else."""
+    return hashlib.sha256(message_for(subject).encode()).digest()
+
+
 # Judging an answer
 
 _DOT = "[.\u3002\uff61\uff0e]"
@@ -198,7 +238,8 @@ _BANDS = ((80, "very much"), (60, "much"), (40, "something telling"), (20, "a li
 def by_rules(subject: Subject) -> Content:
     """What follows from the template itself: its risks, categories, defaults and recommendations. Nothing is guessed."""
     settings = subject.settings
-    exposed = sorted((s for s in settings if exposes(s, s.default_value)), key=lambda s: (-s.risk, s.key))
+    exposed = _exposed(settings)
+    unknown = sum(not s.default_known for s in settings)
     by_category: dict[str, list[TemplateSetting]] = {}
     for setting in settings:
         by_category.setdefault(setting.category, []).append(setting)
@@ -208,11 +249,13 @@ def by_rules(subject: Subject) -> Content:
     )
     if exposed:
         summary += f" The weightiest: {_listed(exposed[:3])}."
+    if unknown:
+        summary += f" What a new account has is not known of {_count(unknown, 'setting')}."
     return Content(
         summary=summary,
         risk_score=_score(settings),
         recommendations=[f"Set {_name(s)} to {_quote(s.recommended, s)}." for s in exposed[:7]]
-        or ["Keep the defaults: each is as recommended."],
+        or ["Compare each setting with what is recommended." if unknown else "Keep the defaults: each is as recommended."],
         categories=[
             CategoryContent(category=category, risk_score=_score(group), insight=_insight(group))
             for category, group in sorted(by_category.items())
@@ -222,13 +265,19 @@ def by_rules(subject: Subject) -> Content:
 
 
 def _score(settings: Sequence[TemplateSetting]) -> int:
-    """As of a snapshot in which everything is at its default."""
-    score = assess(settings, {s.key: s.default_value for s in settings}).score
+    """As of a snapshot in which everything is at its default, as far as that is known."""
+    score = assess(settings, {s.key: s.default_value for s in settings if s.default_known}).score
     return 0 if score is None else score
 
 
+def _exposed(settings: Sequence[TemplateSetting]) -> list[TemplateSetting]:
+    """What exposes a new account more than recommended, the weightiest first."""
+    found = (s for s in settings if s.default_known and exposes(s, s.default_value))
+    return sorted(found, key=lambda s: (-s.risk, s.key))
+
+
 def _insight(group: Sequence[TemplateSetting]) -> str:
-    exposed = sorted((s for s in group if exposes(s, s.default_value)), key=lambda s: (-s.risk, s.key))
+    exposed = _exposed(group)
     told = f"{_exposed_of(exposed, len(group))} in a new account"
     return f"{told}: {_listed(exposed[:3])}{' and others' if exposed[3:] else ''}." if exposed else f"{told}."
 
@@ -242,8 +291,10 @@ def _by_rules(setting: TemplateSetting) -> SettingContent:
         )
     band = next(name for least, name in _BANDS if setting.risk >= least)
     recommended, default = _quote(setting.recommended, setting), _quote(setting.default_value, setting)
-    exposed = exposes(setting, setting.default_value)
-    if setting.default_value == setting.recommended:
+    exposed = bool(_exposed([setting]))
+    if not setting.default_known:
+        advice = f"Choose {recommended}; what a new account has is not known."
+    elif setting.default_value == setting.recommended:
         advice = f"Keep {recommended}, which a new account has."
     elif exposed:
         advice = f"Choose {recommended}; a new account has {default}."
@@ -351,28 +402,6 @@ def analyzer_of(settings: AnalysisSettings) -> Analyzer:
     except ImportError:
         raise SetupError("FIVEFOLD_ANALYSIS_MODEL is set, which needs the extra ai: pip install 'fivefold[ai]'.") from None
     return Analyzer(settings.analysis_model, read_prompt().version, settings)
-
-
-def message_for(subject: Subject) -> str:
-    """All that a model gets to see of a template: one JSON document, so that no label can pretend to stand outside of it."""
-    document = {
-        "service": subject.platform,
-        "settings": [
-            {
-                "key": s.key,
-                "label": s.label,
-                "description": s.description,
-                "category": s.category,
-                "type": s.type.value,
-                "options": s.options,
-                "default": s.default_value,
-                "recommended": s.recommended,
-                "risk": s.risk,
-            }
-            for s in subject.settings
-        ],
-    }
-    return orjson.dumps(document).decode()
 
 
 async def ask_model(settings: AnalysisSettings, subject: Subject) -> tuple[Content, Spent]:

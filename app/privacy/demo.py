@@ -21,6 +21,7 @@ from app.privacy.platform_link import PlatformLink, get_link_by_label, link_acco
 from app.privacy.scan import RecordSnapshotInput, SettingValueInput, record
 from app.privacy.snapshot import ScanMethod
 from app.privacy.template import Template, TemplateSetting, list_template, settings_of
+from app.privacy.template_analysis import find_subject, keep_by_rules, update_due_analyses
 
 WEEKS = 26
 NEW_TEMPLATE_WEEK = 15
@@ -69,6 +70,8 @@ async def load(people: dict[str, Db], owner: Db, end: datetime, progress: Callab
         for story in stories:
             await story.scan(week, start + timedelta(weeks=week))
             progress()
+    for found in versions.values():
+        await _analyze(owner, found[-1][0])
 
 
 def size() -> int:
@@ -108,6 +111,15 @@ async def _activate(db: Db, template: Template) -> None:
     async with db.transaction():
         await lock_platform(db, id=template.platform_id)
         await activate_version(db, template)
+
+
+async def _analyze(db: Db, template: Template) -> None:
+    """What a job would do, and a curator: the demo shows analyses from the beginning."""
+    async with db.transaction():
+        subject = await find_subject(db, template.id)
+        assert subject is not None
+        await keep_by_rules(db, template.id, subject, approve_after=timedelta())
+        await update_due_analyses(db)
 
 
 async def _link(db: Db, slug: str, label: str, start: datetime) -> PlatformLink:

@@ -17,6 +17,7 @@ from app.kit.locale import DEFAULT, parse_locale
 from app.kit.page import check_size
 from app.kit.sql import File
 from app.privacy.template import Template, TemplateSetting, forget_settings, lock_template, settings_of
+from app.privacy.template_analysis import AFTER_WORDS, request_analysis
 
 constraint("setting_label_label_length", ErrorCode.BAD_INPUT, "A label has 1 to 200 characters.", field="settings")
 constraint(
@@ -123,5 +124,7 @@ class SettingLabelMutation:
                     message = f"The template has no setting {one.key[:64]!r}."
                     raise AppError(ErrorCode.UNKNOWN_SETTING, message, field="settings")
                 await describe(db, template, known[one.key], one, locale)
+            if template.activated_at is not None:
+                await request_analysis(db, template_id, delay=AFTER_WORDS)
         forget_settings(template_id)
         return DescribeTemplatePayload(template=template)

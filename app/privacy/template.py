@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 constraint("template_rejection_reason_length", ErrorCode.BAD_INPUT, "A reason has 1 to 500 characters.", field="reason")
 
+if TYPE_CHECKING:
+    from app.privacy.template_analysis import TemplateAnalysis
+
 
 @strawberry.enum(description="How the setting is shown on the platform's page.")
 class SettingType(Enum):
@@ -51,6 +54,15 @@ class TemplateState(Enum):
     ACTIVE = strawberry.enum_value("ACTIVE", description="The platform's page as it is today.")
     RETIRED = strawberry.enum_value("RETIRED", description="Was active once, and may be again.")
     REJECTED = strawberry.enum_value("REJECTED", description="Refused by a curator: snapshots stay, new scans are not taken.")
+
+
+@strawberry.enum(description="Why a template has an analysis for the caller, or none.")
+class AnalysisAvailability(Enum):
+    """Values of the API only."""
+
+    AVAILABLE = strawberry.enum_value("AVAILABLE", description="There is one.")
+    IN_PREPARATION = strawberry.enum_value("IN_PREPARATION", description="None was approved yet.")
+    NOT_IN_PLAN = strawberry.enum_value("NOT_IN_PLAN", description="The workspace's plan has no analyses.")
 
 
 @strawberry.type(description="One setting of a platform's privacy pages.")
@@ -150,6 +162,17 @@ class Template(Node):
         lambda db, templates, locale=None: list_template_settings(db, templates, locale),
         localized=True,
         description="In the order of the page.",
+    )
+    analysis: Annotated[TemplateAnalysis, strawberry.lazy("app.privacy.template_analysis")] | None = edge(
+        "privacy/template_analysis.edge_approved_analysis",
+        template_ids="id",
+        scope="privacy:read",
+        description="What its settings mean: the newest analysis that was approved; null when analysisAvailability says why.",
+    )
+    analysis_availability: AnalysisAvailability = edge(
+        lambda db, templates: _list_availability(db, templates),
+        scope="privacy:read",
+        description="Whether there is an analysis for the caller.",
     )
 
     @field(
@@ -391,8 +414,17 @@ async def tell_affected(work: Work, payload: TemplateActivated) -> None:
 
 
 async def announce(db: Db, template_id: UUID) -> None:
-    """In the transaction of an activation: one job tells all whom it concerns."""
+    """In the transaction of an activation: one job tells all whom it concerns, one has it analyzed."""
+    from app.privacy.template_analysis import request_analysis  # which needs Template
+
     await enqueue(db, tell_affected, TemplateActivated(template_id=template_id), dedupe=str(template_id))
+    await request_analysis(db, template_id)
+
+
+async def _list_availability(db: Db, templates: Sequence[Template]) -> list[AnalysisAvailability]:
+    from app.privacy.template_analysis import list_availability  # which needs Template
+
+    return await list_availability(db, templates)
 
 
 @strawberry.type(description="The template that is active now.")

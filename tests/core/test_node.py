@@ -15,8 +15,10 @@ from app.kit.embedded import Embedded
 from app.kit.graphql import global_id
 from app.schema import NODE_TYPES
 from tests.conftest import Api, copy_of
+from tests.factory.analysis import analyze, review
 from tests.factory.core import Person
 from tests.factory.kit import Lines, call, inhabit, nodes_of, serving, shared_nodes
+from tests.factory.privacy import template_of
 
 NODE = "query($id: ID!) { node(id: $id) { __typename id } }"
 NODES = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }"
@@ -29,7 +31,9 @@ async def world(server: Embedded, template: str, jwt_key: Path) -> AsyncIterator
     """A person and the ids of all nodes that she may see."""
     with copy_of(server, template) as database:
         async with serving(database, jwt_key) as api:
-            ada = await inhabit(api, "ada")
+            ada, curator = await inhabit(api, "ada"), await api.person("curator", curator=True)
+            made = await analyze(api, curator.token, (await template_of(api, ada.token))["id"])
+            assert (await review(api, curator.token, made["id"])).data
             yield api, ada, await nodes_of(api, ada) | await shared_nodes(api)
 
 
@@ -177,6 +181,16 @@ async def test_a_key_sees_no_node_unless_its_scope_says_so(world: World) -> None
             if answer.body["data"] != {"node": None}:
                 seen[scope].add(name)
     assert seen == {
-        "privacy:read": {"Platform", "PlatformConfig", "Template", "PlatformLink", "Snapshot", "Change"},
+        "privacy:read": {
+            "Change",
+            "Platform",
+            "PlatformConfig",
+            "PlatformContact",
+            "PlatformLink",
+            "Playbook",
+            "Snapshot",
+            "Template",
+            "TemplateAnalysis",
+        },
         "snapshots:write": set(),
     }

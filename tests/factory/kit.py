@@ -142,6 +142,8 @@ SHARED_KEYS = {
     "PlatformContact": "SELECT id::text FROM privacy.platform_contact",
     "Playbook": "SELECT id::text FROM privacy.playbook",
     "Template": "SELECT id::text FROM privacy.template",
+    "Plan": "SELECT id::text FROM core.plan",
+    "TemplateAnalysis": "SELECT id::text FROM privacy.template_analysis",
 }
 """Where the keys of nodes are: a new type of node needs a line in one of the two."""
 

@@ -30,6 +30,7 @@ from app.kit.errors import ErrorCode
 from app.kit.house import root
 from app.schema import NODE_TYPES, schema
 from tests.conftest import Api, Database
+from tests.factory.analysis import analyze
 from tests.factory.privacy import START, link, record, scan, template_of
 from tests.house.code import trees
 
@@ -77,6 +78,9 @@ BOUNDED = {
     "TemplateDiff.changed": "250 at most, by constraint",
     "TemplateDiff.removed": "250 at most, by constraint",
     "Template.settings": "250 at most, by constraint",
+    "TemplateAnalysis.categories": "40 at most, by constraint",
+    "TemplateAnalysis.recommendations": "10 at most, by constraint",
+    "TemplateAnalysis.settings": "250 at most, by constraint",
     "TemplateSetting.options": "20 at most, by constraint",
     "Viewer.identities": "the ways in which one person signs in",
 }
@@ -109,16 +113,18 @@ CHANGING = {
     "dismiss",
     "freeze",
     "mark",
+    "refresh",
     "reject",
     "require",
     "restore",
+    "review",
     "revoke",
     "unlink",
     "update",
 }
 """First words of mutations: those that make something take an idempotency key, those that end in one state need none."""
 
-CURATORS = {"blastRadius", "migrations", "proposedTemplates"}
+CURATORS = {"blastRadius", "migrations", "proposedTemplates", "templateAnalyses"}
 """Root fields that only curators may read."""
 
 NOT_OURS = {"requestId": "names a request, which is no object"}
@@ -284,6 +290,7 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api) -> None:
     """Every field of every type that can be reached is read, two objects deep, and looked at."""
     ada, curator = await api.person("ada"), await api.person("curator", curator=True)
     template = await template_of(api, ada.token)
+    await analyze(api, curator.token, template["id"])
     link_id = await link(api, ada.token)
     await record(api, ada.token, scan(link_id, template))
     flipped = {template["settings"][0]["key"]: template["settings"][0]["recommended"]}
@@ -359,7 +366,7 @@ def test_every_mutation_says_whether_it_creates() -> None:
 
 def test_mutations_answer_with_a_payload_of_their_own() -> None:
     for _, name, field in (each for each in roots() if each[0] == "mutation"):
-        single = re.sub(r"s$", "", name)
+        single = re.sub(r"(?<!analysi)s$", "", name, flags=re.I)
         assert str(get_named_type(field.type)) == f"{single[0].upper()}{single[1:]}Payload", name
 
 
