@@ -61,6 +61,9 @@ class ErrorCode(Enum):
         "SIGNATURE_REQUIRED", description="Only signed scans are taken here: register a device and sign."
     )
     DEVICE_REVOKED = strawberry.enum_value("DEVICE_REVOKED", description="The device was revoked; register a new key.")
+    TOO_SOON = strawberry.enum_value(
+        "TOO_SOON", description="This was asked for a short while ago; `extensions.retryAt` says from when on it may be again."
+    )
     TIMED_OUT = strawberry.enum_value("TIMED_OUT", description="The database took too long; nothing was changed.")
     UNAVAILABLE = strawberry.enum_value("UNAVAILABLE", description="The database cannot be reached; try again later.")
     INTERNAL = strawberry.enum_value("INTERNAL", description="Our fault. Tell us the request id.")

@@ -9,6 +9,7 @@ from app.privacy.comparison import ComparisonQuery
 from app.privacy.dashboard import DashboardQuery
 from app.privacy.digest import find_digests, make_digest
 from app.privacy.exposure import ExposureQuery
+from app.privacy.failure import FailureMutation
 from app.privacy.organization import OrganizationQuery
 from app.privacy.platform import Platform, PlatformQuery
 from app.privacy.platform_config import PlatformConfig, PlatformConfigMutation
@@ -18,6 +19,7 @@ from app.privacy.playbook import Playbook, PlaybookQuery
 from app.privacy.proposal import ProposalMutation, ProposalQuery
 from app.privacy.recommendation import RecommendationMutation, RecommendationQuery
 from app.privacy.scan import ScanMutation
+from app.privacy.schedule import ScheduleMutation, request_scans
 from app.privacy.setting_label import SettingLabelMutation
 from app.privacy.snapshot import Snapshot, SnapshotQuery
 from app.privacy.template import Template, TemplateMutation, tell_affected
@@ -55,6 +57,8 @@ product = Product(
     mutations=(
         PlatformLinkMutation,
         ScanMutation,
+        FailureMutation,
+        ScheduleMutation,
         TemplateMutation,
         ProposalMutation,
         SettingLabelMutation,
@@ -80,6 +84,7 @@ product = Product(
         find_digests,
         make_digest,
         measure_template_usage,
+        request_scans,
         tell_affected,
         analyze_template,
         analyze_templates,

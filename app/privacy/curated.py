@@ -331,6 +331,8 @@ async def _load_configs(db: Db, platform: Platform, configs: list[CuratedConfig]
                 valid_from=config.valid_from,
                 url_patterns=config.url_patterns,
                 selectors=config.selectors,
+                requests_per_minute=config.rate_limit.requests_per_minute,
+                cooldown_minutes=config.rate_limit.cooldown_minutes,
             )
             assert made is not None
             added.append(f"{platform.slug}: config {made.version}")

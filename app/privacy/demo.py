@@ -15,10 +15,13 @@ import strawberry
 from app.kit.db import Db
 from app.kit.graphql import global_id
 from app.privacy.curated import activate_version
+from app.privacy.failure import ReportScanFailureInput, report
 from app.privacy.platform import get_platform_by_slug, lock_platform
 from app.privacy.platform_config import insert_platform_config, list_platform_config
 from app.privacy.platform_link import PlatformLink, get_link_by_label, link_account
+from app.privacy.rhythm import ScanFailure, ScanFrequency, Weekday
 from app.privacy.scan import RecordSnapshotInput, SettingValueInput, record
+from app.privacy.schedule import ScheduleScansInput, choose
 from app.privacy.snapshot import ScanMethod
 from app.privacy.template import Template, TemplateSetting, list_template, settings_of
 from app.privacy.template_analysis import find_subject, keep_by_rules, update_due_analyses
@@ -46,6 +49,21 @@ ACCOUNTS = {
     ],
 }
 
+SCHEDULES = {
+    ("ada@example.com", "google", "Personal"): (ScanFrequency.DAILY, "07:30", None),
+    ("ada@example.com", "linkedin", "Work"): (ScanFrequency.WEEKLY, "18:00", Weekday.FRIDAY),
+    ("ben@example.com", "anthropic", "Work"): (ScanFrequency.MANUAL, None, None),
+    ("chiara@example.com", "openai", "Work"): (ScanFrequency.DAILY, "22:15", None),
+}
+"""Chosen times; all other links are scanned once a week."""
+
+FAILURES = {
+    ("ada@example.com", "linkedin", SELDOM_USED): (ScanFailure.SIGNED_OUT, "redirected to the sign-in page"),
+    ("ada@example.com", "openai", "Personal"): (ScanFailure.TRANSIENT, "net::ERR_TIMED_OUT"),
+    ("ben@example.com", "facebook", "Personal"): (ScanFailure.LAYOUT_CHANGED, "3 of 24 selectors matched"),
+}
+"""What went wrong after the last scan: one link is disconnected, one waits for its next try, one for another config."""
+
 
 async def load(people: dict[str, Db], owner: Db, end: datetime, progress: Callable[[], None]) -> None:
     """Scans of every demo person, week by week up to ``end``; ``people`` maps e-mail to a Db as that person."""
@@ -72,6 +90,10 @@ async def load(people: dict[str, Db], owner: Db, end: datetime, progress: Callab
             progress()
     for found in versions.values():
         await _analyze(owner, found[-1][0])
+    for (email, slug, label), schedule in SCHEDULES.items():
+        await _schedule(people[email], slug, label, *schedule, end)
+    for (email, slug, label), failure in FAILURES.items():
+        await _fail(people[email], slug, label, *failure, end)
 
 
 def size() -> int:
@@ -102,7 +124,13 @@ async def _new_config(db: Db, slug: str, start: datetime) -> datetime:
     async with db.transaction():
         await lock_platform(db, id=platform.id)
         await insert_platform_config(
-            db, platform_id=platform.id, valid_from=valid_from, url_patterns=newest.url_patterns, selectors=newest.selectors
+            db,
+            platform_id=platform.id,
+            valid_from=valid_from,
+            url_patterns=newest.url_patterns,
+            selectors=newest.selectors,
+            requests_per_minute=newest.requests_per_minute,
+            cooldown_minutes=newest.cooldown_minutes,
         )
     return valid_from
 
@@ -126,6 +154,34 @@ async def _link(db: Db, slug: str, label: str, start: datetime) -> PlatformLink:
     async with db.transaction():
         found = await get_link_by_label(db, slug=slug, label=label)
         return found or await link_account(db, platform_slug=slug, label=label, linked_at=start - timedelta(hours=12))
+
+
+async def _schedule(
+    db: Db, slug: str, label: str, frequency: ScanFrequency, at: str | None, weekday: Weekday | None, now: datetime
+) -> None:
+    link_id = strawberry.ID(await _id_of(db, slug, label))
+    async with db.transaction():
+        await choose(db, ScheduleScansInput(link_id=link_id, frequency=frequency, at=at, weekday=weekday), now)
+
+
+async def _fail(db: Db, slug: str, label: str, failure: ScanFailure, detail: str, end: datetime) -> None:
+    link_id = strawberry.ID(await _id_of(db, slug, label))
+    given = ReportScanFailureInput(
+        link_id=link_id,
+        occurred_at=end,
+        failure=failure,
+        scan_method=ScanMethod.EXTENSION,
+        idempotency_key=f"demo-failure-{link_id}",
+        detail=detail,
+    )
+    async with db.transaction():
+        await report(db, given, end)
+
+
+async def _id_of(db: Db, slug: str, label: str) -> str:
+    link = await get_link_by_label(db, slug=slug, label=label)
+    assert link is not None
+    return global_id("PlatformLink", str(link.id))
 
 
 class Story:

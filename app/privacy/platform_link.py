@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -25,9 +25,12 @@ from app.kit.sql import File
 from app.kit.subscription import Event, Source, subscription
 from app.privacy.platform import ANY_KEY, Platform, get_platform_by_slug, platforms_by_id
 from app.privacy.playbook import FEW, LinkPlaybook, playbooks_of_links
+from app.privacy.schedule import begin
 from app.privacy.score import MOST_GROUPS, SubScore, sub_scores_of_links
 
 if TYPE_CHECKING:
+    from app.privacy.failure import LastScan
+    from app.privacy.schedule import ScanSchedule
     from app.privacy.snapshot import Snapshot
 
 constraint(
@@ -48,6 +51,21 @@ class PlatformLinkStatus(Enum):
     UNLINKED = "UNLINKED"
 
 
+@strawberry.enum(description="How scans of a link have gone lately.")
+class PlatformLinkHealth(Enum):
+    """Values as in the database, which derives them."""
+
+    HEALTHY = strawberry.enum_value("HEALTHY", description="The last scan came, or none was due yet.")
+    WARNING = strawberry.enum_value("WARNING", description="The last scan failed; it is tried again.")
+    FAILING = strawberry.enum_value(
+        "FAILING",
+        description="No scans are requested by schedule, until one comes, the platform has another config, or resumeScans.",
+    )
+    DISCONNECTED = strawberry.enum_value(
+        "DISCONNECTED", description="The person is signed out of the platform: no scans until one comes, or resumeScans."
+    )
+
+
 @strawberry.type(description="One account of a person on one platform.")
 class PlatformLink(Node):
     """Two accounts on one platform differ by their label."""
@@ -60,6 +78,7 @@ class PlatformLink(Node):
 
     label: str
     status: PlatformLinkStatus
+    health: PlatformLinkHealth
     linked_at: datetime
     unlinked_at: datetime | None
     unlink_reason: str | None
@@ -70,6 +89,12 @@ class PlatformLink(Node):
     )
 
     platform: Platform = edge("privacy/platform.edge_platform", ids="platform_id")
+    schedule: Annotated[ScanSchedule, strawberry.lazy("app.privacy.schedule")] = edge(
+        "privacy/schedule.edge_schedule", link_ids="id", description="When its scans are requested."
+    )
+    last_scan: Annotated[LastScan, strawberry.lazy("app.privacy.failure")] | None = edge(
+        "privacy/failure.edge_last_scan", link_ids="id", description="How the last scan went; null before the first."
+    )
     latest_snapshot: Annotated[Snapshot, strawberry.lazy("app.privacy.snapshot")] | None = edge(
         "privacy/snapshot.edge_snapshot",
         ids="latest_snapshot_id",
@@ -147,6 +172,7 @@ async def link_account(db: Db, *, platform_slug: str, label: str, linked_at: dat
         )
     made = await insert_platform_link(db, platform_id=platform.id, label=label.strip(), linked_at=linked_at)
     assert made is not None
+    await begin(db, made.id, datetime.now(UTC))
     return made
 
 

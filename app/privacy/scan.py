@@ -27,6 +27,7 @@ from app.privacy.change import CHANGE_DETECTED, Change, changes_by_snapshot, del
 from app.privacy.origin import Finding, Origin, Sight, compare
 from app.privacy.platform_link import (
     PlatformLink,
+    PlatformLinkHealth,
     PlatformLinkStatus,
     lock_platform_link,
     no_link,
@@ -34,6 +35,7 @@ from app.privacy.platform_link import (
     update_link_signing,
     update_seen_until,
 )
+from app.privacy.schedule import recover
 from app.privacy.snapshot import (
     ScanMethod,
     Snapshot,
@@ -52,6 +54,8 @@ from app.privacy.values import pack, unpack
 CLOCK_TOLERANCE = timedelta(minutes=5)
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 SIGNED_FORM = "recordSnapshot 1"
+LONGEST = 3_600_000
+"""Milliseconds of a scan."""
 MAX_VALUES = 250
 MAX_VALUE_LENGTH = 100
 MAX_BATCH = 50
@@ -88,6 +92,7 @@ class RecordSnapshotInput:
         "feed, and RFC 8785 JSON of this input without `signature` and without members that are null or false; capturedAt is "
         "in UTC with three digits of a second.",
     )
+    duration_milliseconds: int | None = strawberry.field(default=None, description="How long the scan took: 0 to 3600000.")
 
 
 async def _changes(db: Db, payloads: Sequence[Any]) -> list[list[Change]]:
@@ -127,8 +132,9 @@ async def record(db: Db, given: RecordSnapshotInput) -> RecordSnapshotPayload:
         (snapshot,) = await snapshots_by_id(db, ids=[done.result_id])
         assert snapshot is not None
         return RecordSnapshotPayload(snapshot=snapshot, unchanged=not done.created)
-    _check_moment(given.captured_at, signed=device is not None)
+    check_moment(given.captured_at)
     if device is not None:
+        _check_signed_moment(given.captured_at)
         refuse_revoked(device)
     link = await lock_platform_link(db, id=parse_uuid(given.link_id, "PlatformLink", field="linkId"))
     if link is None:
@@ -139,6 +145,7 @@ async def record(db: Db, given: RecordSnapshotInput) -> RecordSnapshotPayload:
     template = await _find_template(db, link.platform_id, given)
     settings = (await settings_of(db, [template.id]))[template.id]
     values = check_values(settings, given.values)
+    _check_duration(given.duration_milliseconds)
     snapshot, created = await _place(db, link, template, settings, values, given, device)
     moment = None if created else given.captured_at
     await settle(db, "recordSnapshot", given.idempotency_key, snapshot.id, created=created, moment=moment)
@@ -159,24 +166,33 @@ async def _check_signed(db: Db, link: PlatformLink, device: Device | None) -> No
         )
 
 
-def _check_moment(captured_at: datetime, *, signed: bool) -> None:
-    if captured_at > datetime.now(UTC) + CLOCK_TOLERANCE:
+def check_moment(moment: datetime, *, field: str = "capturedAt") -> None:
+    """Whether a device's moment is one. Raises CAPTURED_IN_FUTURE, BAD_INPUT."""
+    if moment > datetime.now(UTC) + CLOCK_TOLERANCE:
         raise AppError(
             ErrorCode.CAPTURED_IN_FUTURE,
-            "capturedAt is more than 5 minutes ahead of the server's clock. Set the device's clock, or send it later.",
-            field="capturedAt",
+            f"{field} is more than 5 minutes ahead of the server's clock. Set the device's clock, or send it later.",
+            field=field,
         )
-    if captured_at < EARLIEST:
-        raise AppError(
-            ErrorCode.BAD_INPUT,
-            f"capturedAt lies before {EARLIEST.year}. Send the moment of the scan.",
-            field="capturedAt",
-        )
-    if signed and captured_at.microsecond % 1000:
+    if moment < EARLIEST:
+        raise AppError(ErrorCode.BAD_INPUT, f"{field} lies before {EARLIEST.year}. Send the moment of the scan.", field=field)
+
+
+def _check_signed_moment(captured_at: datetime) -> None:
+    if captured_at.microsecond % 1000:
         raise AppError(
             ErrorCode.BAD_INPUT,
             "The capturedAt of a signed scan has whole milliseconds, as Date.toISOString() writes it.",
             field="capturedAt",
+        )
+
+
+def _check_duration(milliseconds: int | None) -> None:
+    if milliseconds is not None and not 0 <= milliseconds <= LONGEST:
+        raise AppError(
+            ErrorCode.BAD_INPUT,
+            f"durationMilliseconds is {milliseconds}; send 0 to {LONGEST}, or leave it out.",
+            field="durationMilliseconds",
         )
 
 
@@ -258,7 +274,7 @@ async def _place(
     before, behind = await _neighbors(db, link, snapshot_id)
     packed, observed = pack(settings, values)
     if before is not None and content(before) == (template.id, packed, observed):
-        await _confirm(db, link, before, behind, given.captured_at, template.config_version)
+        await _confirm(db, link, before, behind, given, template.config_version)
         return before, False
     if device is not None and before is not None and before.captured_at == given.captured_at:
         raise AppError(
@@ -298,12 +314,25 @@ async def _place(
     if before is not None and held.again_at is not None:
         again = await _see_again(db, link, before, held.again_at)
         if not behind:
-            await update_latest_snapshot(db, id=link.id, latest_snapshot_id=again.id, seen_until=link.seen_until)
+            await update_latest_snapshot(
+                db,
+                id=link.id,
+                latest_snapshot_id=again.id,
+                seen_until=link.seen_until,
+                scan_milliseconds=given.duration_milliseconds,
+            )
         behind = [again, *behind]
     elif behind:
         await _hold(db, snapshot, behind[0])
     else:
-        await update_latest_snapshot(db, id=link.id, latest_snapshot_id=snapshot.id, seen_until=given.captured_at)
+        await update_latest_snapshot(
+            db,
+            id=link.id,
+            latest_snapshot_id=snapshot.id,
+            seen_until=given.captured_at,
+            scan_milliseconds=given.duration_milliseconds,
+        )
+        await _recover(db, link)
     await _compare_again(db, link, snapshot, behind, findings)
     return snapshot, True
 
@@ -347,11 +376,13 @@ async def _find_stretch(
 
 
 async def _confirm(
-    db: Db, link: PlatformLink, held: Snapshot, behind: Sequence[Snapshot], captured_at: datetime, config_version: int
+    db: Db, link: PlatformLink, held: Snapshot, behind: Sequence[Snapshot], given: RecordSnapshotInput, config_version: int
 ) -> None:
     """An unchanged scan: the snapshot holds until there. The link says so of the latest, the next snapshot of all others."""
+    captured_at = given.captured_at
     if not behind:
-        await update_seen_until(db, id=link.id, seen_until=captured_at)
+        await update_seen_until(db, id=link.id, seen_until=captured_at, scan_milliseconds=given.duration_milliseconds)
+        await _recover(db, link)
     elif captured_at > (behind[0].previous_seen_until or held.captured_at):
         await _teach(db, behind[0], captured_at)
         if config_version != held.config_version:
@@ -379,6 +410,12 @@ async def _config_at(db: Db, link: PlatformLink, snapshot: Snapshot, moment: dat
         db, platform_id=link.platform_id, structure_hash=template.structure_hash, captured_at=moment
     )
     return found.config_version if found is not None else snapshot.config_version
+
+
+async def _recover(db: Db, link: PlatformLink) -> None:
+    """After failures the schedule goes on; a link that is well needs nothing."""
+    if link.health is not PlatformLinkHealth.HEALTHY:
+        await recover(db, link.id, datetime.now(UTC))
 
 
 async def _neighbors(db: Db, link: PlatformLink, snapshot_id: UUID) -> tuple[Snapshot | None, list[Snapshot]]:

@@ -3,10 +3,11 @@
 
 -- name: edge_active_config :edge
 -- The version of each platform that is valid now; its end is where the next one begins.
-SELECT k.position, c.id, c.version, c.valid_from, c.url_patterns, c.selectors
+SELECT k.position, c.id, c.version, c.valid_from, c.url_patterns, c.selectors,
+    c.requests_per_minute, c.cooldown_minutes
 FROM unnest(:platform_ids::uuid[]) WITH ORDINALITY AS k (platform_id, position)
 CROSS JOIN LATERAL (
-    SELECT v.id, v.version, v.valid_from, v.url_patterns, v.selectors
+    SELECT v.id, v.version, v.valid_from, v.url_patterns, v.selectors, v.requests_per_minute, v.cooldown_minutes
     FROM privacy.platform_config AS v
     WHERE v.platform_id = k.platform_id
         AND v.valid_from <= now()
@@ -16,21 +17,24 @@ CROSS JOIN LATERAL (
 
 -- name: edge_platform_config :edge
 -- For node(id) and for what a mutation answers.
-SELECT k.position, c.id, c.version, c.valid_from, c.url_patterns, c.selectors
+SELECT k.position, c.id, c.version, c.valid_from, c.url_patterns, c.selectors,
+    c.requests_per_minute, c.cooldown_minutes
 FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
 JOIN privacy.platform_config AS c ON c.id = k.id;
 
 -- name: insert_platform_config :one
 -- The next version of a platform; callers hold the platform's row, so versions have no gap and no double.
-INSERT INTO privacy.platform_config (platform_id, version, valid_from, url_patterns, selectors)
-SELECT :platform_id, coalesce(max(c.version), 0) + 1, :valid_from, :url_patterns, :selectors
+INSERT INTO privacy.platform_config (
+    platform_id, version, valid_from, url_patterns, selectors, requests_per_minute, cooldown_minutes)
+SELECT :platform_id, coalesce(max(c.version), 0) + 1, :valid_from, :url_patterns, :selectors, :requests_per_minute, :cooldown_minutes
 FROM privacy.platform_config AS c
 WHERE c.platform_id = :platform_id
-RETURNING id, version, valid_from, url_patterns, selectors;
+RETURNING id, version, valid_from, url_patterns, selectors, requests_per_minute, cooldown_minutes;
 
 -- name: list_platform_config :many
 -- All versions of one platform, the newest first; a handful.
-SELECT c.id, c.version, c.valid_from, c.url_patterns, c.selectors
+SELECT c.id, c.version, c.valid_from, c.url_patterns, c.selectors,
+    c.requests_per_minute, c.cooldown_minutes
 FROM privacy.platform_config AS c
 WHERE c.platform_id = :platform_id
 ORDER BY c.version DESC;

@@ -25,6 +25,7 @@ OTHER_NOUN = {
     "privacy.recommendation_dismissal": "recommendation",
     "privacy.setting_advice": "setting_label",
     "privacy.template_copy": "template_usage",
+    "privacy.scan_pace": "schedule",
     "privacy.template_setting": "template",
 }
 """Tables without a file of their own in sql/: they live and die with another noun's."""
@@ -73,6 +74,7 @@ NOT_AUDITED = {
     "privacy.platform_contact": ({"audit_update", "audit_delete"}, "is append-only"),
     "privacy.playbook": ({"audit_update", "audit_delete"}, "is append-only"),
     "privacy.playbook_step": (AUDIT, "is append-only, and the playbook's event holds the digest of all steps"),
+    "privacy.scan_pace": (AUDIT, "says nothing that lasts"),
     "privacy.snapshot": ({"audit_update"}, "is immutable"),
     "privacy.template_copy": (AUDIT, "is derived from the template, to be measured"),
     "privacy.template_usage": (AUDIT, "is derived: counts of snapshots"),
@@ -142,6 +144,8 @@ UNREACHABLE = {
     "privacy.platform.platform_slug_key": "upsert_platform",
     "privacy.platform.platform_website_url_form": "curated files, checked by pydantic",
     "privacy.platform_config.platform_config_platform_id_version_key": "the next number, under the platform's lock",
+    "privacy.platform_config.platform_config_cooldown_minutes_range": "check_content",
+    "privacy.platform_config.platform_config_requests_per_minute_range": "check_content",
     "privacy.platform_config.platform_config_selectors_form": "check_content",
     "privacy.platform_config.platform_config_url_patterns_count": "check_content",
     "privacy.platform_config.platform_config_version_positive": "the next number, under the platform's lock",
@@ -179,13 +183,23 @@ UNREACHABLE = {
             "playbook_step.playbook_step_text_length",
         )
     },
+    "privacy.platform_link.platform_link_consecutive_failures_positive": "counted by the code",
+    "privacy.platform_link.platform_link_failures_are_told": "written by one statement together",
+    "privacy.platform_link.platform_link_frequency_known": "an enum of the schema",
+    "privacy.platform_link.platform_link_health_known": "derived from the columns beside it",
+    "privacy.platform_link.platform_link_last_failure_known": "an enum of the schema",
+    "privacy.platform_link.platform_link_manual_has_no_next": "next_scan tells of none then",
+    "privacy.platform_link.platform_link_scan_milliseconds_range": "check_duration",
+    "privacy.platform_link.platform_link_scan_minute_range": "parse_local_time",
     "privacy.platform_link.platform_link_status_known": "written by statements as a literal",
+    "privacy.platform_link.platform_link_weekday_known": "an enum of the schema",
     "privacy.platform_link.platform_link_unlinked_has_time": "written by one statement together",
     "privacy.proposal.proposal_locale_form": "parse_locale",
     "privacy.proposal.proposal_submitter_key": "written by privacy.propose_template() alone, which updates then",
     "privacy.setting_advice.setting_advice_source_known": "written by statements as a literal",
     "privacy.setting_label.setting_label_locale_form": "parse_locale",
     "privacy.setting_label.setting_label_source_known": "written by statements as a literal",
+    "privacy.scan_pace.scan_pace_requested_positive": "its function adds no less than nothing",
     "privacy.snapshot.snapshot_confidence_range": "check_values",
     "privacy.snapshot.snapshot_observed_length": "250 settings are 32 bytes; templates hold no more",
     "privacy.snapshot.snapshot_packed_length": "250 settings are 500 bytes; templates hold no more",
@@ -398,6 +412,8 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("propose_template", "fivefold_owner"): ["fivefold_api"],
         ("record_audit", "fivefold_definer"): ["fivefold_owner"],
         ("take_rate_tokens", "fivefold_owner"): ["fivefold_api"],
+        ("take_scan_pace", "fivefold_owner"): ["fivefold_api", "fivefold_worker"],
+        ("time_zone_of", "fivefold_owner"): ["fivefold_api", "fivefold_worker"],
     }
 
 

@@ -104,7 +104,7 @@ BOUNDED_INPUTS = {
 }
 """Lists that clients send, and what bounds them."""
 
-CREATING = {"create", "link", "propose", "publish", "record", "register"}
+CREATING = {"create", "link", "propose", "publish", "record", "register", "report", "request"}
 CHANGING = {
     "acknowledge",
     "activate",
@@ -117,8 +117,10 @@ CHANGING = {
     "reject",
     "require",
     "restore",
+    "resume",
     "review",
     "revoke",
+    "schedule",
     "unlink",
     "update",
 }

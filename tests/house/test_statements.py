@@ -37,7 +37,7 @@ KINDS = {
     "get": ("one",),
     "insert": ("one", "many", "exec"),
     "list": ("many",),
-    "lock": ("one",),
+    "lock": ("one", "many"),
     "measure": ("exec",),
     "page": ("page",),
     "propose": ("one",),

@@ -31,7 +31,7 @@ SETTING_FIELDS = {
     "key", "label", "description", "category", "type", "options", "default", "recommended", "risk", "direct_link",
 }  # fmt: skip
 PLATFORM_FIELDS = {"slug", "name", "domain", "website_url", "privacy_url", "config"}
-CONFIG_FIELDS = {"version", "valid_from", "url_patterns", "selectors"}
+CONFIG_FIELDS = {"version", "valid_from", "url_patterns", "rate_limit", "selectors"}
 
 Table = dict[str, Any]
 

@@ -124,6 +124,14 @@ async def test_every_kind_of_origin_is_there(seeded: Database) -> None:
     assert 0 < sure < found["USER"]
 
 
+async def test_links_are_scheduled_and_some_fail(seeded: Database) -> None:
+    async with seeded.connect() as connection:
+        rows = await connection.fetch("SELECT frequency, health, next_scan_at > now() AS ahead FROM privacy.platform_link")
+    assert {row["frequency"] for row in rows} == {"DAILY", "WEEKLY", "MANUAL"}
+    assert {row["health"] for row in rows} == {"HEALTHY", "WARNING", "FAILING", "DISCONNECTED"}
+    assert sum(bool(row["ahead"]) for row in rows) >= 8
+
+
 async def test_everything_went_the_way_of_the_api(seeded: Database) -> None:
     """One audit event for each snapshot, by the person; no key without its result."""
     async with seeded.connect() as connection:

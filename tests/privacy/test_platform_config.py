@@ -53,6 +53,22 @@ async def test_a_version_is_valid_from_its_moment(api: Api) -> None:
     assert await active(api, curator.token) == made
 
 
+async def test_a_version_says_how_often_the_platform_bears_being_asked(api: Api) -> None:
+    curator = await api.person("curator", curator=True)
+    query = '{ platform(slug: "google") { activeConfig { rateLimit { requestsPerMinute cooldownMinutes } } } }'
+
+    async def limits() -> dict[str, int]:
+        found: dict[str, int] = (await api(query, token=curator.token)).data["platform"]["activeConfig"]["rateLimit"]
+        return found
+
+    assert await limits() == {"requestsPerMinute": 60, "cooldownMinutes": 15}, "that of the curated file"
+    await publish(api, curator.token)
+    assert await limits() == {"requestsPerMinute": 30, "cooldownMinutes": 15}, "that of a version which says nothing"
+    given = {"requestsPerMinute": 10_000, "cooldownMinutes": 0}
+    await publish(api, curator.token, validFrom="2026-11-02T00:00:00Z", rateLimit=given)
+    assert await limits() == given
+
+
 async def test_the_same_key_is_one_version(api: Api) -> None:
     curator = await api.person("curator", curator=True)
     given = config()
@@ -123,6 +139,10 @@ HOSTILE: list[tuple[str, dict[str, Any], str]] = [
     ("a prototype's key", {"selectors": {"__proto__": "#a"}}, "selectors"),
     ("a long key", {"selectors": {"a" * 64: "#a"}}, "selectors"),
     ("251 selectors", {"selectors": {f"k{n}": "#a" for n in range(251)}}, "selectors"),
+    ("no request", {"rateLimit": {"requestsPerMinute": 0, "cooldownMinutes": 5}}, "rateLimit"),
+    ("too many requests", {"rateLimit": {"requestsPerMinute": 10_001, "cooldownMinutes": 5}}, "rateLimit"),
+    ("a cooldown into the past", {"rateLimit": {"requestsPerMinute": 1, "cooldownMinutes": -1}}, "rateLimit"),
+    ("a cooldown of more than a week", {"rateLimit": {"requestsPerMinute": 1, "cooldownMinutes": 10_081}}, "rateLimit"),
     ("a moment before all of this", {"validFrom": "1970-01-01T00:00:00Z"}, "validFrom"),
 ]
 
@@ -151,6 +171,8 @@ async def test_hostile_content_is_refused(shared: Small, other: dict[str, Any], 
         ({"validFrom": "2026-11-01"}, "BAD_VARIABLES"),
         ({"validFrom": "2026-11-01T00:00:00"}, "BAD_VARIABLES"),
         ({"validFrom": 0}, "BAD_VARIABLES"),
+        ({"rateLimit": {"requestsPerMinute": 1}}, "BAD_VARIABLES"),
+        ({"rateLimit": {"requestsPerMinute": 1.5, "cooldownMinutes": 1}}, "BAD_VARIABLES"),
         ({"platformSlug": "no-such"}, "NOT_FOUND"),
         ({"platformSlug": "\0"}, "BAD_INPUT"),
         ({"idempotencyKey": ""}, "BAD_INPUT"),
