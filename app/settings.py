@@ -45,6 +45,13 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=10, ge=1, le=500, description="Connections of one server process")
     statement_seconds: float = Field(default=10.0, gt=0, le=600, description="Longest time of one statement")
     job_seconds: float = Field(default=60.0, gt=0, le=3600, description="Longest time of one statement of a job")
+    crowd_people: int = Field(
+        default=5,
+        ge=2,
+        le=1_000_000,
+        description="So many unrelated people see the same change before it is the platform's",
+    )
+    crowd_hours: int = Field(default=48, ge=1, le=336, description="Within how many hours they see it")
     analysis_model: str = Field(
         default="",
         max_length=100,

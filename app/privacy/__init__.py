@@ -6,6 +6,7 @@ from app.privacy.alert import AlertQuery
 from app.privacy.as_of import AsOfQuery
 from app.privacy.change import Change, ChangeQuery, ChangeSubscription
 from app.privacy.comparison import ComparisonQuery
+from app.privacy.crowd_evidence import look_for_crowds
 from app.privacy.dashboard import DashboardQuery
 from app.privacy.digest import find_digests, make_digest
 from app.privacy.exposure import ExposureQuery
@@ -82,6 +83,7 @@ product = Product(
     ),
     jobs=(
         find_digests,
+        look_for_crowds,
         make_digest,
         measure_template_usage,
         request_scans,

@@ -28,6 +28,7 @@ from app.privacy.template import settings_of
 
 if TYPE_CHECKING:
     from app.privacy.acknowledgement import Acknowledgement
+    from app.privacy.crowd_evidence import CrowdEvidence
     from app.privacy.snapshot import Snapshot
 
 
@@ -61,6 +62,13 @@ class Change(Node):
         settings="setting",
         scope="privacy:read",
         description="That the person has seen it; null until then.",
+    )
+    evidence: Annotated[CrowdEvidence, strawberry.lazy("app.privacy.crowd_evidence")] | None = edge(
+        "privacy/crowd_evidence.edge_crowd_evidence",
+        snapshot_ids="id",
+        settings="setting",
+        scope="privacy:read",
+        description="The proof where the origin is PLATFORM_CROWD.",
     )
 
     def node_key(self) -> str:

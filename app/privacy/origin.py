@@ -9,6 +9,10 @@
 | any       | changed | any     | the text differs, but not once normalized           | TECHNICAL                    |
 | otherwise |         |         |                                                     | UNKNOWN                      |
 
+Two things are known only of many changes. Where a new config came and at least half of a page of the same structure, and eight
+settings of it, differ at once, the page is read differently: what would be UNKNOWN is TECHNICAL. And what unrelated people see
+flip the same way at the same time is PLATFORM_CROWD, see app/privacy/crowd_evidence.py.
+
 A default may change without the structure: it is no part of the structure's hash. The same default in other words has
 not changed, nor has one that is not known.
 """
@@ -16,7 +20,7 @@ not changed, nor has one that is not known.
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import strawberry
@@ -32,6 +36,9 @@ class Origin(Enum):
     USER = strawberry.enum_value("USER", description="The person.")
     PLATFORM_DEFAULT = strawberry.enum_value("PLATFORM_DEFAULT", description="The platform, by a new default.")
     PLATFORM_STRUCTURE = strawberry.enum_value("PLATFORM_STRUCTURE", description="The platform, by other settings or options.")
+    PLATFORM_CROWD = strawberry.enum_value(
+        "PLATFORM_CROWD", description="The platform, as many unrelated people saw the same at the same time; see `evidence`."
+    )
     TECHNICAL = strawberry.enum_value("TECHNICAL", description="Nobody: the page is read differently.")
     UNKNOWN = strawberry.enum_value("UNKNOWN", description="More than one explanation fits.")
 
@@ -39,6 +46,9 @@ class Origin(Enum):
 ASSUMED_USER = 0.8
 LIKELY = 0.95
 GUESS = 0.5
+
+READ_ANEW = 8
+"""So many settings that differ at once, and half of all, say that the page is read differently."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,18 @@ def compare(
         origin, significance, rule = _judge(before, after, key, old, new, key in acted)
         reading = 1.0 if rule == 1.0 else min(rule, rule * confidence.get(key, otherwise))
         findings.append(Finding(key, old, new, origin, significance, round(reading, 4)))
-    return findings
+    return _read_anew(before, after, findings)
+
+
+def _read_anew(before: Sight, after: Sight, findings: list[Finding]) -> list[Finding]:
+    """The findings, TECHNICAL where a new config reads a whole page of the same structure differently."""
+    if before.structure_hash != after.structure_hash or before.config_version == after.config_version:
+        return findings
+    differing = [f for f in findings if f.significance is Significance.VALUE and f.origin is Origin.UNKNOWN]
+    seen = len(before.values.keys() & after.values.keys())
+    if len(differing) < READ_ANEW or 2 * len(differing) < seen:
+        return findings
+    return [replace(f, origin=Origin.TECHNICAL) if f in differing else f for f in findings]
 
 
 def _judge(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -465,6 +465,7 @@ async def _compare_again(
             acted = frozenset(c.setting for c in old if c.origin is Origin.USER and c.confidence == 1)
             sights = await _sights(db, link, before, after)
             findings = compare(*sights, acted=acted, confidence={}, otherwise=after.confidence)
+            findings = [_as_proven(finding, old) for finding in findings]
             if [_essence(c) for c in old] != [_essence(f) for f in findings]:
                 await delete_changes(db, snapshot_id=after.id)
                 await keep_findings(db, after.id, findings)
@@ -473,6 +474,15 @@ async def _compare_again(
                     await publish(db, CHANGE_DETECTED, after.id, {"settings": fresh})
                 await keep_acknowledged(db, after.id, old, findings, late_id=late.id, late=late_findings)
         before = after
+
+
+def _as_proven(finding: Finding, old: Sequence[Change]) -> Finding:
+    """A change that a crowd has proven the platform's stays so while it is the same."""
+    for change in old:
+        same = (change.setting, change.old_value, change.new_value) == (finding.setting, finding.old_value, finding.new_value)
+        if same and change.origin is Origin.PLATFORM_CROWD and finding.origin is Origin.USER:
+            return replace(finding, origin=change.origin, confidence=change.confidence)
+    return finding
 
 
 def _essence(change: Change | Finding) -> tuple[Any, ...]:

@@ -1,5 +1,28 @@
 -- Statements that look across workspaces, run by the worker. Each says why.
 
+-- name: get_crowd_evidence :one
+-- The proof that a crowd would add to, in nobody's workspace: the first of those that it touches.
+SELECT e.id
+FROM privacy.crowd_evidence AS e
+WHERE e.platform_id = :platform_id
+    AND e.setting = :setting
+    AND e.structure_hash = :structure_hash
+    AND e.old_value = :old_value
+    AND e.new_value = :new_value
+    AND e.first_seen_at <= :last_seen_at
+    AND e.last_seen_at >= :first_seen_at
+ORDER BY e.id
+LIMIT 1
+FOR UPDATE;
+
+-- name: insert_crowd_evidence :one
+-- A proof belongs to all.
+INSERT INTO privacy.crowd_evidence (
+    platform_id, setting, structure_hash, old_value, new_value, first_seen_at, last_seen_at, people, window_hours)
+VALUES (
+    :platform_id, :setting, :structure_hash, :old_value, :new_value, :first_seen_at, :last_seen_at, :people, :window_hours)
+RETURNING id;
+
 -- name: insert_scan_request :exec
 -- The scheduler asks for the scans of many people at once.
 INSERT INTO core.outbox (workspace_id, object_id, kind, detail)
@@ -10,6 +33,60 @@ FROM unnest(:workspace_ids::uuid[], :link_ids::uuid[]) AS r (workspace_id, link_
 -- A page that changed concerns people of all workspaces; what comes back is who, and nothing of what was seen.
 SELECT a.workspace_id, a.account_id
 FROM privacy.affected_member(:template_id) AS a;
+
+-- name: list_crowd_flip :many
+-- Whether a setting flipped for many people is a question to all of them; only flips, and how many saw them, are answered. The
+-- index by capture finds the changes of the last days; only of what enough workspaces saw the platform is looked up.
+WITH recent AS MATERIALIZED (
+    SELECT c.workspace_id, c.snapshot_id, c.setting, c.old_value, c.new_value, c.origin
+    FROM privacy.change AS c
+    WHERE c.snapshot_id >= :since_id
+        AND c.origin IN ('USER', 'PLATFORM_CROWD')
+        AND c.confidence < 1
+        AND c.significance = 'VALUE'
+),
+often AS MATERIALIZED (
+    SELECT r.setting, r.old_value, r.new_value
+    FROM recent AS r
+    GROUP BY r.setting, r.old_value, r.new_value
+    HAVING count(DISTINCT r.workspace_id) >= :people AND bool_or(r.origin = 'USER')
+)
+SELECT t.platform_id, t.structure_hash, r.setting, r.old_value, r.new_value, count(DISTINCT l.account_id) AS people
+FROM often AS o
+JOIN recent AS r ON r.setting = o.setting AND r.old_value = o.old_value AND r.new_value = o.new_value
+JOIN privacy.snapshot AS s ON s.workspace_id = r.workspace_id AND s.id = r.snapshot_id
+JOIN privacy.template AS t ON t.id = s.template_id
+JOIN privacy.platform_link AS l ON l.workspace_id = s.workspace_id AND l.id = s.link_id
+WHERE t.activated_at IS NOT NULL
+GROUP BY t.platform_id, t.structure_hash, r.setting, r.old_value, r.new_value
+HAVING count(DISTINCT l.account_id) >= :people AND bool_or(r.origin = 'USER');
+
+-- name: list_crowd_witness :many
+-- Who saw a flip and when, with the organizations that they belong to: for the worker to tell people who have nothing to do with
+-- each other. Nothing of it is kept. The newest, as many as it takes to find a crowd.
+SELECT s.captured_at, l.account_id,
+    coalesce((
+        SELECT array_agg(m.workspace_id::text)
+        FROM core.member AS m
+        JOIN core.workspace AS w ON w.id = m.workspace_id
+        WHERE m.account_id = l.account_id
+            AND w.kind = 'organization'
+    ), '{}') AS organizations
+FROM privacy.change AS c
+JOIN privacy.snapshot AS s ON s.workspace_id = c.workspace_id AND s.id = c.snapshot_id
+JOIN privacy.template AS t ON t.id = s.template_id
+JOIN privacy.platform_link AS l ON l.workspace_id = s.workspace_id AND l.id = s.link_id
+WHERE c.snapshot_id >= :since_id
+    AND c.origin IN ('USER', 'PLATFORM_CROWD')
+    AND c.confidence < 1
+    AND c.significance = 'VALUE'
+    AND c.setting = :setting
+    AND c.old_value = :old_value
+    AND c.new_value = :new_value
+    AND t.platform_id = :platform_id
+    AND t.structure_hash = :structure_hash
+ORDER BY s.captured_at DESC
+LIMIT :limit;
 
 -- name: list_due_platform :many
 -- A platform's limit holds for all people together, so the scheduler goes by platform.
@@ -142,6 +219,54 @@ done AS (
 )
 SELECT count(*) AS count
 FROM done;
+
+-- name: update_change_of_crowd :one
+-- The changes of everybody whom a proof covers, so many at a time; what somebody else holds just now is left to the next time.
+WITH due AS (
+    SELECT c.workspace_id, c.snapshot_id, c.setting
+    FROM privacy.crowd_evidence AS e
+    JOIN privacy.change AS c ON c.setting = e.setting AND c.old_value = e.old_value AND c.new_value = e.new_value
+    JOIN privacy.snapshot AS s ON s.workspace_id = c.workspace_id AND s.id = c.snapshot_id
+    JOIN privacy.template AS t ON t.id = s.template_id
+    WHERE e.id = :id
+        AND c.snapshot_id BETWEEN :first_id AND :last_id
+        AND c.origin = 'USER'
+        AND c.confidence < 1
+        AND c.significance = 'VALUE'
+        AND s.captured_at BETWEEN e.first_seen_at AND e.last_seen_at
+        AND t.platform_id = e.platform_id
+        AND t.structure_hash = e.structure_hash
+    LIMIT :limit
+    FOR UPDATE OF c SKIP LOCKED
+),
+done AS (
+    UPDATE privacy.change AS c
+    SET origin = 'PLATFORM_CROWD',
+        confidence = round(least(0.95, c.confidence / 0.8 * 0.95)::numeric, 4)::float8
+    FROM due AS d
+    WHERE c.workspace_id = d.workspace_id
+        AND c.snapshot_id = d.snapshot_id
+        AND c.setting = d.setting
+    RETURNING c.setting
+),
+counted AS (
+    UPDATE privacy.crowd_evidence AS e
+    SET relabeled = e.relabeled + (SELECT count(*) FROM done)
+    WHERE e.id = :id
+    RETURNING e.id
+)
+SELECT count(*) AS count
+FROM done;
+
+-- name: update_crowd_evidence :exec
+-- More people, earlier or later ones: a proof only grows.
+UPDATE privacy.crowd_evidence AS e
+SET first_seen_at = least(e.first_seen_at, :first_seen_at),
+    last_seen_at = greatest(e.last_seen_at, :last_seen_at),
+    people = greatest(e.people, :people)
+WHERE e.id = :id
+    AND (e.first_seen_at, e.last_seen_at, e.people)
+        IS DISTINCT FROM (least(e.first_seen_at, :first_seen_at), greatest(e.last_seen_at, :last_seen_at), greatest(e.people, :people));
 
 -- name: update_scan_plan_of_any :exec
 -- What the scheduler found for many links of many workspaces, whose rows it holds.

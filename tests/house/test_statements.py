@@ -93,6 +93,8 @@ WORKER = {
 """Statements besides those across workspaces that only the worker may run, and why."""
 
 NEVER_NULL: dict[tuple[str, str], str] = {
+    ("privacy/across.list_crowd_flip", "old_value"): "equals that of other changes, and NULL equals nothing",
+    ("privacy/across.list_crowd_flip", "new_value"): "equals that of other changes, and NULL equals nothing",
     ("privacy/template.edge_template_setting", "platform_id"): "the policy of what is joined outside names the same table",
 }
 """(statement, column) of a column that may be NULL in its table and cannot be NULL here, with the reason."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -223,3 +224,31 @@ def test_a_poor_reading_weakens_what_is_assumed_but_not_what_was_seen() -> None:
     (assumed,) = compare(before, after, acted=set(), confidence={"a": 0.5}, otherwise=1)
     (certain,) = compare(before, after, acted={"a"}, confidence={"a": 0.5}, otherwise=1)
     assert (assumed.confidence, certain.confidence) == (0.4, 1.0)
+
+
+def reading(count: int, differing: int, *, config: int = 2, other: bool = False) -> list[Finding]:
+    """A page of so many toggles of which some are read otherwise, by that config."""
+    page = {f"s{n}": setting(n, f"s{n}") for n in range(count)}
+    after = page | ({"new": setting(count, "new")} if other else {})
+    values = dict.fromkeys(page, "on")
+    flipped = values | {f"s{n}": "off" for n in range(differing)}
+    sight = Sight(hash_of(page), 1, page, values), Sight(hash_of(after), config, after, flipped)
+    return compare(*sight, acted=frozenset(), confidence={}, otherwise=1.0)
+
+
+def test_a_page_that_is_read_anew_is_technical() -> None:
+    assert {f.origin for f in reading(16, 8)} == {Origin.TECHNICAL}
+    assert {f.significance for f in reading(16, 8)} == {Significance.VALUE}, "alerts still see that values differ"
+
+
+@pytest.mark.parametrize(
+    "findings",
+    [reading(14, 7), reading(17, 8), reading(16, 8, other=True)],
+    ids=["seven", "less than half", "another structure"],
+)
+def test_a_few_settings_are_not_a_page(findings: list[Finding]) -> None:
+    assert {f.origin for f in findings} == {Origin.UNKNOWN}
+
+
+def test_without_a_new_config_it_is_the_person() -> None:
+    assert {f.origin for f in reading(16, 16, config=1)} == {Origin.USER}
