@@ -38,7 +38,7 @@ constraint(
 )
 
 
-@strawberry.type(description="A browser or program that signs what it sends, so that an API key alone can forge nothing.")
+@strawberry.type(description="A browser or program that signs what it sends: what others make up in its name is refused.")
 class Device(Node):
     """Revoked ones stay in the list."""
 

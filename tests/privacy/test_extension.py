@@ -21,11 +21,11 @@ from app.kit.house import root
 from app.server import create_app
 from app.settings import Settings
 from tests.conftest import Api, copy_of
-from tests.factory.browser import EXTENSION, Browser, Wire, browsing, extension_id, listening, until
+from tests.factory.browser import EXTENSION, Browser, Wire, browsing, chromium, extension_id, listening, until
 from tests.factory.core import Person
 from tests.factory.device import revoke
 from tests.factory.kit import SCHEMA, root_fields, serving
-from tests.factory.privacy import api_key, history, record, scan, template_of
+from tests.factory.privacy import api_key, history, record, scan, template_of, unlink
 
 OPENAI = "https://chatgpt.com/?options=Push, Email|Push|Email|Off"
 TOGGLE = '[data-testid="improve-model-toggle"]'
@@ -90,7 +90,7 @@ def test_documents_are_valid() -> None:
 def test_the_page_for_developers_names_what_there_is() -> None:
     page = (EXTENSION / "README.md").read_text()
     documents = re.findall(r"```graphql\n(.*?)```", page, re.S)
-    assert len(documents) == 3
+    assert len(documents) == 5
     for document in documents:
         assert validate(SCHEMA, parse(document)) == []
     known = {code.value for code in ErrorCode}
@@ -124,6 +124,21 @@ def test_it_may_no_more_than_it_needs() -> None:
     for file in EXTENSION.glob("*.html"):
         assert re.findall(r'(?:src|href)="([^"]+)"', file.read_text()) != []
         assert "//" not in "".join(re.findall(r'(?:src|href)="([^"]+)"', file.read_text()))
+
+
+def test_without_a_browser_ci_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """And nobody else does."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("FIVEFOLD_CI", "1")
+    with pytest.raises(pytest.fail.Exception, match="chromium"):
+        chromium()
+    monkeypatch.delenv("FIVEFOLD_CI")
+    with pytest.raises(pytest.skip.Exception, match="chromium"):
+        chromium()
+    program = tmp_path / "chromium"
+    program.write_text("#!/bin/sh")
+    program.chmod(0o755)
+    assert chromium() == str(program)
 
 
 # In the browser
@@ -287,16 +302,53 @@ async def test_what_a_script_of_the_page_does_nobody_has_done(world: World) -> N
 
 
 @pytest.mark.slow
-async def test_what_will_never_be_taken_is_given_up_and_shown(world: World) -> None:
+async def test_a_page_that_has_changed_is_proposed_and_recorded(world: World) -> None:
     await world.browser.watch("openai")
-    await world.open("https://chatgpt.com/?options=Push, Email|Push|Email|Off|Carrier pigeon")
+    await world.open(f"{OPENAI}|Carrier pigeon")
+    await until(world.values, bool)
+    query = """query Template($id: ID!) { platformLink(id: $id) {
+      latestSnapshot { template { state settings { key options } } }
+    } }"""
+    answer = await world.api(query, {"id": (await world.node())["id"]}, token=world.ada.token)
+    template = answer.data["platformLink"]["latestSnapshot"]["template"]
+    assert template["state"] == "PROPOSED"
+    (options,) = [s["options"] for s in template["settings"] if s["key"] == "recommendation_notifications"]
+    assert options == ["Push, Email", "Push", "Email", "Off", "Carrier pigeon"]
+    await world.sent()
+    assert (await world.browser.state())["dropped"] == []
+
+
+@pytest.mark.slow
+async def test_what_will_never_be_taken_is_given_up_and_shown(world: World) -> None:
+    """Here because the link was ended elsewhere; its pages are not read any more, either."""
+    await world.browser.watch("openai")
+    page = await world.open(OPENAI)
+    await until(world.values, bool)
+    await unlink(world.api, world.ada.token, (await world.node())["id"])
+    await page.click(TOGGLE)
     state = await until(world.browser.state, lambda state: bool(state["dropped"]))
-    assert [(entry["slug"], entry["code"]) for entry in state["dropped"]] == [("openai", "UNKNOWN_TEMPLATE")]
-    assert state["waiting"] == 0
+    assert [(entry["slug"], entry["code"]) for entry in state["dropped"]] == [("openai", "LINK_ENDED")]
+    assert (state["waiting"], state["watched"]) == (0, {})
     popup = await world.open(f"chrome-extension://{extension_id()}/popup.html")
     await popup.wait_for_selector("#dropped li")
-    assert "UNKNOWN_TEMPLATE" in (await popup.text_content("#dropped") or "")
-    assert await world.values() == {}
+    assert "LINK_ENDED" in (await popup.text_content("#dropped") or "")
+
+
+@pytest.mark.slow
+async def test_a_page_that_asks_for_a_password_is_reported(world: World) -> None:
+    """Where settings were read before: a page on which none ever were says nothing."""
+    await world.browser.watch("openai")
+    await world.open("https://chatgpt.com/elsewhere?signed-out")
+    await world.open(OPENAI)
+    await until(world.values, bool)
+    await world.open("https://chatgpt.com/?signed-out")
+    query = "query Health($id: ID!) { platformLink(id: $id) { health } }"
+    link_id = (await world.node())["id"]
+
+    async def health() -> str:
+        return str((await world.api(query, {"id": link_id}, token=world.ada.token)).data["platformLink"]["health"])
+
+    await until(health, lambda found: found == "DISCONNECTED")
 
 
 @pytest.mark.slow

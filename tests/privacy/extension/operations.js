@@ -48,3 +48,15 @@ export const RECORD = graphql`
     recordSnapshots(inputs: $inputs) { unchanged }
   }
 `;
+
+export const PROPOSE = graphql`
+  mutation Propose($input: ProposeTemplateInput!) {
+    proposeTemplate(input: $input) { template { hash state } }
+  }
+`;
+
+export const REPORT = graphql`
+  mutation Report($input: ReportScanFailureInput!) {
+    reportScanFailure(input: $input) { counted }
+  }
+`;

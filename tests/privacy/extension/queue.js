@@ -1,8 +1,8 @@
 // Scans wait here until the API has taken them: whatever is switched off in between, each is recorded once.
 
-import { Failure, ask, failureOf } from "./api.js";
+import { Failure, ask, failureOf, must } from "./api.js";
 import { device, sign } from "./device.js";
-import { RECORD } from "./operations.js";
+import { PROPOSE, RECORD, REPORT } from "./operations.js";
 import { unwatch } from "./platform.js";
 import { drop, entries, put, remove, set, settings } from "./store.js";
 
@@ -11,10 +11,20 @@ const MOST_TRIES = 100;
 const FIRST_SECONDS = 1;
 const LONGEST_SECONDS = 3600;
 
-// Put a scan in the queue. Its idempotency key is made here and kept for every time that it is sent.
-export async function enqueue(slug, scan) {
-  const input = { ...scan, idempotencyKey: crypto.randomUUID() };
-  await put("queue", { slug, input, tries: 0, notBefore: 0 });
+// Put a scan in the queue. Its idempotency key is made here and kept for every time that it is sent. `structure` is what the
+// page offers, where that is another than the known template.
+export async function enqueue(slug, scan, structure = null) {
+  await add({ slug, input: scan, structure });
+}
+
+// Put in the queue that a page could not be read.
+export async function enqueueFailure(slug, failure) {
+  await add({ slug, input: failure, failed: true });
+}
+
+async function add(item) {
+  const input = { ...item.input, idempotencyKey: crypto.randomUUID() };
+  await put("queue", { ...item, input, tries: 0, notBefore: 0 });
   await flush();
 }
 
@@ -38,8 +48,10 @@ async function sendBatch() {
   const { pause, stopped, apiKey } = await settings();
   if (stopped || !apiKey || (pause && pause.until > Date.now())) return false;
   const due = (await entries("queue")).filter(([, item]) => item.notBefore <= Date.now());
-  due.sort(([, one], [, other]) => (one.input.capturedAt < other.input.capturedAt ? -1 : 1));
-  const batch = due.slice(0, BATCH);
+  for (const entry of due.filter(([, item]) => item.failed)) if (!(await sendFailure(entry))) return false;
+  const scans = due.filter(([, item]) => !item.failed);
+  scans.sort(([, one], [, other]) => (one.input.capturedAt < other.input.capturedAt ? -1 : 1));
+  const batch = scans.slice(0, BATCH);
   if (!batch.length) return false;
   let key;
   try {
@@ -59,17 +71,45 @@ async function sendBatch() {
       if (data.recordSnapshots[place]) await remove("queue", number);
       else await settleFailure(number, item, failureOf(byPlace.get(place) ?? {}));
     }
-    return due.length > batch.length;
+    return true;
   } catch (error) {
     await pauseAfter(error, batch);
     return false;
   }
 }
 
+// Say that a page could not be read. Whether the next may be sent.
+async function sendFailure([number, item]) {
+  try {
+    await must(REPORT, { input: item.input });
+  } catch (error) {
+    if (!(error instanceof Failure) || error.temporary || error.stopping) {
+      await pauseAfter(error, []);
+      return false;
+    }
+  }
+  await remove("queue", number); // what is not taken would not be taken later either, and is of no use then
+  return true;
+}
+
+// Whether the API knows now what the page offers. A proposal holds the structure only, no value.
+async function propose({ slug, structure, input }) {
+  const settings = structure.map(({ key, type, options }) => ({ key, type, options }));
+  const proposal = { platformSlug: slug, settings, idempotencyKey: `propose ${input.templateHash}` };
+  try {
+    return (await must(PROPOSE, { input: proposal })).proposeTemplate.template.hash === input.templateHash;
+  } catch (error) {
+    if (error instanceof Failure && !error.temporary) return false;
+    throw error;
+  }
+}
+
 // One scan was not taken. What will never be taken is given up, and shown in the popup.
 async function settleFailure(number, item, failure) {
   const tries = item.tries + 1;
-  if (failure.stopping) {
+  if (failure.code === "UNKNOWN_TEMPLATE" && item.structure && (await propose(item))) {
+    await put("queue", { ...item, structure: null, tries, notBefore: 0 }, number);
+  } else if (failure.stopping) {
     await set({ stopped: { code: failure.code, message: failure.message } });
   } else if (failure.temporary && tries < MOST_TRIES) {
     await put("queue", { ...item, tries, notBefore: Date.now() + backOff(tries) * 1000 }, number);

@@ -8,7 +8,8 @@ const SESSION = 30 * 60 * 1000;
 // The same again is worth saying after this time: it tells until when the values are known to hold.
 const AGAIN = 6 * 60 * 60 * 1000;
 
-// The scan that a reading completes, or null when it says nothing new. `read` is [{ key, value, confidence, userAction,
+// { scan, structure } of what a reading completes, or null when it says nothing new. `structure` is null where it is that of
+// the template. `read` is [{ key, value, confidence, userAction,
 // options }] of one page; `options` are all that the page offers, where it shows them.
 export async function take({ slug, linkId, settings }, read, path, now = new Date()) {
   return navigator.locks.request("readings", async () => {
@@ -30,7 +31,9 @@ export async function take({ slug, linkId, settings }, read, path, now = new Dat
       if (at < now.getTime() - SESSION || !types.has(key)) delete known.values[key];
     }
     known.paths = [...new Set([path, ...known.paths])].slice(0, 20);
-    const scan = await assemble(linkId, settings, known.values, now);
+    const seen = settings.map((setting) => ({ ...setting, options: known.values[setting.key]?.options ?? setting.options }));
+    const changed = seen.some(({ key }) => known.values[key]?.options);
+    const scan = await assemble(linkId, seen, known.values, now);
     const said = JSON.stringify([scan.templateHash, scan.values]);
     const acted = scan.values.some((one) => one.userAction);
     const repeated = known.last?.said === said && !acted && known.last.at > now.getTime() - AGAIN;
@@ -39,7 +42,7 @@ export async function take({ slug, linkId, settings }, read, path, now = new Dat
       for (const one of Object.values(known.values)) one.userAction = false;
     }
     await put("readings", known, slug);
-    return repeated || !scan.values.length ? null : scan;
+    return repeated || !scan.values.length ? null : { scan, structure: changed ? seen : null };
   });
 }
 
@@ -49,8 +52,7 @@ export async function knows(slug, path) {
 }
 
 // The input of recordSnapshot but for its idempotency key, which the queue makes. A setting that was not read is left out.
-async function assemble(linkId, settings, values, now) {
-  const seen = settings.map((setting) => ({ ...setting, options: values[setting.key]?.options ?? setting.options }));
+async function assemble(linkId, seen, values, now) {
   return {
     linkId,
     capturedAt: now.toISOString(),

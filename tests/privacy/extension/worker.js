@@ -2,7 +2,7 @@
 
 import { forget } from "./device.js";
 import { listPlatforms, planFor, registerPages, unwatch, watch } from "./platform.js";
-import { enqueue, flush } from "./queue.js";
+import { enqueue, enqueueFailure, flush } from "./queue.js";
 import { knows, take } from "./reading.js";
 import { entries, set, settings } from "./store.js";
 
@@ -17,12 +17,16 @@ const FROM_PAGES = {
   },
   read: async ({ values }, address) => {
     const plan = await planFor(address);
-    const scan = plan && (await take(plan, values, new URL(address).pathname));
-    if (scan) await enqueue(plan.slug, scan);
+    const taken = plan && (await take(plan, values, new URL(address).pathname));
+    if (taken) await enqueue(plan.slug, taken.scan, taken.structure);
   },
   unreadable: async ({ failure }, address) => {
     const plan = await planFor(address);
-    if (plan && (await knows(plan.slug, new URL(address).pathname))) await set({ unreadable: { slug: plan.slug, failure, at: Date.now() } });
+    if (!plan || !["LAYOUT_CHANGED", "SIGNED_OUT"].includes(failure)) return;
+    // Patterns cover pages without any setting, too: only where some were found before it is a failure to find none.
+    if (!(await knows(plan.slug, new URL(address).pathname))) return;
+    const occurredAt = new Date().toISOString();
+    await enqueueFailure(plan.slug, { linkId: plan.linkId, occurredAt, failure, scanMethod: "EXTENSION" });
   },
   online: async () => flush({ now: true }),
 };
