@@ -408,6 +408,9 @@ async def tell_affected(work: Work, payload: TemplateActivated) -> None:
     """
     await reopen_acknowledgements(work.db, payload.template_id)
     async with work.once() as db:
+        (template,) = await templates_by_id(db, ids=[payload.template_id])
+        if template is None or template.state is not TemplateState.ACTIVE:
+            return  # it was taken back before anybody was told
         affected = await list_affected_member(db, template_id=payload.template_id)
         members = [(member.workspace_id, member.account_id) for member in affected]
         await notify_many(db, members, NotificationKind.TEMPLATE_CHANGE, payload.template_id)

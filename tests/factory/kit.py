@@ -39,7 +39,7 @@ from app.settings import Settings
 from tests.conftest import Api, Database
 from tests.factory.core import Person
 from tests.factory.device import register
-from tests.factory.privacy import link, record, scan, template_of
+from tests.factory.privacy import link, proposed, record, scan, template_of, template_proposed
 
 SCHEMA = build_schema(schema.as_str())
 SCALARS: dict[str, Any] = {
@@ -120,6 +120,7 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     await register(api, person.token, name=f"{word} device")
     preferring = "mutation { updateNotificationPreferences(input: {weeklyDigest: true}) { preferences { weeklyDigest } } }"
     assert (await api(preferring, token=person.token)).data
+    await template_proposed(api, person.token, [proposed(f"{word}_setting", label=f"{word} label", category=word)])
     await claim_as(api, name, f"{word} idempotency key")
     return person
 

@@ -460,7 +460,7 @@ async def test_a_level_of_twenty_is_one_statement_for_each_edge(stage: Stage, mo
         "privacy/platform_config.edge_active_config": 1,
         "privacy/snapshot.edge_snapshot_of_link": 1,
         "privacy/template.edge_template": 1,
-        "privacy/template.edge_template_setting": 2,  # those of the template; and once for what the snapshots show of it
+        "privacy/template.edge_template_setting": 1,  # for the templates, and for what the snapshots show of them
     }
 
 

@@ -292,6 +292,28 @@ async def test_all_at_once_are_all_counted(own: Small) -> None:
         assert await state(own.api, found[0]["id"]) == "ACTIVE"
 
 
+async def test_a_crowd_at_once_shares_it_once(own: Small) -> None:
+    """Twelve people, each twice: one of them is the third, and everybody is answered."""
+    persons = await people(own, 12)
+    for number in range(4):
+        settings = [proposed(f"crowd_{number}", label="The same words")]
+        answers = await asyncio.gather(*(propose(own.api, p.token, settings, "small") for p in [*persons, *persons]))
+        states = [answer.data["proposeTemplate"]["template"]["state"] for answer in answers]
+        assert 2 <= states.count("PROPOSED") <= 4, "two people, who may both have been counted twice as one"
+        async with own.api.database.connect() as connection:
+            count = "SELECT count(*) FROM privacy.setting_label WHERE key = $1 AND label = 'The same words'"
+            assert await connection.fetchval(count, f"crowd_{number}") == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+async def test_how_many_are_enough_is_the_operators_to_say(own: Small, count: int) -> None:
+    own.api.http._transport.app.state.service.settings.quarantine_people = count  # type: ignore[attr-defined]
+    states = []
+    for person in await people(own, count):
+        states.append((await template_proposed(own.api, person.token, STRUCTURE, "small"))["state"])
+    assert states == ["PROPOSED"] * (count - 1) + ["ACTIVE"]
+
+
 async def test_two_templates_and_a_curator_at_once_leave_one_active(own: Small) -> None:
     persons = await people(own, 3)
     for number in range(8):

@@ -195,6 +195,16 @@ async def test_people_who_agree_tell_the_others(own: Small) -> None:
     assert template["id"] in {n["objectId"] for n in await told(own.api, own.ada)}
 
 
+async def test_what_was_taken_back_is_not_told(own: Small) -> None:
+    await use(own, own.ada, own.second)
+    before = await told(own.api, own.ada)
+    await run_jobs(own.api)
+    for template in (own.first, own.second):
+        await own.api(ACTIVATE, {"id": template["id"]}, token=own.curator.token)
+    await run_jobs(own.api)
+    assert own.first["id"] not in {n["objectId"] for n in await told(own.api, own.ada) if n not in before}
+
+
 async def test_few_are_not_counted(small: Small) -> None:
     for _ in range(2):
         await use(small, await small.person(), small.second)
