@@ -15,8 +15,8 @@ from app.kit import migrate
 from app.kit.bootstrap import connect
 from app.kit.db import open_pool
 from app.kit.errors import SetupError
-from app.kit.http import MAX_BODY_BYTES
 from app.kit.log import log
+from app.kit.websocket import MAX_MESSAGE_BYTES
 from app.server import create_app
 from app.settings import Settings
 
@@ -86,7 +86,7 @@ def config(app: Starlette) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=10,
         ws="websockets-sansio",
-        ws_max_size=MAX_BODY_BYTES,
+        ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,  # its tables take tens of kilobytes of each connection
     )
 

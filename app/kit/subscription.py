@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from app.kit.db import Db
 
 POLL_SECONDS = 0.15
-LONGEST_PAUSE = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""After a failure, and after many."""
 LAG_SECONDS = 1.0
 """How long those who read fast wait for one who reads slowly, before that one goes on alone."""
 KEPT_SECONDS = 7 * 86_400.0
@@ -269,7 +270,7 @@ class Feed:
 
     async def _advance(self) -> None:
         """Read and send until there is nothing more."""
-        pause, more = 0.1, True
+        pause, more = FIRST_PAUSE, True
         while more and self.subscribers:
             try:
                 async with self.hub.turns:
@@ -292,18 +293,16 @@ class Feed:
 
     async def _wait_for_slow(self) -> None:
         """Until everyone has room; where others wait too, not long: who has none by then goes on alone."""
-        full = [subscriber for subscriber in self.subscribers if subscriber.line.full]
-        if not full:
-            return
-        waiting = [asyncio.ensure_future(subscriber.line.room()) for subscriber in full]
-        try:
-            await asyncio.wait(waiting, timeout=None if len(self.subscribers) == 1 else LAG_SECONDS)
-        finally:
-            for each in waiting:
-                each.cancel()
-        for subscriber in full:
-            if subscriber.line.full and subscriber in self.subscribers and len(self.subscribers) > 1:
-                self.hub.part(subscriber)
+        while full := [subscriber for subscriber in self.subscribers if subscriber.line.full]:
+            waiting = [asyncio.ensure_future(subscriber.line.room()) for subscriber in full]
+            try:
+                await asyncio.wait(waiting, timeout=LAG_SECONDS)
+            finally:
+                for each in waiting:
+                    each.cancel()
+            for subscriber in full:
+                if subscriber.line.full and subscriber in self.subscribers and len(self.subscribers) > 1:
+                    self.hub.part(subscriber)
 
 
 SLICE = 100

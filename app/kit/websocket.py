@@ -20,13 +20,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.kit.context import Actor
 from app.kit.errors import AppError, ErrorCode
-from app.kit.http import MAX_BODY_BYTES, GraphQLRequest, check, describe
+from app.kit.http import GraphQLRequest, check, describe
 
 SUBPROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 10.0
 STUCK_SECONDS = 30.0
 """How long a connection may have no room before it is let go."""
 MAX_OPERATIONS = 20
+MAX_MESSAGE_BYTES = 128 * 1024
+"""What is asked is kept as long as it is listened to, so it is bounded more than a request that passes."""
 MAX_ID = 256
 MAX_WAITING = 200
 MAX_WAITING_CHARACTERS = 1024 * 1024
@@ -305,8 +307,8 @@ def parse(text: str | None) -> dict[str, Any]:
     """A message of a client, as the protocol has it. Raises Close."""
     if text is None:
         raise Close(BAD_MESSAGE, "Messages are text, not binary")
-    if len(text) > MAX_BODY_BYTES:
-        raise Close(BAD_MESSAGE, "A message is larger than 1 MiB")
+    if len(text) > MAX_MESSAGE_BYTES:
+        raise Close(BAD_MESSAGE, "A message is larger than 128 KiB")
     try:
         message = orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -13,7 +13,7 @@ from websockets.typing import Origin, Subprotocol
 
 from app.kit import websocket
 from app.kit.embedded import Embedded
-from app.kit.http import MAX_BODY_BYTES
+from app.kit.errors import AppError, ErrorCode
 from tests.conftest import copy_of
 from tests.factory.privacy import api_key
 from tests.factory.socket import PROTOCOL, Server, listening, narrow, until
@@ -120,6 +120,26 @@ async def test_one_cannot_connect_to_a_workspace_of_others(live: Server) -> None
         given = {"Authorization": f"Bearer {ada.token}", "Fivefold-Workspace": ben.workspace}
         await client.send({"type": "connection_init", "payload": given})
         assert (await client.closed())[0] == 4403
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (AppError(ErrorCode.UNAVAILABLE, "The database cannot be reached."), (1013, "The database cannot be reached.")),
+        (AppError(ErrorCode.TIMED_OUT, "The database took too long."), (1013, "The database took too long.")),
+        (RuntimeError("secret"), (4500, "Something went wrong on our side. Try again later.")),
+    ],
+)
+async def test_what_is_our_fault_is_not_called_forbidden(
+    live: Server, monkeypatch: pytest.MonkeyPatch, error: Exception, expected: tuple[int, str]
+) -> None:
+    async def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("app.live.authenticate", fail)
+    async with live.handshake() as client:
+        await client.send({"type": "connection_init"})
+        assert await client.closed() == expected
 
 
 async def test_a_key_connects(live: Server) -> None:
@@ -256,7 +276,7 @@ async def test_what_is_malformed_before_the_introduction_too(live: Server) -> No
 
 async def test_a_message_too_long_ends_the_connection(live: Server) -> None:
     async with live.open(await token_of(live)) as client:
-        await client.send('{"type": "ping", "payload": {"a": "' + "x" * MAX_BODY_BYTES + '"}}')
+        await client.send('{"type": "ping", "payload": {"a": "' + "x" * websocket.MAX_MESSAGE_BYTES + '"}}')
         assert (await client.closed())[0] in (1006, 1009)
 
 
