@@ -38,13 +38,18 @@ T = TypeVar("T")
 
 
 def chromium() -> str:
-    """Where Chromium is. Without one a test is skipped, but fails where CI runs, which must have it."""
-    for name in ("chromium", "chromium-browser", "google-chrome-for-testing"):
+    """Where Chromium is. Debian: apt-get install chromium."""
+    return need("chromium", "chromium-browser", "google-chrome-for-testing")
+
+
+def need(*names: str) -> str:
+    """A program that Python's packages do not bring. Without it a test is skipped, but fails in CI, which must have it."""
+    for name in names:
         if found := shutil.which(name):
             return found
     if os.environ.get("FIVEFOLD_CI"):
-        pytest.fail("no chromium is on the PATH, and FIVEFOLD_CI says that there must be one")
-    pytest.skip("no chromium is on the PATH (Debian: apt-get install chromium)")
+        pytest.fail(f"no {names[0]} is on the PATH, and FIVEFOLD_CI says that there must be one")
+    pytest.skip(f"no {names[0]} is on the PATH")
 
 
 def extension_id() -> str:

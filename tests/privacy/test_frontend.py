@@ -19,7 +19,7 @@ from app.kit.house import root
 from app.server import create_app
 from app.settings import Settings
 from tests.conftest import Database
-from tests.factory.browser import Wire, chromium, listening
+from tests.factory.browser import Wire, chromium, listening, need
 from tests.factory.kit import SCHEMA, serving
 from tests.factory.privacy import link, recorded, scan, template_of
 
@@ -41,6 +41,7 @@ def must(folder: Path, *words: str) -> None:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the example with exactly the packages of its lock file, none of whose scripts has run."""
+    need("npm")
     folder = tmp_path_factory.mktemp("frontend") / "copy"
     shutil.copytree(FRONTEND, folder, ignore=shutil.ignore_patterns("node_modules", "dist", "generated.ts"))
     must(folder, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", f"--cache={CACHE}")
