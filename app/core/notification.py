@@ -177,20 +177,19 @@ async def notify(
 
 async def notify_many(
     db: Db,
-    members: Sequence[tuple[UUID, UUID]],
+    told: Sequence[tuple[UUID, UUID, UUID | None]],
     kind: NotificationKind,
-    object_id: UUID | None,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """As ``notify``, for members of any workspaces, (workspace, account) each, in one statement.
+    """As ``notify``, for members of any workspaces, (workspace, account, object) each, in one statement.
 
     Only for a job that acts as the system.
     """
     await insert_notifications(
         db,
-        workspace_ids=[workspace_id for workspace_id, _ in members],
-        account_ids=[account_id for _, account_id in members],
-        object_id=object_id,
+        workspace_ids=[workspace_id for workspace_id, _, _ in told],
+        account_ids=[account_id for _, account_id, _ in told],
+        object_ids=[object_id for _, _, object_id in told],
         kind=kind.value,
         detail=None if detail is None else dict(detail),
     )

@@ -28,9 +28,10 @@ WEEK = timedelta(days=7)
 
 @dataclass(frozen=True)
 class DigestFigures:
-    """Of a member's active links: how many, and their mean score now and when the week began."""
+    """Of a member's active links: how many, how many cannot be read, and their mean score now and when the week began."""
 
     links: int
+    failing: int
     score: int | None
     score_before: int | None
 
@@ -103,6 +104,7 @@ async def digest(db: Db, account_id: UUID, now: datetime) -> bool:
             "week": f"{week // 100}-W{week % 100:02}",
             "score": figures.score,
             "score_before": figures.score_before,
+            "failing": figures.failing,
             "changes": {count.origin.value: count.changes for count in counts},
         }
         await notify(db, account_id, NotificationKind.WEEKLY_DIGEST, None, detail)
@@ -135,4 +137,6 @@ def _words(figures: Mapping[str, Any]) -> NotificationText:
     changes = figures.get("changes", {})
     lines = [score, f"Settings that changed: {sum(changes.values())}."]
     lines += [f"  {count} {_ORIGINS.get(origin, 'by others')}" for origin, count in sorted(changes.items())]
+    if figures.get("failing"):
+        lines.append(f"Links that cannot be read: {figures['failing']}.")
     return NotificationText(title=f"Your privacy in week {figures.get('week', '')}", body="\n".join(lines))

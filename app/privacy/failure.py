@@ -11,6 +11,7 @@ from uuid import UUID
 import strawberry
 
 from app.core.idempotency import claim, settle
+from app.core.notification import NotificationKind, notify
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
@@ -19,7 +20,7 @@ from app.kit.graphql import mutation, parse_uuid
 from app.kit.sql import File
 from app.privacy.rhythm import ScanFailure, ScanPlan, fail
 from app.privacy.scan import check_moment
-from app.privacy.schedule import hold_plan, keep_plan
+from app.privacy.schedule import hold_plan, keep_plan, told_failure
 from app.privacy.snapshot import ScanMethod
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ async def _count(db: Db, plan: ScanPlan, given: ReportScanFailureInput, now: dat
         config = await get_config_version(db, platform_id=plan.platform_id, at=given.occurred_at)
         failed = replace(failed, failed_config_version=config.version if config else None)
     await keep_plan(db, failed)
+    if failed.stopped_at is not None and plan.stopped_at is None:
+        await notify(db, plan.account_id, NotificationKind.LINK_FAILING, plan.id, told_failure(failed))
 
 
 @strawberry.type

@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
 from pydantic import BaseModel
 
 from app.core.idempotency import claim, settle
+from app.core.notification import NotificationKind, notify_many
 from app.core.outbox import publish
 from app.core.plan import LimitReached, get_allowance
 from app.kit.context import Info
@@ -186,8 +187,24 @@ async def _count_missed(db: Db, now: datetime) -> int:
     """Requests that nobody answered in time have failed; how many were found."""
     async with db.transaction():
         plans = await lock_missed_plan(db, now=now, limit=BATCH)
-        await _keep_plans(db, [miss(plan, now) for plan in plans])
+        missed = [miss(plan, now) for plan in plans]
+        await _keep_plans(db, missed)
+        await _tell_stopped(db, plans, missed)
     return len(plans)
+
+
+async def _tell_stopped(db: Db, before: Sequence[ScanPlan], after: Sequence[ScanPlan]) -> None:
+    """Tell those whose links are not scanned by schedule any more, from now on."""
+    stopped = [new for old, new in zip(before, after, strict=True) if new.stopped_at is not None and old.stopped_at is None]
+    for failure in {plan.last_failure for plan in stopped}:
+        plans = [plan for plan in stopped if plan.last_failure is failure]
+        told = [(plan.workspace_id, plan.account_id, plan.id) for plan in plans]
+        await notify_many(db, told, NotificationKind.LINK_FAILING, told_failure(plans[0]))
+
+
+def told_failure(plan: ScanPlan) -> dict[str, Any]:
+    """What a notification of a link that cannot be read says of it."""
+    return {"failure": plan.last_failure.value if plan.last_failure else None}
 
 
 async def _request_due(db: Db, platform_id: UUID, now: datetime) -> tuple[int, int, int]:

@@ -412,8 +412,8 @@ async def tell_affected(work: Work, payload: TemplateActivated) -> None:
         if template is None or template.state is not TemplateState.ACTIVE:
             return  # it was taken back before anybody was told
         affected = await list_affected_member(db, template_id=payload.template_id)
-        members = [(member.workspace_id, member.account_id) for member in affected]
-        await notify_many(db, members, NotificationKind.TEMPLATE_CHANGE, payload.template_id)
+        told = [(member.workspace_id, member.account_id, payload.template_id) for member in affected]
+        await notify_many(db, told, NotificationKind.TEMPLATE_CHANGE)
 
 
 async def announce(db: Db, template_id: UUID) -> None:

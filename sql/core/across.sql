@@ -21,11 +21,11 @@ DELETE FROM core.outbox AS o
 WHERE o.created_at < now() - interval '7 days';
 
 -- name: insert_notifications :exec
--- One event tells people of many workspaces, each unless they want neither to see nor to get it.
+-- Tells people of many workspaces at once, each unless they want neither to see nor to get it.
 INSERT INTO core.notification (workspace_id, account_id, object_id, send_at, kind, detail)
-SELECT m.workspace_id, m.account_id, :object_id::uuid,
+SELECT m.workspace_id, m.account_id, m.object_id,
     CASE WHEN coalesce(p.email_off, 0) >> :kind::integer & 1 = 0 THEN now() END, :kind::integer, :detail::jsonb
-FROM unnest(:workspace_ids::uuid[], :account_ids::uuid[]) AS m (workspace_id, account_id)
+FROM unnest(:workspace_ids::uuid[], :account_ids::uuid[], :object_ids::uuid[]) AS m (workspace_id, account_id, object_id)
 LEFT JOIN core.notification_preference AS p ON p.workspace_id = m.workspace_id AND p.account_id = m.account_id
 WHERE coalesce(p.in_app_off & p.email_off, 0) >> :kind::integer & 1 = 0;
 

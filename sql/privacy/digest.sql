@@ -5,6 +5,7 @@
 -- The score is the mean over links, as on the dashboard: now, and of what was known at the moment that the week began.
 SELECT
     count(*) AS links,
+    count(*) FILTER (WHERE l.health IN ('FAILING', 'DISCONNECTED')) AS failing,
     round(avg(s.risk_score))::integer AS score,
     round(avg(b.risk_score))::integer AS score_before
 FROM privacy.platform_link AS l

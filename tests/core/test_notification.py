@@ -189,10 +189,10 @@ async def test_many_are_told_by_one_statement_each_as_they_want(api: Api) -> Non
     await update(api, people[1].token, channels=[{"kind": "TEMPLATE_CHANGE", "email": False}])
     await update(api, people[2].token, channels=[{"kind": "TEMPLATE_CHANGE", "inApp": False, "email": False}])
     template = UUID(parse_global_id((await template_of(api, people[0].token))["id"], field="id")[1])
-    members = [(person.workspace_id, person.account_id) for person in people[:3]]
+    told = [(person.workspace_id, person.account_id, template) for person in people[:3]]
     async with open_as(api.database.url(), "fivefold_worker") as (_, db), db.transaction():
         before = len(db.statements)
-        await notify_many(db, members, NotificationKind.TEMPLATE_CHANGE, template)
+        await notify_many(db, told, NotificationKind.TEMPLATE_CHANGE)
         assert len(db.statements) == before + 1
     assert [len(await notifications(api, person.token)) for person in people] == [1, 1, 0, 0]
     async with api.database.connect() as admin:

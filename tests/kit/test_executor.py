@@ -358,6 +358,7 @@ async def ids_of(stage: Stage) -> dict[str, list[str]]:
           platforms { edges { node { id activeTemplate { id } activeConfig { id } } } }
           platformLinks { edges { node { id latestSnapshot { id } } } }
           changes(first: 2) { edges { node { id } } }
+          notifications(first: 1) { edges { node { id } } }
         }
         """,
     )

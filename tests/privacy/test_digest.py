@@ -106,6 +106,18 @@ async def test_without_a_scan_and_without_a_link(api: Api) -> None:
     assert await digests(api, ben) == []
 
 
+async def test_links_that_cannot_be_read_are_counted(api: Api) -> None:
+    ada = await reading(api, "ada")
+    async with api.database.connect() as admin:
+        await admin.execute(
+            "UPDATE privacy.platform_link SET consecutive_failures = 5, stopped_at = now(), last_failure_at = now(),"
+            " last_failure = 'BLOCKED'"
+        )
+    assert await written(api, ada, MONDAY)
+    (text,) = await digests(api, ada)
+    assert text["body"].endswith("Links that cannot be read: 1.")
+
+
 async def test_a_week_is_told_once(api: Api) -> None:
     ada = await reading(api, "ada")
     assert [await written(api, ada, MONDAY + timedelta(hours=hours)) for hours in (0, 1, 24, 167)] == [

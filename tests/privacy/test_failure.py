@@ -12,6 +12,7 @@ import pytest
 from app.kit.graphql import global_id
 from app.privacy.rhythm import WINDOW
 from tests.conftest import Answer, Api
+from tests.factory.notification import notifications, update
 from tests.factory.privacy import api_key, link, nothing_written, recorded, scan, template_of, unlink
 from tests.privacy.conftest import Small
 from tests.privacy.test_schedule import asked, execute, limit, next_at, request, resume, schedule, state, tick
@@ -316,3 +317,47 @@ async def test_a_duration_is_one(small: Small, milliseconds: int) -> None:
     query = "mutation R($input: RecordSnapshotInput!) { recordSnapshot(input: $input) { unchanged } }"
     answer = await small.api(query, {"input": given}, token=small.ada.token)
     assert (answer.code, answer.body["errors"][0]["extensions"]["field"]) == ("BAD_INPUT", "durationMilliseconds")
+
+
+async def test_who_linked_it_is_told_once_when_requests_stop(api: Api) -> None:
+    ada = await api.person()
+    link_id = await link(api, ada.token)
+    for _ in range(4):
+        await reported(api, ada.token, link_id)
+    assert await notifications(api, ada.token) == []
+    await reported(api, ada.token, link_id)
+    await reported(api, ada.token, link_id)
+    (told,) = await notifications(api, ada.token)
+    assert (told["kind"], told["objectId"]) == ("LINK_FAILING", link_id)
+    assert told["text"] == {"title": "Google (Personal) cannot be read any more", "body": "Its last scans failed."}
+    await succeed(api, ada.token, link_id)
+    await reported(api, ada.token, link_id, "SIGNED_OUT")
+    assert [each["text"]["body"][:8] for each in await notifications(api, ada.token)] == ["Sign in ", "Its last"]
+
+
+async def test_a_repeated_report_tells_once(api: Api) -> None:
+    ada = await api.person()
+    link_id = await link(api, ada.token)
+    given = {"input": failure(link_id, "SIGNED_OUT")}
+    await asyncio.gather(*(api(REPORT, given, token=ada.token) for _ in range(5)))
+    assert len(await notifications(api, ada.token)) == 1
+
+
+async def test_people_whose_requests_nobody_answers_are_told(api: Api) -> None:
+    """By the scheduler, whatever their workspace; who does not want it is not."""
+    ada, ben, cleo = await api.person("ada"), await api.person("ben"), await api.person("cleo")
+    links = [await link(api, person.token) for person in (ada, ben, cleo)]
+    await update(api, ben.token, channels=[{"kind": "LINK_FAILING", "inApp": False, "email": False}])
+    now = datetime.now(UTC)
+    await execute(
+        api,
+        "UPDATE privacy.platform_link SET requested_at = $1, awaited_until = $2, consecutive_failures = 4,"
+        " last_failure = 'TRANSIENT', last_failure_at = $1",
+        now - WINDOW,
+        now - timedelta(minutes=1),
+    )
+    await reported(api, cleo.token, links[2])  # somebody heard of it before the scheduler did
+    await tick(api, now)
+    await tick(api, now)
+    told = [[each["objectId"] for each in await notifications(api, person.token)] for person in (ada, ben, cleo)]
+    assert told == [[links[0]], [], [links[2]]]
