@@ -20,6 +20,7 @@ from app.kit.graphql import field, mutation, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
 from app.privacy.category import CategoryGroup, group_of
+from app.privacy.change import list_labels
 from app.privacy.platform_link import PlatformLink, require_link
 from app.privacy.risk import RiskLevel
 
@@ -34,9 +35,10 @@ class Recommendation:
 
     rank: strawberry.Private[str]
     link_id: strawberry.Private[UUID]
+    template_id: strawberry.Private[UUID]
+    page_label: strawberry.Private[str]
 
     setting: str = strawberry.field(description="Key of the setting.")
-    label: str = strawberry.field(description="The words on the page.")
     description: str
     category: str
     level: RiskLevel = strawberry.field(description="How much it matters.")
@@ -47,6 +49,9 @@ class Recommendation:
     dismissed_at: datetime | None
     dismissal_reason: str | None
 
+    label: str = edge(
+        lambda db, found, locale=None: list_labels(db, found, locale), localized=True, description="The words on the page."
+    )
     link: PlatformLink = edge("privacy/platform_link.edge_platform_link", ids="link_id")
 
     @field(description="The group of its category.")

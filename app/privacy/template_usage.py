@@ -36,8 +36,8 @@ class StorageFigures:
 
     snapshots: BigInt
     snapshot_bytes: BigInt = strawberry.field(description="What the rows of the snapshots hold, as stored.")
-    full_copy_bytes: BigInt = strawberry.field(description="As many copies as JSON text.")
-    full_copy_stored_bytes: BigInt = strawberry.field(description="The same as PostgreSQL stores it, compressed.")
+    full_copy_bytes: BigInt | None = strawberry.field(description="As many copies as JSON text.")
+    full_copy_stored_bytes: BigInt | None = strawberry.field(description="The same as PostgreSQL stores it, compressed.")
     saving: float | None = strawberry.field(
         description="0..1: the share that sharing the template saves of full copies as JSON text, with the template counted; "
         "below 0 where it does not pay yet; null without snapshots."
@@ -51,8 +51,10 @@ class StorageReport:
 
     template: Template
     template_bytes: BigInt = strawberry.field(description="Its row and settings, with labels in all languages and advice.")
-    full_copy_bytes: BigInt = strawberry.field(description="One full copy of the settings as JSON text.")
-    full_copy_stored_bytes: BigInt = strawberry.field(description="The same as PostgreSQL stores it, compressed.")
+    full_copy_bytes: BigInt | None = strawberry.field(
+        description="One full copy of the settings as JSON text; null until it was measured, a quarter of an hour at most."
+    )
+    full_copy_stored_bytes: BigInt | None = strawberry.field(description="The same as PostgreSQL stores it, compressed.")
     break_even_users: int | None = strawberry.field(
         description="From how many people on, with one snapshot each, sharing takes less than full copies as JSON text; "
         "null without snapshots, or if never."
@@ -111,33 +113,37 @@ async def measure_template_usage(work: Work, payload: Nothing) -> None:
         await measure(db)
 
 
-def break_even(template_bytes: int, copy_bytes: int, snapshots: int, snapshot_bytes: int) -> int | None:
+def break_even(template_bytes: int, copy_bytes: int | None, snapshots: int, snapshot_bytes: int) -> int | None:
     """The least number of snapshots n with template + n * mean snapshot < n * copy; None where there is none."""
-    spared = snapshots * copy_bytes - snapshot_bytes
+    spared = snapshots * (copy_bytes or 0) - snapshot_bytes
     if not snapshots or spared <= 0:
         return None
     return template_bytes * snapshots // spared + 1
 
 
-def figures(template_bytes: int, copy_bytes: int, stored_bytes: int, snapshots: int, snapshot_bytes: int) -> StorageFigures:
+def figures(
+    template_bytes: int, copy_bytes: int | None, stored_bytes: int | None, snapshots: int, snapshot_bytes: int
+) -> StorageFigures:
     """The snapshots beside as many copies."""
+    copies = None if copy_bytes is None else BigInt(snapshots * copy_bytes)
+    stored = None if stored_bytes is None else BigInt(snapshots * stored_bytes)
 
-    def saving(copies: int) -> float | None:
-        return round(1 - (template_bytes + snapshot_bytes) / copies, 6) if copies else None
+    def saving(whole: int | None) -> float | None:
+        return round(1 - (template_bytes + snapshot_bytes) / whole, 6) if whole else None
 
     return StorageFigures(
         snapshots=BigInt(snapshots),
         snapshot_bytes=BigInt(snapshot_bytes),
-        full_copy_bytes=BigInt(snapshots * copy_bytes),
-        full_copy_stored_bytes=BigInt(snapshots * stored_bytes),
-        saving=saving(snapshots * copy_bytes),
-        stored_saving=saving(snapshots * stored_bytes),
+        full_copy_bytes=copies,
+        full_copy_stored_bytes=stored,
+        saving=saving(copies),
+        stored_saving=saving(stored),
     )
 
 
 def report(template: Template, found: Storage) -> StorageReport:
     """What was measured, in relation."""
-    copy, stored = found.copy_bytes or 0, found.copy_stored_bytes or 0
+    copy, stored = found.copy_bytes, found.copy_stored_bytes
     everyone = None
     counted = (found.own_snapshots, found.own_snapshot_bytes)
     if found.snapshots is not None and found.snapshot_bytes is not None:
@@ -146,8 +152,8 @@ def report(template: Template, found: Storage) -> StorageReport:
     return StorageReport(
         template=template,
         template_bytes=BigInt(found.template_bytes),
-        full_copy_bytes=BigInt(copy),
-        full_copy_stored_bytes=BigInt(stored),
+        full_copy_bytes=None if copy is None else BigInt(copy),
+        full_copy_stored_bytes=None if stored is None else BigInt(stored),
         break_even_users=break_even(found.template_bytes, copy, *counted),
         stored_break_even_users=break_even(found.template_bytes, stored, *counted),
         own=figures(found.template_bytes, copy, stored, found.own_snapshots, found.own_snapshot_bytes),

@@ -11,8 +11,8 @@ WHERE d.workspace_id = :workspace_id
 -- name: page_recommendation :page
 -- The most points first. Points are those of app/privacy/risk.py, by the method of the largest remainder: they add up to the
 -- link's score. Where points are equal, the greater risk comes first.
-SELECT r.rank, r.link_id, r.setting, s.label, s.description, r.category, r.level, r.current_value, r.recommended_value, r.points,
-    s.direct_link, d.dismissed_at, d.reason AS dismissal_reason
+SELECT r.rank, r.link_id, r.setting, r.template_id, s.label AS page_label, s.description, r.category, r.level, r.current_value,
+    r.recommended_value, r.points, coalesce(a.direct_link, s.direct_link) AS direct_link, d.dismissed_at, d.reason AS dismissal_reason
 FROM (
     SELECT p.link_id, p.template_id, p.place, p.setting, p.category, p.current_value, p.recommended_value, p.points,
         lpad(p.points::text, 3, '0') || lpad(p.risk::text, 3, '0') AS rank,
@@ -42,6 +42,7 @@ FROM (
     ) AS p
 ) AS r
 JOIN privacy.template_setting AS s ON s.template_id = r.template_id AND s.position = r.place
+LEFT JOIN privacy.setting_advice AS a ON a.template_id = s.template_id AND a.key = s.key
 LEFT JOIN privacy.recommendation_dismissal AS d
     ON d.workspace_id = :workspace_id
     AND d.link_id = r.link_id

@@ -75,6 +75,16 @@ async def test_a_dashboard_speaks_it_too(own: Small) -> None:
     assert "Verlauf" in {c["label"] for c in german["riskContributions"]}
 
 
+async def test_recommendations_speak_it_and_lead_where_curators_say(own: Small) -> None:
+    api, ada = own.api, own.ada
+    said = [{"key": "history", "label": "Verlauf", "directLink": "https://example.com/there", "risk": 100}]
+    await describe(api, own.curator.token, own.second, said, locale="de")
+    await recorded(api, ada.token, scan(await link(api, ada.token, "small"), own.second))
+    query = '{ recommendations(first: 1) { edges { node { label german: label(locale: "de") directLink } } } }'
+    (edge,) = (await api(query, token=ada.token)).data["recommendations"]["edges"]
+    assert edge["node"] == {"label": "History", "german": "Verlauf", "directLink": "https://example.com/there"}
+
+
 async def test_what_is_judged_counts_from_then_on(own: Small) -> None:
     """A snapshot keeps the score of its day."""
     api, ada = own.api, own.ada

@@ -107,6 +107,14 @@ async def test_a_large_page_is_stored_compressed(api: Api) -> None:
     assert int(report["fullCopyBytes"]) > 2 * int(report["fullCopyStoredBytes"]) > 1000
 
 
+async def test_before_a_measurement_nothing_is_made_up(own: Small) -> None:
+    await use(own, own.ada, own.second)
+    report = (await usage(own, own.second))["storageReport"]
+    assert (report["fullCopyBytes"], report["fullCopyStoredBytes"], report["breakEvenUsers"]) == (None, None, None)
+    assert (report["own"]["saving"], report["own"]["fullCopyBytes"], report["everyone"]) == (None, None, None)
+    assert int(report["own"]["snapshotBytes"]) > 0
+
+
 async def test_a_hidden_template_has_no_report(small: Small) -> None:
     bob = await small.person()
     hidden = await template_proposed(small.api, bob.token, [proposed("report_me")], "small")
