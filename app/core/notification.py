@@ -28,6 +28,7 @@ class NotificationKind(Enum):
     TEMPLATE_CHANGE = strawberry.enum_value(2, description="A platform changed its settings page.")
     LINK_FAILING = strawberry.enum_value(3, description="A link cannot be read any more.")
     WEEKLY_DIGEST = strawberry.enum_value(4, description="How the week was.")
+    RIGHTS_REQUEST_OVERDUE = strawberry.enum_value(5, description="A platform did not answer a request in time.")
 
     @property
     def bit(self) -> int:

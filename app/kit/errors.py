@@ -53,6 +53,10 @@ class ErrorCode(Enum):
     CAPTURED_IN_FUTURE = strawberry.enum_value(
         "CAPTURED_IN_FUTURE", description="The capture lies more than five minutes ahead of the server's clock."
     )
+    STALE_VERSION = strawberry.enum_value(
+        "STALE_VERSION", description="It has changed since it was read. Read it again and decide anew."
+    )
+    REQUEST_CLOSED = strawberry.enum_value("REQUEST_CLOSED", description="The rights request has ended; it stays as it is.")
     UNKNOWN_SCOPE = strawberry.enum_value("UNKNOWN_SCOPE", description="No scope of that name exists.")
     SIGNATURE_INVALID = strawberry.enum_value(
         "SIGNATURE_INVALID", description="The signature is not that of the device over this input."

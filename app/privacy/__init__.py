@@ -19,6 +19,13 @@ from app.privacy.platform_link import PlatformLink, PlatformLinkMutation, Platfo
 from app.privacy.playbook import Playbook, PlaybookQuery
 from app.privacy.proposal import ProposalMutation, ProposalQuery
 from app.privacy.recommendation import RecommendationMutation, RecommendationQuery
+from app.privacy.rights_request import (
+    RightsRequest,
+    RightsRequestMutation,
+    RightsRequestQuery,
+    expire_rights_request,
+    expire_rights_requests,
+)
 from app.privacy.scan import ScanMutation
 from app.privacy.schedule import ScheduleMutation, request_scans
 from app.privacy.setting_label import SettingLabelMutation
@@ -54,6 +61,7 @@ product = Product(
         TemplateDiffQuery,
         TemplateUsageQuery,
         TemplateAnalysisQuery,
+        RightsRequestQuery,
     ),
     mutations=(
         PlatformLinkMutation,
@@ -66,6 +74,7 @@ product = Product(
         PlatformConfigMutation,
         PlatformContactMutation,
         RecommendationMutation,
+        RightsRequestMutation,
         AcknowledgementMutation,
         TemplateAnalysisMutation,
     ),
@@ -77,6 +86,7 @@ product = Product(
         PlatformContact,
         PlatformLink,
         Playbook,
+        RightsRequest,
         Snapshot,
         Template,
         TemplateAnalysis,
@@ -91,6 +101,8 @@ product = Product(
         analyze_template,
         analyze_templates,
         approve_analyses,
+        expire_rights_request,
+        expire_rights_requests,
     ),
     scopes=("snapshots:write", "privacy:read"),
 )

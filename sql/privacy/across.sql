@@ -102,6 +102,15 @@ WHERE EXISTS (
 )
 ORDER BY p.slug;
 
+-- name: list_overdue_rights_request :many
+-- Deadlines pass in every workspace; ids only, and the policy shows no request that is not overdue.
+SELECT r.workspace_id, r.id
+FROM privacy.rights_request AS r
+WHERE r.status IN ('OPEN', 'IN_PROGRESS')
+    AND r.expected_by <= now()
+ORDER BY r.expected_by
+LIMIT :limit;
+
 -- name: lock_due_plan :many
 -- The longest overdue of all workspaces first, so that nobody is passed over; what another worker or a scan holds is left.
 SELECT l.workspace_id, l.id, l.account_id, l.platform_id, l.seen_until, l.next_scan_at, l.requested_at, l.awaited_until,

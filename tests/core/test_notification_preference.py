@@ -17,7 +17,7 @@ from tests.conftest import Api
 from tests.core.test_member import gather
 from tests.factory.notification import PREFERENCES, preferences, tell, update
 
-KINDS = ["PRIVACY_CHANGE", "TEMPLATE_CHANGE", "LINK_FAILING", "WEEKLY_DIGEST"]
+KINDS = ["PRIVACY_CHANGE", "TEMPLATE_CHANGE", "LINK_FAILING", "WEEKLY_DIGEST", "RIGHTS_REQUEST_OVERDUE"]
 ZONES = [
     "UTC",
     "Europe/Berlin",
@@ -112,7 +112,7 @@ async def test_each_member_has_their_own_a_viewer_too(api: Api) -> None:
 async def test_two_changes_at_once_are_both_made(api: Api) -> None:
     ada = await api.person("ada")
     await asyncio.gather(*(update(api, ada.token, channels=[{"kind": kind, "email": False}]) for kind in KINDS * 3))
-    assert [channel["email"] for channel in (await preferences(api, ada.token))["channels"]] == [False] * 4
+    assert [channel["email"] for channel in (await preferences(api, ada.token))["channels"]] == [False] * len(KINDS)
 
 
 async def test_changes_are_audited_and_the_digest_s_week_is_not(api: Api) -> None:

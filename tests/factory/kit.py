@@ -112,6 +112,9 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
         f'mutation {{ dismissRecommendation(input: {{linkId: "{link_id}", setting: "{other}", reason: "{word} reason"}})'
     )
     assert (await api(f"{dismissing} {{ recommendation {{ setting }} }} }}", token=person.token)).data
+    asking = f'platformSlug: "google", action: ACCESS, regime: GDPR, details: "{word} details", idempotencyKey: "{word}"'
+    creating = f"mutation {{ createRightsRequest(input: {{{asking}}}) {{ request {{ id }} }} }}"
+    assert (await api(creating, token=person.token)).data
     ended = await link(api, person.token, label=f"{word} ended")
     unlinking = f'mutation {{ unlinkPlatform(input: {{id: "{ended}", reason: "{word} reason"}}) {{ link {{ id }} }} }}'
     assert (await api(unlinking, token=person.token)).data
@@ -135,6 +138,7 @@ NODE_KEYS = {
     "AuditEvent": "SELECT id::text FROM core.audit_event WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "PlatformLink": "SELECT id::text FROM privacy.platform_link WHERE workspace_id = $1 AND account_id = $2",
     "Snapshot": "SELECT id::text FROM privacy.snapshot WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
+    "RightsRequest": "SELECT id::text FROM privacy.rights_request WHERE workspace_id = $1 AND account_id = $2",
     "Change": "SELECT snapshot_id || ':' || setting FROM privacy.change WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
 }
 SHARED_KEYS = {

@@ -299,7 +299,10 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api) -> None:
     newest = (await record(api, ada.token, scan(link_id, template, day=1, values=flipped))).data["recordSnapshot"]["snapshot"][
         "id"
     ]
-    given = {"platform": 'slug: "google"', "playbooks": 'platformSlug: "google"',
+    wanted = 'platformSlug: "google", action: ACCESS, regime: GDPR, idempotencyKey: "1"'
+    creating = f"mutation {{ createRightsRequest(input: {{{wanted}}}) {{ request {{ id }} }} }}"
+    request = (await api(creating, token=ada.token)).data["createRightsRequest"]["request"]["id"]
+    given = {"platform": 'slug: "google"', "rightsRequest": f'id: "{request}"', "playbooks": 'platformSlug: "google"',
              "platformLink": f'id: "{link_id}"', "snapshot": f'id: "{newest}"',
              "snapshots": f'linkId: "{link_id}"', "settingsAsOf": f'linkId: "{link_id}", at: "{START.isoformat()}"',
              "templateDiff": f'fromId: "{template["id"]}", toId: "{template["id"]}"',
