@@ -171,7 +171,7 @@ async def look_for_crowds(work: Work, payload: LookForCrowds) -> None:
     """
     rule: CrowdSettings = work.settings
     since_id = first_id(datetime.now(UTC) - HORIZON)
-    for flip in await list_flip(work.db, since_id=since_id, people=rule.crowd_people):
+    for flip in await list_flip(work.db, since_id=since_id, people=rule.crowd_people, hours=rule.crowd_hours):
         witnesses = await list_witness(
             work.db,
             since_id=since_id,
@@ -183,7 +183,7 @@ async def look_for_crowds(work: Work, payload: LookForCrowds) -> None:
             limit=MOST_WITNESSES,
         )
         for crowd in find_crowds(witnesses, people=rule.crowd_people, window=timedelta(hours=rule.crowd_hours)):
-            await _relabel(work.db, await _keep(work.db, flip, crowd, rule.crowd_hours), crowd)
+            await _relabel(work.db, flip, crowd, await _keep(work.db, flip, crowd, rule.crowd_hours))
 
 
 async def _keep(db: Db, flip: Flip, crowd: Crowd, hours: int) -> UUID:
@@ -218,11 +218,20 @@ async def _keep(db: Db, flip: Flip, crowd: Crowd, hours: int) -> UUID:
     return found.id
 
 
-async def _relabel(db: Db, evidence_id: UUID, crowd: Crowd) -> None:
+async def _relabel(db: Db, flip: Flip, crowd: Crowd, evidence_id: UUID) -> None:
     last_id = UUID(int=first_id(crowd.last).int | LAST_OF_ID)
     while True:
         async with db.transaction():
-            done = await relabel_changes(db, id=evidence_id, first_id=first_id(crowd.first), last_id=last_id, limit=BATCH)
+            done = await relabel_changes(
+                db,
+                id=evidence_id,
+                setting=flip.setting,
+                old_value=flip.old_value,
+                new_value=flip.new_value,
+                first_id=first_id(crowd.first),
+                last_id=last_id,
+                limit=BATCH,
+            )
         assert done is not None
         if done.count < BATCH:
             return

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Annotated, cast
 from uuid import UUID
@@ -349,7 +349,7 @@ def _stretch(
 
 
 def _days(seconds: float) -> float:
-    return round(seconds / DAY_SECONDS, 4)
+    return round(seconds / DAY_SECONDS, 2)
 
 
 def summarize(label: str, stretch: ExposureStretch) -> str:
@@ -385,7 +385,8 @@ class ExposureQuery:
     ) -> Page[Exposure] | None:
         """How long settings left the person exposed, on all links or one; days are those between `from` and `until` (now)."""
         link = parse_uuid(link_id, "PlatformLink", field="linkId") if link_id else None
-        now = datetime.now(UTC)
+        # To the end of the minute: who asks again at once is told the same.
+        now = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
         window = Window(begin, min(until, now) if until else now)
         if begin is not None and begin >= window.end:
             raise AppError(ErrorCode.BAD_INPUT, "from is not before until, nor before now. Send an earlier one.", field="from")

@@ -36,7 +36,7 @@ FROM privacy.affected_member(:template_id) AS a;
 
 -- name: list_crowd_flip :many
 -- Whether a setting flipped for many people is a question to all of them; only flips, and how many saw them, are answered. The
--- index by capture finds the changes of the last days; only of what enough workspaces saw the platform is looked up.
+-- index by capture finds the changes of the last days; only where so many lie close together the platform is looked up.
 WITH recent AS MATERIALIZED (
     SELECT c.workspace_id, c.snapshot_id, c.setting, c.old_value, c.new_value, c.origin
     FROM privacy.change AS c
@@ -45,14 +45,21 @@ WITH recent AS MATERIALIZED (
         AND c.confidence < 1
         AND c.significance = 'VALUE'
 ),
-often AS MATERIALIZED (
-    SELECT r.setting, r.old_value, r.new_value
+spread AS (
+    SELECT r.setting, r.old_value, r.new_value, r.origin,
+        uuid_extract_timestamp(r.snapshot_id) - uuid_extract_timestamp(lag(r.snapshot_id, :people - 1) OVER (
+            PARTITION BY r.setting, r.old_value, r.new_value
+            ORDER BY r.snapshot_id)) AS span
     FROM recent AS r
-    GROUP BY r.setting, r.old_value, r.new_value
-    HAVING count(DISTINCT r.workspace_id) >= :people AND bool_or(r.origin = 'USER')
+),
+dense AS MATERIALIZED (
+    SELECT d.setting, d.old_value, d.new_value
+    FROM spread AS d
+    GROUP BY d.setting, d.old_value, d.new_value
+    HAVING min(d.span) <= make_interval(hours => :hours, secs => 1) AND bool_or(d.origin = 'USER')
 )
 SELECT t.platform_id, t.structure_hash, r.setting, r.old_value, r.new_value, count(DISTINCT l.account_id) AS people
-FROM often AS o
+FROM dense AS o
 JOIN recent AS r ON r.setting = o.setting AND r.old_value = o.old_value AND r.new_value = o.new_value
 JOIN privacy.snapshot AS s ON s.workspace_id = r.workspace_id AND s.id = r.snapshot_id
 JOIN privacy.template AS t ON t.id = s.template_id
@@ -64,6 +71,17 @@ HAVING count(DISTINCT l.account_id) >= :people AND bool_or(r.origin = 'USER');
 -- name: list_crowd_witness :many
 -- Who saw a flip and when, with the organizations that they belong to: for the worker to tell people who have nothing to do with
 -- each other. Nothing of it is kept. The newest, as many as it takes to find a crowd.
+WITH flip AS MATERIALIZED (
+    SELECT c.workspace_id, c.snapshot_id
+    FROM privacy.change AS c
+    WHERE c.snapshot_id >= :since_id
+        AND c.origin IN ('USER', 'PLATFORM_CROWD')
+        AND c.confidence < 1
+        AND c.significance = 'VALUE'
+        AND c.setting = :setting
+        AND c.old_value = :old_value
+        AND c.new_value = :new_value
+)
 SELECT s.captured_at, l.account_id,
     coalesce((
         SELECT array_agg(m.workspace_id::text)
@@ -72,18 +90,11 @@ SELECT s.captured_at, l.account_id,
         WHERE m.account_id = l.account_id
             AND w.kind = 'organization'
     ), '{}') AS organizations
-FROM privacy.change AS c
-JOIN privacy.snapshot AS s ON s.workspace_id = c.workspace_id AND s.id = c.snapshot_id
+FROM flip AS f
+JOIN privacy.snapshot AS s ON s.workspace_id = f.workspace_id AND s.id = f.snapshot_id
 JOIN privacy.template AS t ON t.id = s.template_id
 JOIN privacy.platform_link AS l ON l.workspace_id = s.workspace_id AND l.id = s.link_id
-WHERE c.snapshot_id >= :since_id
-    AND c.origin IN ('USER', 'PLATFORM_CROWD')
-    AND c.confidence < 1
-    AND c.significance = 'VALUE'
-    AND c.setting = :setting
-    AND c.old_value = :old_value
-    AND c.new_value = :new_value
-    AND t.platform_id = :platform_id
+WHERE t.platform_id = :platform_id
     AND t.structure_hash = :structure_hash
 ORDER BY s.captured_at DESC
 LIMIT :limit;
@@ -231,20 +242,28 @@ FROM done;
 
 -- name: update_change_of_crowd :one
 -- The changes of everybody whom a proof covers, so many at a time; what somebody else holds just now is left to the next time.
-WITH due AS (
+WITH flip AS MATERIALIZED (
     SELECT c.workspace_id, c.snapshot_id, c.setting
-    FROM privacy.crowd_evidence AS e
-    JOIN privacy.change AS c ON c.setting = e.setting AND c.old_value = e.old_value AND c.new_value = e.new_value
-    JOIN privacy.snapshot AS s ON s.workspace_id = c.workspace_id AND s.id = c.snapshot_id
-    JOIN privacy.template AS t ON t.id = s.template_id
-    WHERE e.id = :id
-        AND c.snapshot_id BETWEEN :first_id AND :last_id
+    FROM privacy.change AS c
+    WHERE c.snapshot_id BETWEEN :first_id AND :last_id
         AND c.origin = 'USER'
         AND c.confidence < 1
         AND c.significance = 'VALUE'
+        AND c.setting = :setting
+        AND c.old_value = :old_value
+        AND c.new_value = :new_value
+),
+due AS (
+    SELECT c.workspace_id, c.snapshot_id, c.setting
+    FROM flip AS f
+    JOIN privacy.change AS c ON c.workspace_id = f.workspace_id AND c.snapshot_id = f.snapshot_id AND c.setting = f.setting
+    JOIN privacy.snapshot AS s ON s.workspace_id = c.workspace_id AND s.id = c.snapshot_id
+    JOIN privacy.template AS t ON t.id = s.template_id
+    JOIN privacy.crowd_evidence AS e ON e.platform_id = t.platform_id AND e.structure_hash = t.structure_hash
+    WHERE e.id = :id
         AND s.captured_at BETWEEN e.first_seen_at AND e.last_seen_at
-        AND t.platform_id = e.platform_id
-        AND t.structure_hash = e.structure_hash
+        AND c.origin = 'USER'
+        AND c.confidence < 1
     LIMIT :limit
     FOR UPDATE OF c SKIP LOCKED
 ),
