@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from playwright.async_api import async_playwright
 
 from app.core.outbox import publish
 from app.kit import bootstrap, migrate, subscription, websocket
@@ -22,6 +23,7 @@ from app.kit.graphql import parse_uuid
 from app.kit.page import encode_cursor
 from app.privacy.platform_link import SCAN_REQUESTED
 from tests.conftest import Database, copy_of
+from tests.factory.browser import chromium
 from tests.factory.core import Person, create_person
 from tests.factory.kit import listen
 from tests.factory.privacy import api_key, link, record, scan, template_of, unlink
@@ -756,3 +758,38 @@ async def test_the_function_shows_who_was_told_and_nothing_else(live: Server) ->
     async with live.api.database.connect("fivefold_worker") as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.fetch("SELECT * FROM core.list_news('{}', 0)")
+
+
+# GraphiQL
+
+
+async def test_graphiql_listens_too(database: Database, jwt_key: Path) -> None:
+    """In a real browser: the page runs a subscription, shows its events, and stops when it is told to."""
+    program = chromium()
+    async with listening(database, jwt_key, graphiql=True, allowed_origins=[]) as live, async_playwright() as playwright:
+        ada, link_id, id_ = await someone(live)
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        try:
+            page = await browser.new_page()
+            problems: list[str] = []
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            await page.goto(f"{live.api.http.base_url}/graphql")
+            await page.wait_for_selector(".graphiql-execute-button")
+            # Its editors: the query, its variables, the headers, the answer.
+            written = {
+                0: "subscription { scanRequested { reason link { id } } }",
+                2: f'{{"Authorization": "Bearer {ada.token}"}}',
+            }
+            for place, text in written.items():
+                fill = "([place, text]) => document.querySelectorAll('.CodeMirror')[place].CodeMirror.setValue(text)"
+                await page.evaluate(fill, [place, text])
+            await page.wait_for_timeout(1000)  # it looks at what was written a moment later, and shows no sign of it
+            await page.click(".graphiql-execute-button")
+            await until(lambda: len(live.service.hub) == 1)
+            await tell(live, ada, id_)
+            await page.wait_for_function("id => document.querySelector('.result-window').innerText.includes(id)", arg=link_id)
+            await page.click(".graphiql-execute-button")
+            await until(lambda: not live.service.sockets)
+            assert problems == []
+        finally:
+            await browser.close()

@@ -184,12 +184,11 @@ class World:
             await self.poll()
             await until(lambda: not any(feed.task for feeds in self.hub._feeds.values() for feed in feeds))
 
-    def check(self, begins: dict[int, Start]) -> None:
+    def check(self) -> None:
         for each in self.listening:
             begin = each.subscriber.start
-            after = begins[id(each)]
             told = [xid for xid, workspace in sorted(self.outbox.rows) if workspace == each.workspace]
-            assert each.heard == [xid for xid in told if (xid, FIRST, "event") > after.position and begin.is_new(xid)]
+            assert each.heard == [xid for xid in told if (xid, FIRST, "event") > begin.position and begin.is_new(xid)]
             assert each.line.ended == []
 
 
@@ -237,13 +236,10 @@ def test_everyone_hears_everything_once_and_in_order(steps: list[tuple[str, int]
 
     async def run() -> None:
         world = World()
-        begins: dict[int, Start] = {}
         for word, number in steps:
             await world.do(word, number)
-            for each in world.listening:
-                begins.setdefault(id(each), each.subscriber.start)
         await world.settle()
-        world.check(begins)
+        world.check()
         for each in list(world.listening):
             world.hub.remove(each.subscriber)
         assert len(world.hub) == 0

@@ -10,12 +10,46 @@ async function ask(operation, options) {
   // GraphiQL asks for the schema before its header editor exists; the page's own headers stand in then.
   const chosen = options?.headers ?? (operation.operationName === "IntrospectionQuery" ? JSON.parse(settings.headers) : {});
   const filled = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== ""));
+  if (isSubscription(operation, options)) {
+    return listen(operation, filled);
+  }
   const answer = await fetch(settings.endpoint, {
     method: "POST",
     headers: { accept: "application/json", "content-type": "application/json", ...filled },
     body: JSON.stringify(operation),
   });
   return answer.json();
+}
+
+function isSubscription(operation, options) {
+  const found = (options?.documentAST?.definitions ?? []).filter((each) => each.kind === "OperationDefinition");
+  const chosen = found.find((each) => each.name?.value === operation.operationName) ?? found[0];
+  return chosen?.operation === "subscription";
+}
+
+// What GraphiQL takes for a stream: it unsubscribes when its stop button is pressed.
+function listen(operation, headers) {
+  const url = new URL(settings.endpoint, location.href.replace(/^http/, "ws"));
+  const subscribe = (observer) => {
+    const socket = new WebSocket(url, "graphql-transport-ws");
+    const send = (message) => socket.send(JSON.stringify(message));
+    socket.onopen = () => send({ type: "connection_init", payload: headers });
+    socket.onmessage = ({ data }) => {
+      const message = JSON.parse(data);
+      if (message.type === "connection_ack") {
+        send({ id: "1", type: "subscribe", payload: operation });
+      } else if (message.type === "next") {
+        observer.next(message.payload);
+      } else if (message.type === "error") {
+        observer.next({ errors: message.payload });
+        socket.close(1000);
+      }
+    };
+    socket.onclose = ({ code, reason }) =>
+      code === 1000 ? observer.complete() : observer.error(new Error(`The connection ended: ${code} ${reason}`));
+    return { unsubscribe: () => socket.close(1000) };
+  };
+  return { subscribe };
 }
 
 // GraphiQL writes the headers of every query it ran into its history, whatever shouldPersistHeaders says. Here they
