@@ -34,6 +34,9 @@ MOST_PEOPLE = 10_000
 MOST_TEXTS = 50
 """A mail tells so many in full, and counts the others."""
 
+ATTEMPTS = 40
+"""About a day and a half: servers are away for hours, and many put off mail from a stranger."""
+
 FOOTER = "What is mailed to you, and when, you say in your notification preferences."
 
 
@@ -95,7 +98,7 @@ async def gather_mail(work: Work, payload: Member) -> None:
             await enqueue(db, send_mail, letter)
 
 
-@job("core.send_mail", Letter, concurrency=4)
+@job("core.send_mail", Letter, attempts=ATTEMPTS, concurrency=4)
 async def send_mail(work: Work, payload: Letter) -> None:
     """Hand a mail over, then say so. A worker that is killed in between sends it again, under the same Message-ID."""
     to = outgoing(work.settings)

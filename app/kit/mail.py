@@ -17,6 +17,7 @@ from email.utils import formatdate, parseaddr
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 import aiosmtplib
 from pydantic import SecretStr
@@ -72,7 +73,7 @@ NOWHERE = "nowhere: set FIVEFOLD_SMTP_URL, or FIVEFOLD_MAIL_FOLDER to write file
 
 
 class AddressRefused(Exception):
-    """No mail can go to this address."""
+    """No mail can go to this address, now or later."""
 
 
 def outgoing(settings: MailSettings) -> Outgoing | None:
@@ -131,10 +132,19 @@ async def send(mail: Mail, to: Outgoing) -> None:
     if to.folder is not None:
         await asyncio.to_thread(_write, to.folder, mail.id, message.as_bytes())
         return
+    try:
+        await _hand_over(message, mail.to, to)
+    except aiosmtplib.SMTPRecipientsRefused as refused:
+        if all(each.code >= 500 for each in refused.recipients):
+            raise AddressRefused("the server takes no mail for this address") from None
+        raise
+
+
+async def _hand_over(message: EmailMessage, recipient: str, to: Outgoing) -> None:
     await aiosmtplib.send(
         message,
         sender=parseaddr(to.sender)[1],
-        recipients=[mail.to],
+        recipients=[recipient],
         hostname=to.server,
         port=to.port,
         username=to.user,
@@ -149,6 +159,6 @@ async def send(mail: Mail, to: Outgoing) -> None:
 def _write(folder: Path, name: str, content: bytes) -> None:
     """A whole file or none, once for a mail however often it is sent."""
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{name}.part"
+    part = folder / f".{name}.{uuid4()}"  # two who write the same do not meet
     part.write_bytes(content)
     os.replace(part, folder / f"{name}.eml")

@@ -124,11 +124,15 @@ def _words(scan: AlertedScan | None, changes: Sequence[Change], before: str | No
     if scan is None:
         return NotificationText(title="Your settings changed", body="The scan that found it is not kept any more.")
     told = [change for change in changes if change.significance is not Significance.NOISE]
+    hashes = f"Before: sha256:{before or 'not kept any more'}\nAfter:  sha256:{after}"
+    if not told:  # a scan that arrived later lies between, and has an alert of its own
+        body = f"A scan that arrived later shows that this was so before.\n\n{hashes}"
+        return NotificationText(title=f"{scan.platform} ({scan.label}): changed earlier", body=body)
     what = "1 setting" if len(told) == 1 else f"{len(told)} settings"
     lines = [_line(change) for change in told[:MOST_CHANGES]]
     if len(told) > MOST_CHANGES:
         lines.append(f"and {len(told) - MOST_CHANGES} more")
-    lines += ["", f"Before: sha256:{before or 'not kept any more'}", f"After:  sha256:{after}"]
+    lines += ["", hashes]
     return NotificationText(title=f"{scan.platform} ({scan.label}): {what} changed", body="\n".join(lines))
 
 

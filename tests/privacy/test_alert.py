@@ -138,6 +138,13 @@ async def test_a_late_capture_is_told_and_the_next_one_compares_with_it(small: S
     assert told["beforeHash"] == first["beforeHash"]
 
 
+async def test_what_a_late_capture_had_seen_before_is_told_as_that(small: Small) -> None:
+    link_id = await changed(small, small.ada, {"history": "off"})
+    await recorded(small.api, small.ada.token, scan(link_id, small.second, day=0.5, values={"history": "off"}))
+    titles = [each["notification"]["text"]["title"] for each in await alerts(small.api, small.ada.token)]
+    assert titles == ["Small (Personal): 1 setting changed", "Small (Personal): changed earlier"]
+
+
 @pytest.mark.parametrize(
     ("minimum", "told"),
     [("NOISE", 1), ("WORDING", 1), ("VALUE", 1), ("DEFAULT_FLIP", 0), ("NEW_SETTING", 0), ("REMOVED_SETTING", 0)],
