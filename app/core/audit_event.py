@@ -57,7 +57,10 @@ class AuditEvent(Node):
     object: str = strawberry.field(description="The table, such as privacy.snapshot.")
     occurred_at: datetime
     request_id: UUID | None = strawberry.field(description="As in the answer's header X-Request-Id.")
-    detail: JSON | None = edge(_details, description="The audited columns; null once the person was forgotten.")
+    detail: JSON | None = edge(
+        _details,
+        description="The audited columns; null once the person was forgotten, and of what another member did with a product.",
+    )
 
     @field(name="actorId", description="The account that acted; null for the operator.")
     def actor(self) -> strawberry.ID | None:

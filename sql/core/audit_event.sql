@@ -2,11 +2,14 @@
 -- Tables: core.audit_event, core.audit_detail
 
 -- name: edge_audit_detail :edge
--- What the event changed; gone once the person was forgotten.
+-- What the event changed; gone once the person was forgotten. What another member did with a product is that member's own affair:
+-- that it was done is told, not what.
 SELECT k.position, d.detail
 FROM unnest(:event_ids::uuid[]) WITH ORDINALITY AS k (event_id, position)
 JOIN core.audit_detail AS d ON d.event_id = k.event_id
-WHERE d.workspace_id = :workspace_id;
+JOIN core.audit_event AS e ON e.workspace_id = d.workspace_id AND e.id = d.event_id
+WHERE d.workspace_id = :workspace_id
+    AND (e.object LIKE 'core.%' OR coalesce(e.actor_id = :account_id, true));
 
 -- name: edge_audit_event :edge
 -- For node(id).

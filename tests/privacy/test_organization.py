@@ -261,6 +261,21 @@ async def test_members_see_nothing_of_each_other(api: Api, tmp_path: Path) -> No
         assert (await team.ask(owner, document, variables)).code == "NOT_FOUND", document
 
 
+async def test_the_audit_tells_that_a_member_did_something_and_not_what(api: Api, tmp_path: Path) -> None:
+    team = await found(api, tmp_path, 2)
+    owner, member = team.people
+    await team.scan(member, label="A secret")
+    events = "{ auditEvents(first: 100) { edges { node { object detail } } } }"
+    answer = await team.ask(owner, events)
+    seen = [edge["node"] for edge in answer.data["auditEvents"]["edges"]]
+    assert {"privacy.platform_link", "privacy.snapshot"} <= {event["object"] for event in seen}
+    assert {event["detail"] is None for event in seen if event["object"].startswith("privacy.")} == {True}
+    assert {event["detail"] is None for event in seen if event["object"].startswith("core.member")} == {False}
+    assert "A secret" not in str(answer.body)
+    await team.scan(owner, label="My own")
+    assert "My own" in str((await team.ask(owner, events)).body)
+
+
 async def test_a_label_of_one_member_is_free_for_another(api: Api, tmp_path: Path) -> None:
     """Or it would tell that somebody has linked the platform, too."""
     team = await found(api, tmp_path, 2)
