@@ -7,7 +7,7 @@ COPY app app
 COPY sql sql
 COPY migrations migrations
 # Exactly the locked versions; what only the demo and the tests need is not asked for.
-RUN /opt/fivefold/bin/pip install --no-cache-dir -c requirements.lock '.[telemetry]' \
+RUN /opt/fivefold/bin/pip install --no-cache-dir -c requirements.lock '.[ai,telemetry]' \
     && find /opt/fivefold -name __pycache__ -prune -exec rm -r {} +
 
 FROM python:3.13-slim

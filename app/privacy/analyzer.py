@@ -26,7 +26,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, S
 from app.kit.errors import SetupError
 from app.kit.log import log
 from app.privacy.risk import assess, exposes
-from app.privacy.template import TemplateSetting
+from app.privacy.template import SettingType, TemplateSetting
 
 if TYPE_CHECKING:
     import httpx2
@@ -300,10 +300,12 @@ def _by_rules(setting: TemplateSetting) -> SettingContent:
         advice = f"Choose {recommended}; a new account has {default}."
     else:
         advice = f"{recommended} is recommended; {default}, which a new account has, exposes no more."
+    toggle = setting.type is SettingType.TOGGLE
+    while_ = f"While it is not {recommended}" if toggle else f"With a choice that is laxer than {recommended}"
     return SettingContent(
         key=setting.key,
         risk_score=setting.risk if exposed else 0,
-        impact=f"{told} While it exposes more than {recommended}, it exposes {band} ({setting.risk} of 100).".strip(),
+        impact=f"{told} {while_}, it exposes {band} ({setting.risk} of 100).".strip(),
         recommendation=advice[0].upper() + advice[1:],
     )
 
@@ -398,7 +400,7 @@ def analyzer_of(settings: AnalysisSettings) -> Analyzer:
     if not settings.analysis_model:
         return RULES_ANALYZER
     try:
-        import pydantic_ai  # noqa: F401
+        import pydantic_ai.models.openai  # noqa: F401 - here, because it takes seconds in which a worker's heart stands still
     except ImportError:
         raise SetupError("FIVEFOLD_ANALYSIS_MODEL is set, which needs the extra ai: pip install 'fivefold[ai]'.") from None
     return Analyzer(settings.analysis_model, read_prompt().version, settings)

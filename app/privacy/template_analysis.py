@@ -390,14 +390,14 @@ class TemplateAnalysisMutation:
                 (found,) = await analyses_by_id(db, ids=[analysis_id])
                 if found is None:
                     raise AppError(ErrorCode.NOT_FOUND, "There is no such analysis.", field="id")
-                if found.state is not state:
-                    why = (
-                        "failed, there is nothing to review"
-                        if found.state is AnalysisState.FAILED
-                        else "was vetoed and stays so"
-                    )
+                if found.state is AnalysisState.FAILED:
                     again = "Have the template analyzed again with refreshTemplateAnalysis."
-                    raise AppError(ErrorCode.BAD_INPUT, f"This analysis {why}. {again}", field="verdict")
+                    raise AppError(
+                        ErrorCode.BAD_INPUT, f"This analysis failed, there is nothing to review. {again}", field="id"
+                    )
+                if found.state is not state:
+                    other = "Another one comes of another model, another prompt, or other words on the settings."
+                    raise AppError(ErrorCode.BAD_INPUT, f"This analysis was vetoed and stays so. {other}", field="verdict")
         return ReviewTemplateAnalysisPayload(analysis=found)
 
     @mutation(curator=True)

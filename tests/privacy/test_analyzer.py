@@ -153,6 +153,28 @@ def test_rules_have_an_answer_to_every_template_and_it_is_a_good_one(subject: Su
     assert {s.key for s in content.settings if s.risk_score} == risky
 
 
+def test_rules_say_what_they_do_not_know() -> None:
+    """Of templates that people proposed no default is known, and at first nobody has judged what they expose."""
+    known, unjudged, judged = SUBJECT.settings
+    subject = dataclasses.replace(
+        SUBJECT,
+        settings=[
+            known,
+            dataclasses.replace(unjudged, default_known=False, risk=0),
+            dataclasses.replace(judged, default_known=False),
+        ],
+    )
+    content = by_rules(subject)
+    assert content.risk_score == 100, "of what is known"
+    assert "is not known of 2 settings" in content.summary
+    assert content.recommendations == ["Set \u201cads\u201d to \u201coff\u201d."]
+    assert content.settings[1].recommendation == "Look at it yourself."
+    assert content.settings[2].recommendation == "Choose \u201cFriends\u201d; what a new account has is not known."
+    assert [s.risk_score for s in content.settings] == [40, 0, 0]
+    assert [s["default"] for s in json.loads(message_for(subject))["settings"]] == ["on", None, None]
+    assert judge(content, subject) is None
+
+
 def test_rules_do_not_repeat_what_a_stranger_wrote_into_a_label() -> None:
     bad = "Visit https://evil.example/login <script>alert(1)</script>"
     hostile = dataclasses.replace(SUBJECT.settings[0], label=bad, description=bad, options=[bad, "off"], default_value=bad)

@@ -231,3 +231,16 @@ async def test_a_person_sees_every_origin(seeded: Database, jwt_key: Path) -> No
     technical = data["t"]["edges"][0]["node"]
     assert technical["oldValue"] != technical["newValue"]
     assert technical["oldValue"].casefold() == technical["newValue"].casefold()
+
+
+async def test_templates_are_analyzed_and_shown_to_those_whose_plan_has_it(seeded: Database, jwt_key: Path) -> None:
+    """By rules, and approved: the demo needs no model."""
+    asked = "{ platforms { edges { node { activeTemplate { analysisAvailability analysis { model riskScore } } } } } }"
+    async with serving(seeded, jwt_key) as api, seeded.connect() as connection:
+        for name, state in (("ada", "AVAILABLE"), ("ben", "NOT_IN_PLAN")):
+            id_ = await connection.fetchval("SELECT id FROM core.account WHERE email = $1", f"{name}@example.com")
+            data = (await api(asked, token=api.keys.sign(str(id_), lifetime=timedelta(hours=1)))).data
+            shown = [edge["node"]["activeTemplate"] for edge in data["platforms"]["edges"]]
+            assert {template["analysisAvailability"] for template in shown} == {state}
+            models = {(template["analysis"] or {}).get("model") for template in shown}
+            assert models == ({"rules-1"} if state == "AVAILABLE" else {None})

@@ -30,12 +30,24 @@ from tests.factory.analysis import ANALYSES, WHOLE, analyses_of, analyze, hurry,
 from tests.factory.core import Person
 from tests.factory.jobs import run_jobs, runner, worker_db
 from tests.factory.model import KEY, MODEL, FakeModel, fake_model
-from tests.factory.privacy import ACTIVATE, api_key, link, load_files, record, scan, template_of, write_template
+from tests.factory.privacy import (
+    ACTIVATE,
+    api_key,
+    link,
+    load_files,
+    proposed,
+    record,
+    scan,
+    template_of,
+    template_proposed,
+    write_template,
+)
 from tests.privacy.conftest import FIRST, SECOND, Small
 
 OF_PLATFORM = f"""
 query Of($slug: String!) {{ platform(slug: $slug) {{ activeTemplate {{ id analysisAvailability analysis {{ {WHOLE} }} }} }} }}
 """
+DESCRIBE = "mutation D($input: DescribeTemplateInput!) { describeTemplate(input: $input) { template { id } } }"
 NODE = "query Node($id: ID!) { node(id: $id) { id ... on TemplateAnalysis { summary } } }"
 RULES = "rules-1"
 
@@ -160,6 +172,54 @@ async def test_what_was_never_active_is_not_analyzed(own: Small, model: FakeMode
     await api(ACTIVATE, {"id": template_id}, token=own.curator.token)
     await run_jobs(api, settings=model.settings())
     assert model.calls == 1
+
+
+async def test_what_waits_in_quarantine_goes_to_no_model(own: Small, model: FakeModel) -> None:
+    """Two of three have proposed it: no way leads to an analysis. With the third there is one, without anybody's own words."""
+    api = own.api
+    await run_jobs(api, settings=model.settings())
+    assert model.calls == 1, "of what is active"
+    people = [await own.person() for _ in range(3)]
+
+    async def propose_as(number: int) -> str:
+        structure = [proposed("history", label=f"Diary of person {number}"), proposed("quite_new", label=f"Mine {number}")]
+        return str((await template_proposed(api, people[number].token, structure, "small"))["id"])
+
+    template_id = await propose_as(0)
+    assert await propose_as(1) == template_id
+    assert (await refresh(api, own.curator.token, template_id)).code == "NOT_FOUND"
+    await ask(api, template_id)
+    await run_cron(api, analyze_templates, model.settings())
+    assert {fake.document(r)["settings"][0]["key"] for r in model.requests if fake.document(r)["service"] == "Small"} == {"ads"}
+    assert template_id not in {a["template"]["id"] for a in await analyses_of(api, own.curator.token)}
+    calls = model.calls
+    assert await propose_as(2) == template_id
+    await run_jobs(api, settings=model.settings())
+    assert model.calls == calls + 1
+    sent = fake.document(model.requests[-1])
+    assert {s["key"]: (s["default"], s["risk"]) for s in sent["settings"]} == {"history": (None, 90), "quite_new": (None, 0)}
+    assert "Diary" not in json.dumps(model.requests)
+    assert "Mine" not in json.dumps(model.requests)
+
+
+async def test_other_words_are_analyzed_when_the_last_was_said(own: Small, model: FakeModel) -> None:
+    """A curator who judges settings one by one has the template analyzed once more, not once for each."""
+    api = own.api
+    await run_jobs(api, settings=model.settings())
+    (first,) = await analyses_of(api, own.curator.token)
+    await review(api, own.curator.token, first["id"])
+    for risk in (10, 20, 30):
+        described = {"templateId": own.second["id"], "settings": [{"key": "ads", "risk": risk}]}
+        assert (await api(DESCRIBE, {"input": described}, token=own.curator.token)).data
+    await run_jobs(api, settings=model.settings())
+    assert model.calls == 1, "not yet"
+    await hurry(api.database)
+    await run_jobs(api, settings=model.settings())
+    assert model.calls == 2
+    assert {s["key"]: s["risk"] for s in fake.document(model.requests[-1])["settings"]}["ads"] == 30
+    (second,) = await analyses_of(api, own.curator.token)
+    assert (second["id"], second["state"]) == (first["id"], "PROPOSED")
+    assert second["inputHash"] != first["inputHash"]
 
 
 async def test_a_slow_model_leaves_the_worker_to_others(api: Api, curator: Person, model: FakeModel) -> None:
