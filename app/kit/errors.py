@@ -65,6 +65,9 @@ class ErrorCode(Enum):
         "SIGNATURE_REQUIRED", description="Only signed scans are taken here: register a device and sign."
     )
     DEVICE_REVOKED = strawberry.enum_value("DEVICE_REVOKED", description="The device was revoked; register a new key.")
+    NO_LONGER_KEPT = strawberry.enum_value(
+        "NO_LONGER_KEPT", description="What is asked for was deleted when its retention ended."
+    )
     TOO_SOON = strawberry.enum_value(
         "TOO_SOON", description="This was asked for a short while ago; `extensions.retryAt` says from when on it may be again."
     )

@@ -19,6 +19,7 @@ from app.privacy.platform_link import PlatformLink, PlatformLinkMutation, Platfo
 from app.privacy.playbook import Playbook, PlaybookQuery
 from app.privacy.proposal import ProposalMutation, ProposalQuery
 from app.privacy.recommendation import RecommendationMutation, RecommendationQuery
+from app.privacy.retention import RetentionMutation, RetentionQuery, purge, purge_workspace
 from app.privacy.rights_request import (
     RightsRequest,
     RightsRequestMutation,
@@ -57,6 +58,7 @@ product = Product(
         OrganizationQuery,
         ExposureQuery,
         ProposalQuery,
+        RetentionQuery,
         PlaybookQuery,
         TemplateDiffQuery,
         TemplateUsageQuery,
@@ -68,6 +70,7 @@ product = Product(
         ScanMutation,
         FailureMutation,
         ScheduleMutation,
+        RetentionMutation,
         TemplateMutation,
         ProposalMutation,
         SettingLabelMutation,
@@ -97,6 +100,8 @@ product = Product(
         make_digest,
         measure_template_usage,
         request_scans,
+        purge,
+        purge_workspace,
         tell_affected,
         analyze_template,
         analyze_templates,

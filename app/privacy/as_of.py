@@ -13,6 +13,7 @@ from app.kit.db import Db
 from app.kit.edge import edge
 from app.kit.graphql import parse_uuid, query
 from app.privacy.platform_link import require_link
+from app.privacy.retention import refuse_purged
 from app.privacy.scan import EARLIEST, LOOK_BACK
 from app.privacy.snapshot import Held, Snapshot, first_id, hold, list_snapshot_after, list_snapshot_before
 from app.privacy.template import SettingType, Template, TemplateSetting, settings_of
@@ -64,13 +65,18 @@ class SettingsAsOf:
 
 
 async def settings_as_of(db: Db, link_id: UUID, at: datetime) -> SettingsAsOf | None:
-    """What was known at a moment, None before the first capture. Raises NOT_FOUND. Looks at 20 snapshots on either side."""
+    """What was known at a moment, None before the first capture. Raises NOT_FOUND, NO_LONGER_KEPT.
+
+    Looks at 20 snapshots on either side.
+    """
     link = await require_link(db, link_id, field="linkId")
     if at < EARLIEST:
+        await refuse_purged(db, link_id)
         return None
     bound = first_id(at + timedelta(microseconds=1))
     before = await list_snapshot_before(db, link_id=link_id, id=bound, limit=LOOK_BACK + 1)
     if not before:
+        await refuse_purged(db, link_id)
         return None
     # Behind the last id of the moment itself, which is what the statement wants.
     behind = await list_snapshot_after(db, link_id=link_id, id=UUID(int=bound.int - 1), limit=LOOK_BACK + 1)
@@ -119,5 +125,5 @@ class AsOfQuery:
 
     @query("privacy:read")
     async def settings_as_of(self, info: Info, link_id: strawberry.ID, at: datetime) -> SettingsAsOf | None:
-        """The settings of a link as they were known at a moment; null before the first capture."""
+        """The settings of a link as they were known at a moment; null before the first capture, an error if purged."""
         return await settings_as_of(info.context.db, parse_uuid(link_id, "PlatformLink", field="linkId"), at)

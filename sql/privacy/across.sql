@@ -122,6 +122,11 @@ WHERE r.status IN ('OPEN', 'IN_PROGRESS')
 ORDER BY r.expected_by
 LIMIT :limit;
 
+-- name: list_purgeable :many
+-- Who keeps more than was chosen: workspaces are told one by one, nothing of what they keep.
+SELECT p.workspace_id AS id
+FROM privacy.list_purgeable(:now, :after, :limit) AS p;
+
 -- name: lock_due_plan :many
 -- The longest overdue of all workspaces first, so that nobody is passed over; what another worker or a scan holds is left.
 SELECT l.workspace_id, l.id, l.account_id, l.platform_id, l.seen_until, l.next_scan_at, l.requested_at, l.awaited_until,

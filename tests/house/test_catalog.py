@@ -26,6 +26,7 @@ OTHER_NOUN = {
     "privacy.rights_request_event": "rights_request",
     "privacy.setting_advice": "setting_label",
     "privacy.template_copy": "template_usage",
+    "privacy.purged_snapshot": "retention",
     "privacy.scan_pace": "schedule",
     "privacy.template_setting": "template",
 }
@@ -37,6 +38,7 @@ NOT_UNDER_WORKSPACE = {
     "privacy.recommendation_dismissal.recommendation_dismissal_pkey": "named by its link and setting",
     "core.idempotency.idempotency_pkey": "named by field and key, which the caller chooses",
     "core.audit_detail.audit_detail_pkey": "named by its event",
+    "privacy.retention.retention_pkey": "one for each workspace",
     "core.notification.notification_pkey": "a member's list is one range of it, so no second index is paid for",
     "core.notification_preference.notification_preference_pkey": "named by its member",
 }
@@ -77,6 +79,7 @@ NOT_AUDITED = {
     "privacy.platform_contact": ({"audit_update", "audit_delete"}, "is append-only"),
     "privacy.playbook": ({"audit_update", "audit_delete"}, "is append-only"),
     "privacy.playbook_step": (AUDIT, "is append-only, and the playbook's event holds the digest of all steps"),
+    "privacy.purged_snapshot": (AUDIT, "repeats that a snapshot was deleted, which is audited"),
     "privacy.scan_pace": (AUDIT, "says nothing that lasts"),
     "privacy.rights_request_event": (
         {"audit_insert", "audit_update"},
@@ -221,6 +224,9 @@ UNREACHABLE = {
     "privacy.setting_advice.setting_advice_source_known": "written by statements as a literal",
     "privacy.setting_label.setting_label_locale_form": "parse_locale",
     "privacy.setting_label.setting_label_source_known": "written by statements as a literal",
+    "privacy.purged_snapshot.purged_snapshot_change_count_positive": "counted",
+    "privacy.purged_snapshot.purged_snapshot_change_hash_length": "a digest",
+    "privacy.retention.retention_keep_known": "an enum of the schema",
     "privacy.scan_pace.scan_pace_requested_positive": "its function adds no less than nothing",
     "privacy.snapshot.snapshot_confidence_range": "check_values",
     "privacy.snapshot.snapshot_observed_length": "250 settings are 32 bytes; templates hold no more",
@@ -434,6 +440,8 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("propose_template", "fivefold_owner"): ["fivefold_api"],
         ("record_audit", "fivefold_definer"): ["fivefold_owner"],
         ("take_rate_tokens", "fivefold_owner"): ["fivefold_api"],
+        ("forget_audit_detail", "fivefold_definer"): ["fivefold_worker"],
+        ("list_purgeable", "fivefold_owner"): ["fivefold_worker"],
         ("take_scan_pace", "fivefold_owner"): ["fivefold_api", "fivefold_worker"],
         ("time_zone_of", "fivefold_owner"): ["fivefold_api", "fivefold_worker"],
     }

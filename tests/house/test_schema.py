@@ -304,7 +304,8 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api) -> None:
     request = (await api(creating, token=ada.token)).data["createRightsRequest"]["request"]["id"]
     given = {"platform": 'slug: "google"', "rightsRequest": f'id: "{request}"', "playbooks": 'platformSlug: "google"',
              "platformLink": f'id: "{link_id}"', "snapshot": f'id: "{newest}"',
-             "snapshots": f'linkId: "{link_id}"', "settingsAsOf": f'linkId: "{link_id}", at: "{START.isoformat()}"',
+             "snapshots": f'linkId: "{link_id}"', "purgedSnapshots": f'linkId: "{link_id}"',
+             "settingsAsOf": f'linkId: "{link_id}", at: "{START.isoformat()}"',
              "templateDiff": f'fromId: "{template["id"]}", toId: "{template["id"]}"',
              "storageReport": f'templateId: "{template["id"]}"', "blastRadius": f'templateId: "{template["id"]}"',
              "node": f'id: "{link_id}"', "nodes": f'ids: ["{newest}"]'}  # fmt: skip

@@ -88,6 +88,9 @@ WORKER = {
     "kit/jobs.delete_job_statistics": "the nightly upkeep",
     "kit/jobs.get_queue": "a request may add jobs and see none",
     "kit/jobs.insert_effect": "only the worker does jobs",
+    "privacy/retention.delete_snapshot": "only jobs purge",
+    "privacy/retention.delete_snapshot_detail": "only jobs purge",
+    "privacy/retention.insert_purged_snapshot": "only jobs purge",
     "privacy/template_analysis.upsert_template_analysis": "only jobs make analyses; curators review them",
 }
 """Statements besides those across workspaces that only the worker may run, and why."""
