@@ -127,7 +127,8 @@ async def test_no_login_role_writes_accounts(shared: Api, role: str) -> None:
         ("UPDATE core.member SET role = $1", "owner"),
         ("INSERT INTO core.member VALUES (core.system_workspace_id(), $1, now(), 'owner')", ada.account_id),
         ("INSERT INTO core.identity (account_id, issuer, subject) VALUES ($1, 'fivefold', 'me')", ada.account_id),
-        ("UPDATE core.workspace SET name = $1", "x"),
+        ("UPDATE core.workspace SET kind = $1", "organization"),
+        ("UPDATE core.workspace SET plan = $1", "enterprise"),
         ("DELETE FROM core.account WHERE id = $1", ada.account_id),
     ]
     async with shared.database.connect(role) as connection:

@@ -181,16 +181,6 @@ async def test_a_key_sees_no_node_unless_its_scope_says_so(world: World) -> None
             if answer.body["data"] != {"node": None}:
                 seen[scope].add(name)
     assert seen == {
-        "privacy:read": {
-            "Change",
-            "Platform",
-            "PlatformConfig",
-            "PlatformContact",
-            "PlatformLink",
-            "Playbook",
-            "Snapshot",
-            "Template",
-            "TemplateAnalysis",
-        },
+        "privacy:read": {name for name, kind in NODE_TYPES.items() if "privacy:read" in kind.node_scopes},
         "snapshots:write": set(),
     }

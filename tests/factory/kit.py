@@ -128,6 +128,24 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     return person
 
 
+CURATORS_ONLY = {
+    "activateTemplate",
+    "assignPlan",
+    "blastRadius",
+    "describeTemplate",
+    "freezePlatform",
+    "migrations",
+    "proposedTemplates",
+    "publishPlatformConfig",
+    "publishPlatformContact",
+    "refreshTemplateAnalysis",
+    "rejectTemplate",
+    "reviewTemplateAnalysis",
+    "templateAnalyses",
+    "updatePlanLimit",
+}
+"""Root fields that are for curators; others are FORBIDDEN whatever they ask for."""
+
 NODE_KEYS = {
     "Account": "SELECT id::text FROM core.account WHERE id = $2 AND $1::uuid IS NOT NULL",
     "Workspace": "SELECT id::text FROM core.workspace WHERE id = $1 AND $2::uuid IS NOT NULL",
