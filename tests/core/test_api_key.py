@@ -60,6 +60,8 @@ READER_MAY = {
         "playbooks",
         "alerts",
         "exposures",
+        "purgedSnapshots",
+        "retention",
         "settingsAsOf",
         "storageReport",
         "templateDiff",

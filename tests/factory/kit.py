@@ -124,6 +124,15 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     preferring = "mutation { updateNotificationPreferences(input: {weeklyDigest: true}) { preferences { weeklyDigest } } }"
     assert (await api(preferring, token=person.token)).data
     await template_proposed(api, person.token, [proposed(f"{word}_setting", label=f"{word} label", category=word)])
+    keeping = "mutation { updateRetention(input: {keep: FOREVER}) { retention { keep } } }"
+    assert (await api(keeping, token=person.token)).data
+    async with api.database.connect() as admin:  # what a purge of an older snapshot would have left
+        await admin.execute(
+            "INSERT INTO privacy.purged_snapshot (workspace_id, id, link_id, captured_at, change_count, change_hash)"
+            " SELECT workspace_id, uuidv7(), id, now(), 0, sha256('') FROM privacy.platform_link"
+            " WHERE workspace_id = $1 LIMIT 1",
+            person.workspace_id,
+        )
     await claim_as(api, name, f"{word} idempotency key")
     return person
 

@@ -12,6 +12,7 @@ import pytest
 
 from app import seed
 from app.core.account import create_account
+from app.core.plan import update_plan
 from app.kit.db import Db, open_as
 from app.kit.embedded import Embedded
 from app.privacy import demo
@@ -206,12 +207,16 @@ async def test_the_day_does_not_matter(database: Database, weeks: int) -> None:
         people = {}
         for email in demo.ACCOUNTS:
             account = await create_account(db, email=email, display_name=email)
+            async with db.transaction():
+                await update_plan(db, personal_account_id=account.id, plan="enterprise")
             people[email] = await seed.as_person(pool, db, account)
         end = datetime(2026, 11, 20, tzinfo=UTC) - timedelta(weeks=weeks)
-        for _ in range(2):
-            await demo.load(people, db, end, lambda: None)
-        for person in people.values():
-            await person.close()
+        try:
+            for _ in range(2):
+                await demo.load(people, db, end, lambda: None)
+        finally:
+            for person in people.values():
+                await person.close()
     async with database.connect() as connection:
         found = {row["origin"] for row in await connection.fetch("SELECT DISTINCT origin FROM privacy.change")}
         configs = await connection.fetchval(
