@@ -219,7 +219,9 @@ async def test_a_snapshot_is_never_changed(small: Small, user: str, sql: str) ->
     await recorded(small.api, small.ada.token, scan(link_id, small.second))
     async with small.api.database.connect(user) as connection:
         await connection.execute("SELECT set_config('fivefold.workspace_id', $1, false)", str(small.ada.workspace_id))
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        # The worker purges what is past its time; what is a link's latest holds against it too.
+        purging = user == "fivefold_worker" and sql.startswith("DELETE")
+        with pytest.raises(asyncpg.ForeignKeyViolationError if purging else asyncpg.InsufficientPrivilegeError):
             await connection.execute(sql)
 
 
