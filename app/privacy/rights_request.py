@@ -218,7 +218,7 @@ async def _require(db: Db, request_id: UUID) -> RightsRequest:
 def _check_moment(opened_at: datetime) -> None:
     now = datetime.now(UTC)
     if opened_at > now + CLOCK_TOLERANCE:
-        raise AppError(ErrorCode.BAD_INPUT, "openedAt lies in the future. Leave it out for now.", field="openedAt")
+        raise AppError(ErrorCode.BAD_INPUT, "openedAt lies in the future. Leave it out to mean this moment.", field="openedAt")
     if opened_at < now - LONGEST_AGO:
         raise AppError(ErrorCode.BAD_INPUT, "openedAt is more than a year ago. Make the request anew.", field="openedAt")
 
