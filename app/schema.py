@@ -20,6 +20,7 @@ from app.kit.product import Product
 PRODUCTS: Sequence[Product] = (core.product, privacy.product)
 
 NODE_TYPES: Mapping[str, type[Node]] = {node.__name__: node for product in PRODUCTS for node in product.nodes}
+ROUTES = [route for product in PRODUCTS for route in product.routes]
 JOBS = [job for product in PRODUCTS for job in product.jobs]
 SCOPES = frozenset(scope for product in PRODUCTS for scope in product.scopes)
 
@@ -45,3 +46,13 @@ def build() -> Schema:
 
 
 schema = build()
+
+
+def _public() -> frozenset[str]:
+    """The root fields that need no token."""
+    definitions = [schema.schema_converter.type_map[name].definition for name in ("Query", "Mutation")]
+    fields = [field for definition in definitions for field in getattr(definition, "fields", ())]
+    return frozenset(schema.config.name_converter.get_graphql_name(f) for f in fields if f.metadata.get("public"))
+
+
+PUBLIC = _public()

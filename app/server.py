@@ -26,11 +26,12 @@ from app.core.health import find_problems
 from app.core.identity import authenticate
 from app.core.rate_bucket import RateLimiter
 from app.kit import console
-from app.kit.context import Context
+from app.kit.context import NOBODY, Context
 from app.kit.db import Db, Pool, open_pool
 from app.kit.document import Documents, Invalid, read_trusted
 from app.kit.errors import AppError, ErrorCode
 from app.kit.executor import Executor
+from app.kit.graphql import UNAUTHENTICATED
 from app.kit.http import JSON, answer, negotiate, read_request, refuse, reject
 from app.kit.limits import MAX_COST
 from app.kit.locale import accepted
@@ -40,8 +41,7 @@ from app.kit.token import KeyRing
 from app.kit.trace import Export, open_exporter, read_trace
 from app.kit.websocket import Socket, refuse_handshake
 from app.live import Live
-from app.privacy.feed import Feeds
-from app.schema import NODE_TYPES, SCOPES, schema
+from app.schema import NODE_TYPES, PUBLIC, ROUTES, SCOPES, schema
 from app.settings import Settings
 
 SCHEMA_HASH = hashlib.sha256(schema.as_str().encode()).hexdigest()[:16]
@@ -154,16 +154,21 @@ class Service:
         """What is asked, by whom, for how much; then the answer. Raises AppError, Invalid."""
         headers, db = request.headers, call.db
         asked = await read_request(request)
-        actor = await authenticate(db, self.keys, headers.get("authorization"), headers.get("fivefold-workspace"))
+        actor = NOBODY
+        if "authorization" in headers:
+            actor = await authenticate(db, self.keys, headers["authorization"], headers.get("fivefold-workspace"))
         document = self.documents.find(asked.query, asked.document_id)
         operation = document.choose(asked.operation_name)
+        if actor is NOBODY and not document.roots(operation) <= PUBLIC:
+            raise AppError(ErrorCode.UNAUTHENTICATED, UNAUTHENTICATED)
         call.name = self.documents.label(document, operation)
         if asked.reading and operation.operation.value != "query":
             raise AppError(ErrorCode.METHOD_NOT_ALLOWED, "Send mutations with POST; GET only reads.")
         if operation.operation.value == "subscription":
             raise AppError(ErrorCode.BAD_REQUEST, "Subscribe over WebSocket, with the subprotocol graphql-transport-ws.")
         cost = document.cost(schema._schema, operation, asked.variables)
-        await self.limiter.charge(db, actor.workspace_id, cost)
+        if actor is not NOBODY:
+            await self.limiter.charge(db, actor.workspace_id, cost)
         db.enter(actor)
         db.languages = accepted(headers.get("accept-language"))
         context = Context(actor, db, request_id, NODE_TYPES, SCOPES, quarantine_people=self.settings.quarantine_people)
@@ -197,7 +202,6 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
         )
         try:
             service = app.state.service = Service(settings, pool, keys, export)
-            app.state.feeds = Feeds(pool)
             live = asyncio.create_task(service.live.run())
             try:
                 yield
@@ -220,10 +224,6 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
         live: Live = websocket.app.state.service.live
         await live.serve(Socket(websocket, live))
 
-    async def feeds(request: Request) -> Response:
-        found: Feeds = request.app.state.feeds
-        return await found.serve(request)
-
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "ok", "version": version("fivefold"), "schema": SCHEMA_HASH})
 
@@ -238,10 +238,10 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
         routes=[
             Route("/graphql", graphql, methods=["GET", "POST"]),
             WebSocketRoute("/graphql", listen),
-            Route("/feeds/{name}.{kind}", feeds),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
+            *ROUTES,
             *(console.routes() if settings.graphiql else ()),
         ],
         middleware=[

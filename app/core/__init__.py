@@ -3,6 +3,7 @@
 from app.core.account import Account, AccountMutation
 from app.core.api_key import ApiKey, ApiKeyMutation, ApiKeyQuery
 from app.core.audit_event import AuditEvent, AuditEventQuery
+from app.core.data_inventory import DataInventoryQuery
 from app.core.device import Device, DeviceMutation, DeviceQuery
 from app.core.identity import Identity
 from app.core.mail import find_mail, gather_mail, send_mail
@@ -26,6 +27,7 @@ product = Product(
         ApiKeyQuery,
         DeviceQuery,
         AuditEventQuery,
+        DataInventoryQuery,
         MigrationQuery,
         NodeQuery,
         NotificationQuery,

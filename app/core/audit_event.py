@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -11,6 +12,7 @@ from uuid import UUID
 import strawberry
 
 from app.kit.context import Info
+from app.kit.db import Db
 from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import JSON, Node, field, global_id, parse_global_id, query
@@ -20,13 +22,21 @@ from app.kit.sql import File
 READERS = frozenset({"owner", "admin", "auditor"})
 
 
-@strawberry.enum(description="What happened to the row.")
+@strawberry.enum(description="What happened: a change of a row, or what was done without one.")
 class AuditAction(Enum):
     """Values as in the database."""
 
     INSERT = "INSERT"
     UPDATE = "UPDATE"
     DELETE = "DELETE"
+    READ = strawberry.enum_value("READ", description="Somebody read what is personal to others.")
+    EXPORT = strawberry.enum_value("EXPORT", description="Data left as a whole.")
+    ERASE = strawberry.enum_value("ERASE", description="What was known of somebody was erased.")
+    SIGN_IN = "SIGN_IN"
+    SIGN_IN_REFUSED = strawberry.enum_value("SIGN_IN_REFUSED", description="Somebody tried to sign in and was not let in.")
+    SIGN_OUT = "SIGN_OUT"
+    TOKEN_REUSED = strawberry.enum_value("TOKEN_REUSED", description="A token came back that had been used up: it was stolen.")
+    RETIRE = strawberry.enum_value("RETIRE", description="Old audit events were deleted; their seals stay.")
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,13 @@ class AuditDetail:
     """What an event changed, as it was hashed."""
 
     detail: Any
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The event that tells it."""
+
+    event_id: UUID
 
 
 async def _details(db: Any, parents: Any) -> list[Any]:
@@ -86,7 +103,20 @@ class AuditEvent(Node):
 sql = File("core/audit_event")
 details_by_event = sql.edge("edge_audit_detail", AuditDetail)
 audit_events_by_id = sql.edge("edge_audit_event", AuditEvent)
+insert_action = sql.one("insert_action", Recorded)
 page_audit_event = sql.page("page_audit_event", AuditEvent)
+
+
+async def record_action(
+    db: Db, action: AuditAction, object: str, object_id: UUID, detail: Mapping[str, Any] | None = None
+) -> UUID:
+    """Audit what is no change of a row, in the open transaction: by the caller, in its workspace. The event's id.
+
+    ``detail`` can be erased with the person; secrets do not belong in it.
+    """
+    made = await insert_action(db, action=action.value, object=object, object_id=object_id, detail=dict(detail or {}))
+    assert made is not None
+    return made.event_id
 
 
 def parse_object_id(value: str) -> UUID:

@@ -13,7 +13,7 @@ import strawberry
 from app.kit.context import Actor
 from app.kit.db import Db, Pool, look_up
 from app.kit.errors import AppError, ErrorCode
-from app.kit.graphql import Node, parse_uuid
+from app.kit.graphql import UNAUTHENTICATED, Node, parse_uuid
 from app.kit.sql import File, make
 from app.kit.token import KeyRing
 
@@ -77,7 +77,7 @@ async def authenticate(db: Db, keys: KeyRing, authorization: str | None, workspa
     scheme, _, secret = (authorization or "").partition(" ")
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret:
-        raise AppError(ErrorCode.UNAUTHENTICATED, "Send a token or an API key in the header `Authorization: Bearer ...`.")
+        raise AppError(ErrorCode.UNAUTHENTICATED, UNAUTHENTICATED)
     asked = parse_uuid(workspace, "Workspace", field="Fivefold-Workspace") if workspace else None
     if secret.startswith(API_KEY_PREFIX):
         return await _authenticate_api_key(db, secret, asked)

@@ -35,6 +35,9 @@ class Actor:
 SYSTEM_ID = UUID("00000000-0000-7000-8000-000000000000")
 """The workspace of what belongs to no customer; as an account it stands for the operator, who has none."""
 
+NOBODY = Actor(account_id=UUID(int=0), workspace_id=UUID(int=0), role="nobody")
+"""A caller without a token: every policy hides every row, and only public root fields answer."""
+
 OPERATOR = Actor(account_id=SYSTEM_ID, workspace_id=SYSTEM_ID, role="owner")
 """The command line."""
 

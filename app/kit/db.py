@@ -17,7 +17,7 @@ import asyncpg
 import orjson
 from prometheus_client import Histogram
 
-from app.kit.context import OPERATOR, SYSTEM_ID, Actor
+from app.kit.context import NOBODY, OPERATOR, SYSTEM_ID, Actor
 from app.kit.errors import CONSTRAINTS, AppError, ErrorCode, SetupError
 from app.kit.sql import Statement
 
@@ -254,7 +254,7 @@ def _identity(actor: Actor, request_id: UUID) -> str:
     """The text that declares the caller. Only UUID objects are written into it, so nothing can break out."""
     names: dict[str, UUID | None] = {
         "workspace_id": actor.workspace_id,
-        "account_id": actor.account_id if actor.account_id != SYSTEM_ID else None,
+        "account_id": actor.account_id if actor.account_id not in (SYSTEM_ID, NOBODY.account_id) else None,
         "api_key_id": actor.api_key_id,
         "request_id": request_id,
     }

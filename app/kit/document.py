@@ -13,9 +13,12 @@ import orjson
 from graphql import (
     DirectiveNode,
     DocumentNode,
+    FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
+    InlineFragmentNode,
     OperationDefinitionNode,
     VariableNode,
     Visitor,
@@ -62,6 +65,22 @@ class Document:
         if name is None or found is None:
             known = ", ".join(sorted(str(n) for n in self.operations))[:200]
             raise AppError(ErrorCode.BAD_REQUEST, f"Say in `operationName` which operation to run: {known}.")
+        return found
+
+    def roots(self, operation: OperationDefinitionNode) -> set[str]:
+        """The names of the root fields that an operation may run."""
+        found: set[str] = set()
+        seen: set[str] = set()
+        waiting = [operation.selection_set]
+        while waiting:
+            for selection in waiting.pop().selections:
+                if isinstance(selection, FieldNode):
+                    found.add(selection.name.value)
+                elif isinstance(selection, InlineFragmentNode):
+                    waiting.append(selection.selection_set)
+                elif isinstance(selection, FragmentSpreadNode) and (name := selection.name.value) not in seen:
+                    seen.add(name)
+                    waiting.append(self.fragments[name].definition.selection_set)
         return found
 
     def cost(self, schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:

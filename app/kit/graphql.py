@@ -14,7 +14,7 @@ from uuid import UUID
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
-from app.kit.context import Actor, Context, Info
+from app.kit.context import NOBODY, Actor, Context, Info
 from app.kit.errors import AppError, ErrorCode
 
 T = TypeVar("T")
@@ -156,8 +156,13 @@ def may(actor: Actor, scopes: frozenset[str], roles: frozenset[str] | None) -> b
     return (actor.scopes is None or bool(actor.scopes & scopes)) and (roles is None or actor.role in roles)
 
 
+UNAUTHENTICATED = "Send a token or an API key in the header `Authorization: Bearer ...`."
+
+
 def authorize(actor: Actor, scopes: frozenset[str], roles: frozenset[str] | None = None, curator: bool = False) -> None:
     """Raise FORBIDDEN unless the caller's key has one of the scopes, and its role is one of the roles."""
+    if actor is NOBODY:
+        raise AppError(ErrorCode.UNAUTHENTICATED, UNAUTHENTICATED)
     if actor.scopes is not None and not actor.scopes & scopes:
         needed = " or ".join(sorted(scopes)) or "a person's token"
         raise AppError(ErrorCode.FORBIDDEN, f"This key may not do that: it needs {needed}.")
@@ -170,18 +175,21 @@ def authorize(actor: Actor, scopes: frozenset[str], roles: frozenset[str] | None
 Resolver = TypeVar("Resolver", bound=Callable[..., Awaitable[Any]])
 
 
-def _field(resolver: Resolver, scopes: frozenset[str], roles: frozenset[str] | None, curator: bool) -> Any:
+def _field(
+    resolver: Resolver, scopes: frozenset[str], roles: frozenset[str] | None, curator: bool = False, public: bool = False
+) -> Any:
     @functools.wraps(resolver)
     async def guarded(self: Any, info: Info, **args: Any) -> Any:
         # Only the stock executor's info has a path; a plan runs each root field once and needs no outcome of an earlier run.
         path = getattr(info, "path", None)
         if path is not None and path.key in info.context.outcomes:
             return info.context.outcomes.pop(path.key).result()
-        authorize(info.context.actor, scopes, roles, curator)
+        if not public:
+            authorize(info.context.actor, scopes, roles, curator)
         return await resolver(self, info, **args)
 
     description = " ".join((resolver.__doc__ or "").split())
-    return strawberry.field(resolver=guarded, description=description)
+    return strawberry.field(resolver=guarded, description=description, metadata={"public": public})
 
 
 def query(*scopes: str, roles: frozenset[str] | None = None, curator: bool = False) -> Callable[[Resolver], Any]:
@@ -192,6 +200,11 @@ def query(*scopes: str, roles: frozenset[str] | None = None, curator: bool = Fal
 def mutation(*scopes: str, roles: frozenset[str] | None = WRITERS, curator: bool = False) -> Callable[[Resolver], Any]:
     """A root field that writes; the resolver opens its transactions with ``info.context.db.transaction()``."""
     return lambda resolver: _field(resolver, frozenset(scopes), roles, curator)
+
+
+def public_mutation() -> Callable[[Resolver], Any]:
+    """A root field for those who have no token yet. Its caller may be ``NOBODY``, to whom every policy hides every row."""
+    return lambda resolver: _field(resolver, frozenset(), None, public=True)
 
 
 def require_scope(context: Context, scope: str) -> None:

@@ -1,5 +1,7 @@
 """Privacy: what platforms' privacy settings are, how they change, and who changed them."""
 
+from starlette.routing import Route
+
 from app.kit.product import Product
 from app.privacy.acknowledgement import AcknowledgementMutation
 from app.privacy.alert import AlertQuery
@@ -11,6 +13,7 @@ from app.privacy.dashboard import DashboardQuery
 from app.privacy.digest import find_digests, make_digest
 from app.privacy.exposure import ExposureQuery
 from app.privacy.failure import FailureMutation
+from app.privacy.feed import serve_feed
 from app.privacy.organization import OrganizationQuery
 from app.privacy.platform import Platform, PlatformQuery
 from app.privacy.platform_config import PlatformConfig, PlatformConfigMutation
@@ -110,4 +113,5 @@ product = Product(
         expire_rights_requests,
     ),
     scopes=("snapshots:write", "privacy:read"),
+    routes=(Route("/feeds/{name}.{kind}", serve_feed),),
 )

@@ -19,6 +19,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from xml.etree import ElementTree
 
 import orjson
+from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -135,6 +136,19 @@ class Feeds:
                     self.known.clear()
                 self.known[name] = (time.monotonic() + SECONDS, found)
             return found
+
+
+def feeds_of(state: State) -> Feeds:
+    """Those of the process whose state it is."""
+    if not hasattr(state, "feeds"):
+        state.feeds = Feeds(state.service.pool)
+    feeds: Feeds = state.feeds
+    return feeds
+
+
+async def serve_feed(request: Request) -> Response:
+    """The endpoint."""
+    return await feeds_of(request.app.state).serve(request)
 
 
 async def read_feed(pool: Pool, name: str) -> Feed | None:

@@ -19,6 +19,10 @@ FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
 JOIN core.audit_event AS e ON e.id = k.id
 WHERE e.workspace_id = :workspace_id;
 
+-- name: insert_action :one
+-- What is no change of a row and must be provable all the same. The function writes for the caller, in its workspace.
+SELECT core.record_action(:action::text, :object::text, :object_id::uuid, :detail::jsonb) AS event_id;
+
 -- name: page_audit_event :page
 -- Newest first. The id is the time, so a filter on the object reads only newer events than the page's end.
 SELECT e.id, e.actor_id, e.api_key_id, e.request_id, e.action, e.object, e.object_id, e.commitment,

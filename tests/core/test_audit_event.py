@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import asyncpg
 import orjson
 import pytest
 
+from app.core.audit_event import AuditAction, record_action
 from app.kit.context import SYSTEM_ID
 from app.kit.embedded import Embedded
 from app.kit.graphql import global_id, parse_global_id
 from tests.conftest import Api, Database, copy_of
 from tests.factory.core import Person
-from tests.factory.kit import inhabit, nodes_of, serving
+from tests.factory.kit import db_of, inhabit, nodes_of, serving
 from tests.factory.privacy import link, record, scan, template_of
 
 REFUSED = asyncpg.InsufficientPrivilegeError
@@ -688,3 +689,47 @@ async def test_an_event_without_its_detail_is_still_shown(world: World) -> None:
     document = "query($id: ID!) { node(id: $id) { ... on AuditEvent { detail commitment } } }"
     answer = await world.api(document, {"id": global_id("AuditEvent", str(event_id))}, token=world.ada.token)
     assert answer.data["node"] == {"detail": None, "commitment": hashlib.sha256(b"x").hexdigest()}
+
+
+async def test_what_is_no_change_of_a_row_is_told_like_one(shared: Api) -> None:
+    """Its detail is committed to; it goes with the transaction; who is nobody's concern gets none of it."""
+    db, other = await db_of(shared, "cleo"), await shared.person("dan")
+    person = await shared.person("cleo")
+    try:
+        async with db.transaction():
+            event_id = await record_action(db, AuditAction.READ, "core.member", person.account_id, {"count": 2})
+        with suppress(ZeroDivisionError):
+            async with db.transaction():
+                await record_action(db, AuditAction.EXPORT, "core.account", person.account_id)
+                raise ZeroDivisionError
+        for action in (AuditAction.INSERT, AuditAction.UPDATE, AuditAction.DELETE):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                async with db.transaction():
+                    await record_action(db, action, "core.account", person.account_id)
+    finally:
+        await db.close()
+    document = "{ auditEvents { edges { node { id action object actorId detail commitment } } } }"
+    (first, *_) = (await shared(document, token=person.token)).data["auditEvents"]["edges"]
+    node = first["node"]
+    assert (node["id"], node["action"], node["object"]) == (global_id("AuditEvent", str(event_id)), "READ", "core.member")
+    assert (node["actorId"], node["detail"]) == (global_id("Account", str(person.account_id)), {"count": 2})
+    assert node["id"] not in str((await shared(document, token=other.token)).body)
+    async with shared.database.connect() as admin:
+        right = await admin.fetchval(
+            """
+            SELECT sha256(d.salt || convert_to(d.detail::text, 'UTF8')) = e.commitment
+            FROM core.audit_event AS e JOIN core.audit_detail AS d ON d.event_id = e.id WHERE e.id = $1
+            """,
+            event_id,
+        )
+    assert right
+
+
+@pytest.mark.parametrize("login", ["fivefold_api", "fivefold_worker", "fivefold_auditor"])
+async def test_nobody_tells_of_another_workspace(shared: Api, login: str) -> None:
+    person = await shared.person("cleo")
+    async with shared.database.connect(login) as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetch(
+                "SELECT core.append_audit($1, $2, 'READ', 'core.account', $2, '{}')", person.workspace_id, person.account_id
+            )

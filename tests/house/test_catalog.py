@@ -71,6 +71,7 @@ NOT_AUDITED = {
     "core.audit_event": (AUDIT, "is the audit"),
     "core.audit_detail": (AUDIT, "is the audit"),
     "core.outbox": (AUDIT, "repeats what the audited rows say, for seven days"),
+    "core.data_inventory": (AUDIT, "written by migrations alone, whose ledger says by which"),
     "core.rate_bucket": (AUDIT, "says nothing that lasts"),
     "core.idempotency": (AUDIT, "repeats what the audited rows say, for seven days"),
     "core.notification": (AUDIT, "tells of what the audited rows say, for 90 days"),
@@ -119,6 +120,13 @@ UNREACHABLE = {
     "core.audit_event.audit_event_action_known": "written by the trigger only",
     "core.audit_event.audit_event_commitment_length": "written by the trigger only",
     "core.audit_detail.audit_detail_salt_length": "written by the trigger only",
+    "core.data_inventory.data_inventory_class_known": "written by migrations only",
+    "core.data_inventory.data_inventory_erase_rule_known": "written by migrations only",
+    "core.data_inventory.data_inventory_export_rule_known": "written by migrations only",
+    "core.data_inventory.data_inventory_purpose_known": "written by migrations only",
+    "core.data_inventory.data_inventory_reason_given": "written by migrations only",
+    "core.data_inventory.data_inventory_reason_length": "written by migrations only",
+    "core.data_inventory.data_inventory_retention_length": "written by migrations only",
     "core.device.device_public_key_length": "check_key",
     "core.idempotency.idempotency_input_hash_length": "made by the code",
     "core.identity.identity_issuer_length": "our own issuer; others come from the command line",
@@ -425,6 +433,7 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
     )
     assert [name for name, _, _, settings, _ in found if 'search_path=""' not in (settings or "").split(",")] == []
     assert {(name, owner): granted for name, definer, owner, _, granted in found if definer} == {
+        ("append_audit", "fivefold_definer"): ["fivefold_owner"],
         ("assign_plan", "fivefold_owner"): ["fivefold_api"],
         ("active_link_count", "fivefold_owner"): ["fivefold_api"],
         ("affected_member", "fivefold_owner"): ["fivefold_worker"],
@@ -438,6 +447,7 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("measure_template_usage", "fivefold_owner"): ["fivefold_worker"],
         ("organization_aggregate", "fivefold_owner"): ["fivefold_api"],
         ("propose_template", "fivefold_owner"): ["fivefold_api"],
+        ("record_action", "fivefold_definer"): ["fivefold_api", "fivefold_worker"],
         ("record_audit", "fivefold_definer"): ["fivefold_owner"],
         ("take_rate_tokens", "fivefold_owner"): ["fivefold_api"],
         ("forget_audit_detail", "fivefold_definer"): ["fivefold_worker"],

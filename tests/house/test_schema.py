@@ -42,6 +42,7 @@ BOUNDED = {
     "ApiKey.scopes": "there are a handful of scopes",
     "MarkNotificationsReadPayload.notifications": "one for each of 100 ids at most",
     "Mutation.recordSnapshots": "one for each of 50 inputs at most",
+    "Query.dataInventory": "one for each column of each table",
     "Plan.limits": "made by migrations, a handful",
     "OrganizationPrivacy.platforms": "50 at most, by LIMIT",
     "OrganizationPrivacy.subScores": "one for each of four groups at most",

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.kit.graphql import parse_global_id
-from app.privacy.feed import MAX_ENTRIES, Entry, Feed, atom, json_feed, plain
+from app.privacy.feed import MAX_ENTRIES, Entry, Feed, atom, feeds_of, json_feed, plain
 from tests.conftest import Api
 from tests.factory.privacy import ACTIVATE, proposed, template_proposed
 from tests.privacy.conftest import Small
@@ -57,7 +57,7 @@ async def fetch(api: Api, path: str, **headers: str) -> httpx.Response:
 
 async def fresh(api: Api, path: str) -> httpx.Response:
     """As the first reader after half a minute."""
-    api.http._transport.app.state.feeds.known.clear()  # type: ignore[attr-defined]
+    feeds_of(api.http._transport.app.state).known.clear()  # type: ignore[attr-defined]
     return await fetch(api, path)
 
 
