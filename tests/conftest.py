@@ -22,6 +22,7 @@ from app.kit.token import KeyRing, create_key
 from app.server import create_app
 from app.settings import Settings
 from tests.factory.core import Person, create_person
+from tests.house.code import statements
 from tests.recorder import Recorder
 
 log.configure("json")
@@ -30,29 +31,35 @@ _recorder = Recorder()
 _recorder.install()
 
 _FULL = pytest.StashKey[bool]()
-LAST = "test_every_statement_and_every_optional_line_was_run"
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What looks back on all tests comes last. All is every test of every file, those marked slow apart."""
-    items.sort(key=lambda item: item.name == LAST)
+    """Whether all tests run: all is every test of every file, those marked slow apart."""
     option, by_name = config.getoption, any("::" in argument for argument in config.args)
     narrowed = option("keyword") or option("markexpr") not in ("", "not slow") or option("lf", None) or option("deselect")
     everywhere = {item.path for item in items} >= set(Path(__file__).parent.rglob("test_*.py"))
     config.stash[_FULL] = everywhere and not narrowed and not by_name
 
 
-@pytest.fixture
-def recorder() -> Recorder:
-    """What the tests ran so far."""
-    return _recorder
+def pytest_testnodedown(node: Any) -> None:
+    """A process of ``pytest -n`` has ended: what it ran counts as run here."""
+    told = getattr(node, "workeroutput", {})
+    _recorder.texts.update(told.get("statements", ()))
+    node.config.stash[_FULL] = told.get("full", False)
 
 
-@pytest.fixture
-def full_run(request: pytest.FixtureRequest) -> bool:
-    """Whether every test was chosen."""
-    return request.config.stash[_FULL]
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """When all tests ran, every statement and every optional line of one was run by some test; else the run has failed."""
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput |= {"statements": sorted(_recorder.texts), "full": config.stash.get(_FULL, False)}
+    elif config.stash.get(_FULL, False) and session.exitstatus == pytest.ExitCode.OK:
+        missing = sorted(_recorder.missing(statements()))
+        if missing:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            config.get_terminal_writer().write("\nno test ran:\n    " + "\n    ".join(missing) + "\n")
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,6 @@ from app.kit.sql import BOUND, IDENTITY, Paged, PerKey, Statement, columns
 from app.schema import NODE_TYPES
 from tests.conftest import Database
 from tests.house.code import bindings, edge_fields, statements, uses
-from tests.recorder import Recorder
 
 KINDS = {
     "activate": ("one",),
@@ -505,12 +504,3 @@ def test_a_product_names_only_itself_and_the_core(house: Database) -> None:
         named = set(re.findall(r"(?<![:.\w])([a-z_]+)\.[a-z_]+", statement.body)) & schemas
         own = OTHER_SCHEMA.get(statement.file, statement.file.split("/")[0])
         assert named <= {"core", own}, statement.id
-
-
-# Run last, and only when everything ran
-
-
-def test_every_statement_and_every_optional_line_was_run(recorder: Recorder, full_run: bool) -> None:
-    if not full_run:
-        pytest.skip("only a run of all tests can say")
-    assert sorted(recorder.missing(statements())) == []
