@@ -29,6 +29,7 @@ from app.kit.subscription import FIRST, LAST, Batch, Hub, Position, Source, Subs
 from app.kit.token import KeyRing
 from app.kit.websocket import FORBIDDEN, Client, Socket
 from app.schema import NODE_TYPES, SCOPES, schema
+from app.settings import Settings
 
 RECHECK_SECONDS = 20.0
 """A key that was revoked, or a membership that ended, ends its connections within so long."""
@@ -94,9 +95,16 @@ class Live:
     """The connections of a process. ``run`` must be running."""
 
     def __init__(
-        self, pool: Pool, keys: KeyRing, documents: Documents, executor: Executor, limiter: RateLimiter, metrics: Metrics
+        self,
+        settings: Settings,
+        pool: Pool,
+        keys: KeyRing,
+        documents: Documents,
+        executor: Executor,
+        limiter: RateLimiter,
+        metrics: Metrics,
     ) -> None:
-        self.pool, self.keys, self.documents = pool, keys, documents
+        self.settings, self.pool, self.keys, self.documents = settings, pool, keys, documents
         self.executor, self.limiter, self.metrics = executor, limiter, metrics
         self.hub = Hub(partial(read_news, pool), turns=max(1, pool.get_max_size() // 2))
         self.sockets: set[Socket] = set()
@@ -142,7 +150,7 @@ class Live:
             cost = document.cost(schema._schema, operation, asked.variables)
             await self.limiter.charge(db, actor.workspace_id, cost)
             db.enter(actor)
-            context = Context(actor, db, client.request_id, NODE_TYPES, SCOPES)
+            context = Context(actor, db, client.request_id, NODE_TYPES, SCOPES, self.settings)
             source: Source = await self.executor.source(document, operation, asked.variables, context)
             begin = start(source.after, source.event, await read_moment(db))
         finally:
@@ -169,7 +177,7 @@ class Live:
     async def _read(self, question: Question, position: Position) -> Batch:
         """The next events of a feed, resolved under the identity of those who ask."""
         db = Db(self.pool, question.actor, question.request_id, [], self.metrics.statement_seconds)
-        context = Context(question.actor, db, question.request_id, NODE_TYPES, SCOPES)
+        context = Context(question.actor, db, question.request_id, NODE_TYPES, SCOPES, self.settings)
         try:
             rows = await read_told(db, question.source.kind, position, ROWS)
             found = [event for event in await question.source.read(db, rows) if event.position > position] if rows else []

@@ -99,7 +99,7 @@ class Service:
         self.executor = Executor(schema, self.metrics)
         self.executor.prepare(self.documents)
         self.limiter = RateLimiter(per_second=settings.rate_per_second, burst=settings.rate_burst)
-        self.live = Live(pool, keys, self.documents, self.executor, self.limiter, self.metrics)
+        self.live = Live(settings, pool, keys, self.documents, self.executor, self.limiter, self.metrics)
 
     async def graphql(self, request: Request) -> Response:
         """One request: who calls, what is asked, what it costs, one connection for it, the answer, one line in the log."""
@@ -171,7 +171,7 @@ class Service:
             await self.limiter.charge(db, actor.workspace_id, cost)
         db.enter(actor)
         db.languages = accepted(headers.get("accept-language"))
-        context = Context(actor, db, request_id, NODE_TYPES, SCOPES, quarantine_people=self.settings.quarantine_people)
+        context = Context(actor, db, request_id, NODE_TYPES, SCOPES, self.settings)
         result = await self.executor.execute(document, operation, asked.variables, context)
         for error in result.errors or ():
             self.metrics.errors.labels(getattr(error.original_error or error, "code_name", "INTERNAL")).inc()

@@ -49,7 +49,7 @@ class Context:
     ``outcomes`` are root fields that the planned executor has run before it gave up: they are not run again; ``ast`` is what
     is left of the document then.
     ``node_types`` and ``scopes`` are what the products offer together, see app/schema.py.
-    ``quarantine_people`` is how many different people must propose the same before others see it.
+    ``settings`` are the operator's, see app/settings.py: what a noun needs of them it says with a Protocol of its own.
     """
 
     actor: Actor
@@ -57,10 +57,10 @@ class Context:
     request_id: UUID
     node_types: Mapping[str, type[Node]]
     scopes: frozenset[str]
+    settings: Any
     loaders: dict[Any, Any] = field(default_factory=dict)
     outcomes: dict[str | int, Future[Any]] = field(default_factory=dict)
     ast: DocumentNode | None = None
-    quarantine_people: int = 3
 
 
 Info = strawberry.Info[Context, None]

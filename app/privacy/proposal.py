@@ -214,7 +214,7 @@ class ProposalMutation:
                 platform = await get_platform_by_slug(db, slug=input.platform_slug)
                 if platform is None:
                     raise AppError(ErrorCode.NOT_FOUND, "There is no platform of this slug.", field="platformSlug")
-                found = await submit(db, platform, settings, locale, info.context.quarantine_people)
+                found = await submit(db, platform, settings, locale, info.context.settings.quarantine_people)
                 template_id = found.template_id
                 await settle(db, "proposeTemplate", key, template_id, created=found.outcome != "KNOWN")
             else:

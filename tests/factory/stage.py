@@ -28,6 +28,7 @@ from app.kit.http import describe
 from app.kit.metrics import Metrics
 from app.kit.page import encode_cursor
 from app.schema import NODE_TYPES, SCOPES, schema
+from app.settings import Settings
 from tests.conftest import Database
 from tests.factory.device import REGISTER, new_device
 from tests.factory.operation import Operation, Pool
@@ -110,7 +111,7 @@ class Stage:
     async def _answer(self, run: Any, actor: Actor) -> Answer:
         db = Db(self.pool, actor, REQUEST)
         try:
-            result = await run(Context(actor, db, REQUEST, NODE_TYPES, SCOPES))
+            result = await run(Context(actor, db, REQUEST, NODE_TYPES, SCOPES, Settings()))
         except Invalid as bad:
             result = ExecutionResult(data=None, errors=bad.errors)
         finally:

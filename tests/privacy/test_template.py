@@ -174,9 +174,9 @@ async def test_only_curators_activate(own: Small) -> None:
 @pytest.mark.parametrize(
     ("template_id", "code"),
     [
-        (global_id("Template", str(uuid4())), "NOT_FOUND"),
-        (global_id("Platform", str(uuid4())), "BAD_ID"),
-        (str(uuid4()), "BAD_ID"),
+        (global_id("Template", str(UUID(int=7))), "NOT_FOUND"),
+        (global_id("Platform", str(UUID(int=7))), "BAD_ID"),
+        (str(UUID(int=7)), "BAD_ID"),
         (global_id("Template", "not a uuid"), "BAD_ID"),
         ("", "BAD_ID"),
     ],
