@@ -20,6 +20,7 @@ LOGINS = ["fivefold_api", "fivefold_worker", "fivefold_auditor", "fivefold_migra
 
 OTHER_NOUN = {
     "core.audit_detail": "audit_event",
+    "core.data_subject": "data_inventory",
     "core.plan_limit": "plan",
     "privacy.playbook_step": "playbook",
     "privacy.recommendation_dismissal": "recommendation",
@@ -72,6 +73,7 @@ NOT_AUDITED = {
     "core.audit_detail": (AUDIT, "is the audit"),
     "core.outbox": (AUDIT, "repeats what the audited rows say, for seven days"),
     "core.data_inventory": (AUDIT, "written by migrations alone, whose ledger says by which"),
+    "core.data_subject": (AUDIT, "written by migrations alone, whose ledger says by which"),
     "core.rate_bucket": (AUDIT, "says nothing that lasts"),
     "core.idempotency": (AUDIT, "repeats what the audited rows say, for seven days"),
     "core.notification": (AUDIT, "tells of what the audited rows say, for 90 days"),
@@ -127,6 +129,7 @@ UNREACHABLE = {
     "core.data_inventory.data_inventory_reason_given": "written by migrations only",
     "core.data_inventory.data_inventory_reason_length": "written by migrations only",
     "core.data_inventory.data_inventory_retention_length": "written by migrations only",
+    "core.data_subject.data_subject_kind_known": "written by migrations only",
     "core.device.device_public_key_length": "check_key",
     "core.idempotency.idempotency_input_hash_length": "made by the code",
     "core.identity.identity_issuer_length": "our own issuer; others come from the command line",
