@@ -45,11 +45,26 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=10, ge=1, le=500, description="Connections of one server process")
     statement_seconds: float = Field(default=10.0, gt=0, le=600, description="Longest time of one statement")
     job_seconds: float = Field(default=60.0, gt=0, le=3600, description="Longest time of one statement of a job")
+    setting_confidence: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="A setting that was read with less confidence counts as not read; 0.6 is a good value",
+    )
+    scan_confidence: float = Field(
+        default=0.0, ge=0, le=1, description="A scan with less confidence on average is refused; 0.7 is a good value"
+    )
     crowd_people: int = Field(
         default=5,
         ge=2,
         le=1_000_000,
         description="So many unrelated people see the same change before it is the platform's",
+    )
+    crowd_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="And so large a share of those who looked at the page in that time: chance is less",
     )
     crowd_hours: int = Field(default=48, ge=1, le=336, description="Within how many hours they see it")
     analysis_model: str = Field(

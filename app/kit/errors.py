@@ -50,6 +50,7 @@ class ErrorCode(Enum):
     UNKNOWN_OPTION = strawberry.enum_value("UNKNOWN_OPTION", description="The setting has no such option.")
     DUPLICATE_SETTING = strawberry.enum_value("DUPLICATE_SETTING", description="A setting is given twice.")
     VALUE_TOO_LONG = strawberry.enum_value("VALUE_TOO_LONG", description="A value is longer than any option may be.")
+    UNSURE_SCAN = strawberry.enum_value("UNSURE_SCAN", description="The scan is less sure of what it read than is taken here.")
     CAPTURED_IN_FUTURE = strawberry.enum_value(
         "CAPTURED_IN_FUTURE", description="The capture lies more than five minutes ahead of the server's clock."
     )

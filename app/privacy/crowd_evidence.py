@@ -2,7 +2,8 @@
 
 Changes that look like the person's own, of the same setting from and to the same value on pages of the same structure, seen
 within a window by enough people who have nothing to do with each other, get the platform as their origin, and the proof is
-kept. What a person was seen doing, or says that they did, is neither evidence nor ever given another origin.
+kept. What a person was seen doing, or says that they did, is neither evidence nor ever given another origin. Where very many
+look, a few do the same by chance, so a crowd is also a share of those who looked at the page.
 """
 
 from __future__ import annotations
@@ -80,6 +81,13 @@ class Crowd:
 
 
 @dataclass(frozen=True)
+class Onlookers:
+    """How many people looked at a page."""
+
+    people: int
+
+
+@dataclass(frozen=True)
 class EvidenceId:
     """A proof that is there."""
 
@@ -97,6 +105,7 @@ sql = File("privacy/crowd_evidence")
 evidence_by_change = sql.edge("edge_crowd_evidence", CrowdEvidence)
 
 across = File("privacy/across")
+count_onlooker = across.one("count_crowd_onlooker", Onlookers)
 get_evidence = across.one("get_crowd_evidence", EvidenceId)
 insert_evidence = across.one("insert_crowd_evidence", EvidenceId)
 list_flip = across.many("list_crowd_flip", Flip)
@@ -156,6 +165,7 @@ class CrowdSettings(Protocol):
     """What of the operator's settings is meant for crowds; see app/settings.py."""
 
     crowd_people: int
+    crowd_share: float
     crowd_hours: int
 
 
@@ -183,6 +193,10 @@ async def look_for_crowds(work: Work, payload: LookForCrowds) -> None:
             limit=MOST_WITNESSES,
         )
         for crowd in find_crowds(witnesses, people=rule.crowd_people, window=timedelta(hours=rule.crowd_hours)):
+            onlookers = await count_onlooker(work.db, platform_id=flip.platform_id, first_seen_at=crowd.first)
+            assert onlookers is not None
+            if crowd.people < onlookers.people * rule.crowd_share:
+                continue
             await _relabel(work.db, flip, crowd, await _keep(work.db, flip, crowd, rule.crowd_hours))
 
 

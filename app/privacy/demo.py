@@ -20,7 +20,7 @@ from app.privacy.platform import get_platform_by_slug, lock_platform
 from app.privacy.platform_config import insert_platform_config, list_platform_config
 from app.privacy.platform_link import PlatformLink, get_link_by_label, link_account
 from app.privacy.rhythm import ScanFailure, ScanFrequency, Weekday
-from app.privacy.scan import RecordSnapshotInput, SettingValueInput, record
+from app.privacy.scan import AnyConfidence, RecordSnapshotInput, SettingValueInput, record
 from app.privacy.schedule import ScheduleScansInput, choose
 from app.privacy.snapshot import ScanMethod
 from app.privacy.template import Template, TemplateSetting, list_template, settings_of
@@ -223,7 +223,7 @@ class Story:
             idempotency_key=f"demo-{self.link.id}-{week}",
         )
         async with self.db.transaction():
-            await record(self.db, given)
+            await record(self.db, given, AnyConfidence())
 
     def _follow(self, settings: list[TemplateSetting]) -> None:
         """The platform shows another version: new settings come with their default, and a default may have flipped."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import strawberry
@@ -63,13 +63,39 @@ LOOK_BACK = 20
 """How many snapshots back a setting is searched that the last one did not see."""
 
 
+CONFIDENCE = {ScanMethod.EXTENSION: 1.0, ScanMethod.CRAWLER: 0.9, ScanMethod.OCR: 0.7}
+"""How sure a reading is that does not say so itself."""
+
+
+class ScanSettings(Protocol):
+    """What of the operator's settings is meant for scans; see app/settings.py."""
+
+    @property
+    def setting_confidence(self) -> float:
+        """0..1: what is read with less counts as not read."""
+
+    @property
+    def scan_confidence(self) -> float:
+        """0..1: what is less on average is refused."""
+
+
+@dataclass(frozen=True)
+class AnyConfidence:
+    """Every reading counts."""
+
+    setting_confidence: float = 0.0
+    scan_confidence: float = 0.0
+
+
 @strawberry.input(description="A setting as it was read.")
 class SettingValueInput:
     """A setting as it was read."""
 
     key: str
     value: str | None = strawberry.field(default=None, description="One of the options; null when it could not be read.")
-    confidence: float | None = strawberry.field(default=None, description="0..1, 1 when left out.")
+    confidence: float | None = strawberry.field(
+        default=None, description="0..1. When left out, what the method stands for: EXTENSION 1, CRAWLER 0.9, OCR 0.7."
+    )
     user_action: bool = strawberry.field(
         default=False, description="The person was seen changing this setting since the last scan."
     )
@@ -122,7 +148,7 @@ class ScannedTemplate:
 get_scanned_template = File("privacy/template").one("get_scanned_template", ScannedTemplate)
 
 
-async def record(db: Db, given: RecordSnapshotInput) -> RecordSnapshotPayload:
+async def record(db: Db, given: RecordSnapshotInput, rule: ScanSettings) -> RecordSnapshotPayload:
     """Record one scan in the open transaction. Raises AppError, and then nothing is written."""
     device = await verify(db, SIGNED_FORM, given)
     # The signature is no part of what is compared: the same scan may be signed again.
@@ -146,7 +172,9 @@ async def record(db: Db, given: RecordSnapshotInput) -> RecordSnapshotPayload:
     settings = (await settings_of(db, [template.id]))[template.id]
     values = check_values(settings, given.values)
     _check_duration(given.duration_milliseconds)
-    snapshot, created = await _place(db, link, template, settings, values, given, device)
+    confidence = _read_confidence(given, values, rule)
+    values = {key: value for key, value in values.items() if key in confidence}
+    snapshot, created = await _place(db, link, template, settings, values, confidence, given, device)
     moment = None if created else given.captured_at
     await settle(db, "recordSnapshot", given.idempotency_key, snapshot.id, created=created, moment=moment)
     return RecordSnapshotPayload(snapshot=snapshot, unchanged=not created)
@@ -194,6 +222,19 @@ def _check_duration(milliseconds: int | None) -> None:
             f"durationMilliseconds is {milliseconds}; send 0 to {LONGEST}, or leave it out.",
             field="durationMilliseconds",
         )
+
+
+def _read_confidence(given: RecordSnapshotInput, values: Mapping[str, str], rule: ScanSettings) -> dict[str, float]:
+    """How sure each value is; those that are not sure enough count as not read. Raises UNSURE_SCAN."""
+    usual = CONFIDENCE[given.scan_method]
+    read = {v.key: usual if v.confidence is None else v.confidence for v in given.values if v.key in values}
+    if read and (mean := sum(read.values()) / len(read)) < rule.scan_confidence:
+        raise AppError(
+            ErrorCode.UNSURE_SCAN,
+            f"The confidence of this scan is {mean:.2f}; {rule.scan_confidence} is the least that is taken here. Scan again.",
+            field="values",
+        )
+    return {key: confidence for key, confidence in read.items() if confidence >= rule.setting_confidence}
 
 
 async def _find_template(db: Db, platform_id: UUID, given: RecordSnapshotInput) -> ScannedTemplate:
@@ -261,6 +302,7 @@ async def _place(
     template: ScannedTemplate,
     settings: list[TemplateSetting],
     values: dict[str, str],
+    confidence: dict[str, float],
     given: RecordSnapshotInput,
     device: Device | None,
 ) -> tuple[Snapshot, bool]:
@@ -283,7 +325,6 @@ async def _place(
             field="capturedAt",
         )
     held = await _find_stretch(db, link, before, behind, given.captured_at) if before is not None else Stretch(None, None)
-    confidence = {v.key: 1.0 if v.confidence is None else v.confidence for v in given.values if v.key in values}
     snapshot = await insert_snapshot(
         db,
         id=snapshot_id,
@@ -530,7 +571,7 @@ class ScanMutation:
     async def record_snapshot(self, info: Info, input: RecordSnapshotInput) -> RecordSnapshotPayload | None:
         """Record a scan. The same key again is answered the same and changes nothing."""
         async with info.context.db.transaction():
-            return await record(info.context.db, input)
+            return await record(info.context.db, input, info.context.settings)
 
     @mutation("snapshots:write")
     async def record_snapshots(
@@ -542,7 +583,7 @@ class ScanMutation:
         for given in inputs:
             try:
                 async with info.context.db.transaction():
-                    answers.append(await record(info.context.db, given))
+                    answers.append(await record(info.context.db, given, info.context.settings))
             except Exception as error:  # noqa: BLE001 - an item that is an exception becomes the error of that item
                 answers.append(error)
         return answers

@@ -27,6 +27,9 @@ class TemplateUsage:
     snapshots: BigInt
     users: BigInt = strawberry.field(description="How many people have a snapshot against it.")
     last_used_at: datetime = strawberry.field(description="The day of the last capture, in UTC.")
+    average_scan_milliseconds: BigInt | None = strawberry.field(
+        description="Of the last scans of the links that show it; null when no scan said how long it took."
+    )
     measured_at: datetime
 
 

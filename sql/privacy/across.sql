@@ -1,5 +1,13 @@
 -- Statements that look across workspaces, run by the worker. Each says why.
 
+-- name: count_crowd_onlooker :one
+-- How many people looked at a platform's page while others saw a setting flip, in all workspaces: a number and nobody's name.
+-- Who looked later only is among them: it takes more to be a crowd then, not less.
+SELECT count(DISTINCT l.account_id) AS people
+FROM privacy.platform_link AS l
+WHERE l.platform_id = :platform_id
+    AND l.seen_until >= :first_seen_at;
+
 -- name: get_crowd_evidence :one
 -- The proof that a crowd would add to, in nobody's workspace: the first of those that it touches.
 SELECT e.id

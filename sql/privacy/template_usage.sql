@@ -8,7 +8,7 @@ FROM privacy.count_affected(:template_id) AS c;
 
 -- name: edge_template_usage :edge
 -- A policy hides what is measured of fewer than five people.
-SELECT k.position, u.measured_at, u.last_used_at, u.snapshots, u.people AS users
+SELECT k.position, u.measured_at, u.last_used_at, u.snapshots, u.people AS users, u.average_scan_milliseconds
 FROM unnest(:template_ids::uuid[]) WITH ORDINALITY AS k (template_id, position)
 JOIN privacy.template_usage AS u ON u.template_id = k.template_id;
 

@@ -15,7 +15,7 @@ from app.kit.graphql import global_id
 from app.kit.token import KeyRing, create_key
 from app.privacy.curated import CuratedPlatform, load_platform
 from app.privacy.platform_link import link_account
-from app.privacy.scan import RecordSnapshotInput, SettingValueInput, record
+from app.privacy.scan import AnyConfidence, RecordSnapshotInput, SettingValueInput, record
 from app.privacy.snapshot import ScanMethod
 from app.privacy.template import structure_hash
 from app.seed import as_person
@@ -118,4 +118,4 @@ async def _record(person: Db, one: CuratedPlatform, label: str) -> None:
         idempotency_key=f"bench-{link.id}",
     )
     async with person.transaction():
-        await record(person, given)
+        await record(person, given, AnyConfidence())

@@ -62,11 +62,11 @@ async def see(small: Small, person: Person, link_id: str, hours: float, *, acted
     await recorded(small.api, person.token, given_)
 
 
-async def look(api: Api, people: int = 3, hours: int = 48) -> None:
+async def look(api: Api, people: int = 3, hours: int = 48, share: float = 0.01) -> None:
     """What the worker does every quarter of an hour."""
     async with worker_db(api.database) as db, db.transaction():
         await enqueue(db, look_for_crowds, LookForCrowds())
-    await run_jobs(api, settings=Settings(crowd_people=people, crowd_hours=hours))
+    await run_jobs(api, settings=Settings(crowd_people=people, crowd_hours=hours, crowd_share=share))
 
 
 async def told(small: Small, person: Person) -> list[dict[str, Any]]:
@@ -228,6 +228,21 @@ async def test_who_comes_late_joins(own: Small) -> None:
     assert (proof["id"], proof["people"], proof["relabeled"]) == (before[0]["id"], 5, 5)
     await look(own.api)
     assert await proofs(own.api) == [proof]
+
+
+async def test_a_few_among_many_who_looked_are_chance(own: Small) -> None:
+    crowd = await people(own, 3)
+    for person in crowd:
+        await flip(own, person, 5)
+    others = await people(own, 3)
+    for person in others:
+        link_id = await link(own.api, person.token, "small")
+        await see(own, person, link_id, 1, ads="off")
+    await look(own.api, share=0.51)
+    assert await origins(own, crowd) == ["USER"] * 3
+    assert await proofs(own.api) == []
+    await look(own.api, share=0.5)
+    assert await origins(own, crowd) == ["PLATFORM_CROWD"] * 3
 
 
 async def test_the_same_comes_of_it_wherever_it_is_killed(own: Small, monkeypatch: pytest.MonkeyPatch) -> None:

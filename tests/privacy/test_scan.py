@@ -413,6 +413,38 @@ async def test_neither_method_nor_confidence_makes_a_scan_new(small: Small) -> N
     assert (await recorded(small.api, token, again))["unchanged"] is True
 
 
+@pytest.mark.parametrize(("method", "expected"), [("EXTENSION", 1), ("CRAWLER", 0.9), ("OCR", 0.7)])
+async def test_a_reading_that_says_nothing_of_it_is_as_sure_as_its_method(small: Small, method: str, expected: float) -> None:
+    link_id = await link(small.api, small.ada.token, "small", label=method)
+    given = scan(link_id, small.second, scanMethod=method)
+    assert (await recorded(small.api, small.ada.token, given))["snapshot"]["confidence"] == expected
+    given = scan(link_id, small.second, day=1, scanMethod=method, values={"ads": "on"})
+    for one in given["values"]:
+        one["confidence"] = 0.8
+    assert (await recorded(small.api, small.ada.token, given))["snapshot"]["confidence"] == 0.8
+
+
+async def test_what_is_not_sure_enough_counts_as_not_read(own: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = own.api.http._transport.app.state.service.settings  # type: ignore[attr-defined]
+    monkeypatch.setattr(settings, "setting_confidence", 0.6)
+    monkeypatch.setattr(settings, "scan_confidence", 0.7)
+    link_id = await link(own.api, own.ada.token, "small")
+    given = scan(link_id, own.second)
+    given["values"][0]["confidence"] = 0.59
+    snapshot = (await recorded(own.api, own.ada.token, given))["snapshot"]
+    count = len(given["values"])
+    assert (snapshot["confidence"], snapshot["completionRate"]) == (1, pytest.approx((count - 1) / count))
+    unsure = scan(link_id, own.second, day=1, scanMethod="OCR", idempotencyKey="again")
+    for one in unsure["values"]:
+        one["confidence"] = 0.69
+    before = await counts(own.api)
+    answer = await record(own.api, own.ada.token, unsure)
+    assert (answer.code, await counts(own.api)) == ("UNSURE_SCAN", before)
+    for one in unsure["values"]:
+        one["confidence"] = 0.7
+    assert (await recorded(own.api, own.ada.token, unsure))["snapshot"]["completionRate"] == 1
+
+
 async def test_other_templates_and_other_reach_make_a_scan_new(small: Small) -> None:
     token = small.ada.token
     link_id = await link(small.api, token, "small")

@@ -20,7 +20,7 @@ from tests.privacy.conftest import Small
 
 USAGE = """
 query Usage($id: ID!) {
-  node(id: $id) { ... on Template { usage { snapshots users lastUsedAt measuredAt } } }
+  node(id: $id) { ... on Template { usage { snapshots users lastUsedAt averageScanMilliseconds measuredAt } } }
   storageReport(templateId: $id) {
     templateBytes fullCopyBytes fullCopyStoredBytes breakEvenUsers storedBreakEvenUsers measuredAt template { id }
     own { ...Figures } everyone { ...Figures }
@@ -68,6 +68,18 @@ async def test_usage_is_told_of_five_people_or_more(own: Small) -> None:
     assert (await usage(own, own.first))["node"]["usage"] is None
     async with own.api.database.connect("fivefold_api") as connection:
         assert await connection.fetchval("SELECT min(people) FROM privacy.template_usage") == 5
+
+
+async def test_how_long_scans_take_is_the_average_of_each_links_last(own: Small) -> None:
+    persons = [await own.person() for _ in range(5)]
+    links = [await use(own, person, own.second) for person in persons]
+    await measure(own.api)
+    assert (await usage(own, own.second))["node"]["usage"]["averageScanMilliseconds"] is None
+    for person, link_id, milliseconds in zip(persons[:3], links, (1000, 2000, 6001), strict=False):
+        for day, took in ((1, 90_000), (2, milliseconds)):
+            await recorded(own.api, person.token, scan(link_id, own.second, day=day, durationMilliseconds=took))
+    await measure(own.api)
+    assert (await usage(own, own.second))["node"]["usage"]["averageScanMilliseconds"] == "3000"
 
 
 async def test_bytes_are_those_of_the_database(own: Small) -> None:
