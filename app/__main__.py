@@ -98,6 +98,7 @@ def serve(host: str, port: int) -> None:
     url = settings.require_database_url()
     asyncio.run(serve.check_login(url, "fivefold_api"))
     serve.check_migrations(url)
+    asyncio.run(serve.check_vault(url, settings))
     serve.run(settings, serve.listen(host, port))
 
 
@@ -112,6 +113,7 @@ def worker(drain: bool) -> None:
     url = settings.require_database_url()
     asyncio.run(serve.check_login(url, "fivefold_worker"))
     serve.check_migrations(url)
+    asyncio.run(serve.check_vault(url, settings))
     asyncio.run(worker.run(settings, drain=drain))
 
 
@@ -214,6 +216,37 @@ def tell_step(step: Any) -> None:
         print("waiting for another run to end ...", file=sys.stderr, flush=True)
     elif step.stage == "committed":
         print(f"{step.direction:4} {step.id}", file=sys.stderr, flush=True)
+
+
+@cli.group()
+def vault() -> None:
+    """Rotate the keys that secrets are sealed with. DATABASE_URL is an administrator's, who may become fivefold_owner."""
+
+
+@vault.command("status")
+@as_json
+def vault_status(in_json: bool) -> None:
+    """Which keys are in use, and which of them FIVEFOLD_VAULT_KEYS has."""
+    from app import vault as keys
+
+    settings = environment.read()
+    rows = [asdict(row) for row in asyncio.run(keys.status(settings.require_database_url(), settings))]
+    emit(rows, in_json, lambda r: f"{r['key_id']}  {r['state']:8} {r['data_keys']} data keys")
+    if any(row["state"] == "missing" for row in rows):
+        sys.exit(1)
+
+
+@vault.command("rotate")
+@as_json
+def vault_rotate(in_json: bool) -> None:
+    """Wrap every data key with the first of FIVEFOLD_VAULT_KEYS, while all goes on. After a crash: just run it again."""
+    from app import vault as keys
+
+    settings = environment.read()
+    done = asdict(asyncio.run(keys.rotate(settings.require_database_url(), settings)))
+    emit(done, in_json, lambda r: f"{r['wrapped']} data keys wrapped with {r['key_id']}; {r['refused']} could not be opened")
+    if done["refused"]:
+        sys.exit(1)
 
 
 @cli.group()

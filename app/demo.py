@@ -19,6 +19,7 @@ from app.kit import bootstrap, log, migrate
 from app.kit.db import open_as
 from app.kit.embedded import Embedded
 from app.kit.token import KeyRing, create_key
+from app.kit.vault import create_key as create_vault_key
 from app.settings import Settings
 
 DATABASE = "fivefold"
@@ -33,6 +34,9 @@ def run(host: str, port: int, data: Path, say: Callable[[str], None], progress: 
     key = data / "jwt.pem"
     if not key.exists():
         create_key(key)
+    vault = data / "vault.key"
+    if not vault.exists():
+        create_vault_key(vault)
     say("Starting PostgreSQL ...")
     with Embedded.start(data / "postgres") as server:
         admin = server.url(DATABASE)
@@ -44,6 +48,7 @@ def run(host: str, port: int, data: Path, say: Callable[[str], None], progress: 
         settings = Settings(
             database_url=server.url(DATABASE, "fivefold_api"),
             jwt_keys=[key],
+            vault_keys=[vault],
             allowed_origins=ORIGINS,
             graphiql=True,
             log_format="text",
@@ -53,15 +58,15 @@ def run(host: str, port: int, data: Path, say: Callable[[str], None], progress: 
         say(f"\nGraphiQL and API:  {shown}\nToken:             {token}\nFor scripts:       {data / 'demo.json'}")
         say("Stop with Ctrl-C.\n")
         log.configure(settings.log_format)
-        with _worker(server.url(DATABASE, "fivefold_worker"), data / "mail"):
+        with _worker(server.url(DATABASE, "fivefold_worker"), vault, data / "mail"):
             serve.run(settings, opened, console_token=token)
     say("Stopped.")
 
 
 @contextmanager
-def _worker(url: str, mail: Path) -> Iterator[None]:
+def _worker(url: str, vault: Path, mail: Path) -> Iterator[None]:
     """The jobs, in a process of their own as everywhere. Mail becomes files, unless the environment says where it goes."""
-    environment = {**os.environ, "DATABASE_URL": url, "FIVEFOLD_LOG_FORMAT": "text"}
+    environment = {**os.environ, "DATABASE_URL": url, "FIVEFOLD_VAULT_KEYS": str(vault), "FIVEFOLD_LOG_FORMAT": "text"}
     if not environment.get("FIVEFOLD_SMTP_URL"):
         environment.setdefault("FIVEFOLD_MAIL_FOLDER", str(mail))
     # A group of its own: Ctrl-C is ours to pass on, once the server has stopped.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from asyncpg import InsufficientPrivilegeError
 
+from app.core.data_key import fetch_key_use, lacking
 from app.core.health import MAX_CLOCK_SECONDS, MIN_MONTHS_AHEAD, Health, clock_skew, fetch_health, fetch_login
 from app.kit import migrate
 from app.kit.bootstrap import EVENT_TRIGGERS, connect
@@ -13,6 +14,7 @@ from app.kit.db import Pool, open_pool
 from app.kit.errors import AppError, SetupError
 from app.kit.jobs import fetch_queue
 from app.kit.mail import NOWHERE, outgoing
+from app.kit.vault import UNSET, vault_of
 from app.settings import Settings
 
 MAX_WAIT_SECONDS = 300
@@ -37,14 +39,14 @@ async def examine(url: str, settings: Settings) -> list[Check]:
     except SetupError as error:
         return [Check("connection", "failed", str(error))]
     try:
-        return [*await _examine(url, pool, version or "unknown"), _examine_mail(settings)]
+        return [*await _examine(url, pool, version or "unknown", settings), _examine_mail(settings)]
     except AppError as error:
         return [Check("connection", "failed", error.message)]
     finally:
         await pool.close()
 
 
-async def _examine(url: str, pool: Pool, version: str) -> list[Check]:
+async def _examine(url: str, pool: Pool, version: str, settings: Settings) -> list[Check]:
     login = await fetch_login(pool)
     missing = ", ".join(login.missing_roles)
     checks = [
@@ -64,7 +66,7 @@ async def _examine(url: str, pool: Pool, version: str) -> list[Check]:
     if status.pending_pre:
         return checks
     health = await fetch_health(pool)
-    return [*checks, *_examine_health(health), await _examine_queue(pool)]
+    return [*checks, *_examine_health(health), await _examine_queue(pool), await _examine_vault(pool, settings)]
 
 
 async def _examine_queue(pool: Pool) -> Check:
@@ -80,6 +82,24 @@ async def _examine_queue(pool: Pool) -> Check:
     if queue.horizon_seconds > MAX_HORIZON_SECONDS:
         return Check("queue", "warning", f"{found}; a transaction is open since {queue.horizon_seconds:.0f} seconds")
     return Check("queue", "warning" if queue.held else "ok", found)
+
+
+async def _examine_vault(pool: Pool, settings: Settings) -> Check:
+    try:
+        vault, uses = vault_of(settings), await fetch_key_use(pool)
+    except SetupError as error:
+        return Check("vault", "failed", str(error))
+    except InsufficientPrivilegeError:
+        return Check("vault", "warning", "only server, worker and administrators see which keys are in use")
+    if vault.first is None:
+        return Check("vault", "failed", UNSET)
+    missing = [use for use in uses if use.kek_id not in vault.key_ids]
+    if missing:
+        return Check("vault", "failed", lacking(missing))
+    old = [str(use.kek_id) for use in uses if use.kek_id != vault.first]
+    if old:
+        return Check("vault", "warning", f"still in use: {', '.join(old)}: run `fivefold vault rotate`")
+    return Check("vault", "ok", f"{sum(use.data_keys for use in uses)} data keys, all with key {vault.first}")
 
 
 def _examine_mail(settings: Settings) -> Check:

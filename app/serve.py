@@ -10,6 +10,7 @@ from contextlib import suppress
 import uvicorn
 from starlette.applications import Starlette
 
+from app.core.data_key import check_keys
 from app.core.health import fetch_login
 from app.kit import migrate
 from app.kit.bootstrap import connect
@@ -49,6 +50,15 @@ def check_migrations(url: str) -> None:
         raise SetupError(f"The database needs release {status.minimum_release} or newer of this program.")
     for name in status.pending_post:
         log.warning("migration pending", migration=name)
+
+
+async def check_vault(url: str, settings: Settings) -> None:
+    """Refuse to begin without the keys that secrets are sealed with: the first who needs one would be told of an error."""
+    pool = await open_pool(url, size=1, name="fivefold-check", statement_seconds=10)
+    try:
+        await check_keys(pool, settings)
+    finally:
+        await pool.close()
 
 
 def listen(host: str, port: int) -> socket.socket:

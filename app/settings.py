@@ -26,6 +26,10 @@ class Settings(BaseSettings):
         default=[],
         description="Paths of Ed25519 keys in PEM form, separated by commas; the first private one signs tokens",
     )
+    vault_keys: Annotated[list[Path], NoDecode] = Field(
+        default=[],
+        description="Paths of files with 32 random bytes in base64, separated by commas; the first seals secrets, all open",
+    )
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         default=[],
         description="Origins of front ends and extensions, separated by commas, that may call from a browser",
@@ -100,7 +104,7 @@ class Settings(BaseSettings):
     graphiql: bool = Field(default=False, description="Serve GraphiQL at /graphql; demo does")
     log_format: str = Field(default="json", pattern="^(json|text)$", description="json, or text for people")
 
-    @field_validator("jwt_keys", "allowed_origins", mode="before")
+    @field_validator("jwt_keys", "vault_keys", "allowed_origins", mode="before")
     @classmethod
     def split(cls, value: object) -> object:
         """A list from a text with commas."""

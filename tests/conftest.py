@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
@@ -19,6 +21,7 @@ from app.kit import bootstrap, log, migrate
 from app.kit.db import open_as
 from app.kit.embedded import Embedded
 from app.kit.token import KeyRing, create_key
+from app.kit.vault import create_key as create_vault_key
 from app.server import create_app
 from app.settings import Settings
 from tests.factory.core import Person, create_person
@@ -26,6 +29,10 @@ from tests.house.code import statements
 from tests.recorder import Recorder
 
 log.configure("json")
+_keys = TemporaryDirectory(prefix="fivefold-keys-")
+create_vault_key(Path(_keys.name) / "vault.key")
+os.environ["FIVEFOLD_VAULT_KEYS"] = f"{_keys.name}/vault.key"
+"""Every Settings() finds it, those of other processes too."""
 _numbers = count(1)
 _recorder = Recorder()
 _recorder.install()
@@ -83,6 +90,12 @@ def jwt_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("keys") / "jwt.pem"
     create_key(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def vault_key() -> Path:
+    """The key that seals the secrets of all tests."""
+    return Path(os.environ["FIVEFOLD_VAULT_KEYS"])
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from graphql import (
     is_required_input_field,
 )
 
-from app.core import idempotency
+from app.core import data_key, idempotency
 from app.kit.context import Actor
 from app.kit.db import Db
 from app.kit.graphql import global_id
@@ -93,6 +93,16 @@ async def claim_as(api: Api, name: str, key: str) -> None:
         await db.close()
 
 
+async def seal_as(api: Api, name: str, word: str) -> bytes:
+    """Seal a word in a person's workspace, which makes its data key."""
+    db = await db_of(api, name)
+    try:
+        async with db.transaction():
+            return await data_key.seal(db, Settings(), "test.word", "word", uuid4(), word.encode())
+    finally:
+        await db.close()
+
+
 async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     """A person with rows in every owned table; ``word`` stands wherever there is room for one."""
     person = await api.person(name)
@@ -134,6 +144,7 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
             person.workspace_id,
         )
     await claim_as(api, name, f"{word} idempotency key")
+    await seal_as(api, name, word)
     return person
 
 

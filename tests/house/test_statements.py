@@ -56,6 +56,8 @@ OPERATOR = {
     "core/curator.delete_curator": "curators are granted and revoked on the command line",
     "core/curator.insert_curator": "curators are granted and revoked on the command line",
     "core/curator.list_curator": "curators are granted and revoked on the command line",
+    "core/data_key.lock_data_keys": "the command line wraps every workspace's key anew",
+    "core/data_key.update_data_keys": "the command line wraps every workspace's key anew",
     "core/workspace.get_personal_workspace": "the command line acts for people by their e-mail",
     "core/plan.update_plan": "the operator gives the demo's people their plans",
     "privacy/perf.get_perf_count": "people to measure with",
