@@ -171,7 +171,7 @@ class UpdateNotificationPreferencesInput:
 
 
 @strawberry.type(description="The preferences as they are now.")
-class UpdateNotificationPreferencePayload:
+class UpdateNotificationPreferencesPayload:
     """The preferences as they are now."""
 
     preferences: NotificationPreferences
@@ -266,7 +266,7 @@ class NotificationPreferenceMutation:
     @mutation(roles=None)
     async def update_notification_preferences(
         self, info: Info, input: UpdateNotificationPreferencesInput
-    ) -> UpdateNotificationPreferencePayload | None:
+    ) -> UpdateNotificationPreferencesPayload | None:
         """Change what the caller wants to be told in the active workspace. Every member may, for themselves."""
         db = info.context.db
         async with db.transaction():
@@ -289,4 +289,4 @@ class NotificationPreferenceMutation:
             )
             if (new.quiet_from, new.quiet_until) != (row.quiet_from, row.quiet_until):
                 await update_waiting_mail(db)
-        return UpdateNotificationPreferencePayload(preferences=shown(new, time_zone))
+        return UpdateNotificationPreferencesPayload(preferences=shown(new, time_zone))

@@ -110,7 +110,7 @@ class AcknowledgeChangesInput:
 
 
 @strawberry.type(description="The changes, acknowledged.")
-class AcknowledgeChangePayload:
+class AcknowledgeChangesPayload:
     """The changes, in the order of the ids."""
 
     changes: list[Change]
@@ -121,7 +121,7 @@ class AcknowledgementMutation:
     """Root fields by which people say what they have seen."""
 
     @mutation()
-    async def acknowledge_changes(self, info: Info, input: AcknowledgeChangesInput) -> AcknowledgeChangePayload | None:
+    async def acknowledge_changes(self, info: Info, input: AcknowledgeChangesInput) -> AcknowledgeChangesPayload | None:
         """Say that the person has seen changes, all of them or none. Again it keeps its first moment."""
         check_size(len(input.ids), field="ids")
         named = _parse(input.ids)
@@ -147,4 +147,4 @@ class AcknowledgementMutation:
             if input.mine:
                 await claim_changes(db, snapshot_ids=keys["snapshot_ids"])
             changed = await changes_by_key(db, snapshot_ids=keys["snapshot_ids"], settings=keys["settings"])
-        return AcknowledgeChangePayload(changes=[change for change in changed if change is not None])
+        return AcknowledgeChangesPayload(changes=[change for change in changed if change is not None])

@@ -275,7 +275,7 @@ class ResumeScansInput:
 
 
 @strawberry.type(description="The link with its schedule.")
-class ScheduleScanPayload:
+class ScheduleScansPayload:
     """The link with its schedule."""
 
     link_id: strawberry.Private[UUID]
@@ -297,7 +297,7 @@ class RequestScanPayload:
 
 
 @strawberry.type(description="The link, whose scans go on.")
-class ResumeScanPayload:
+class ResumeScansPayload:
     """The link, whose scans go on."""
 
     link_id: strawberry.Private[UUID]
@@ -369,11 +369,11 @@ class ScheduleMutation:
     """Root fields by which people say when to scan."""
 
     @mutation()
-    async def schedule_scans(self, info: Info, input: ScheduleScansInput) -> ScheduleScanPayload | None:
+    async def schedule_scans(self, info: Info, input: ScheduleScansInput) -> ScheduleScansPayload | None:
         """Choose how often scans of a link are requested. Two of them lie half a day, or half a week, apart at least."""
         async with info.context.db.transaction():
             link_id = await choose(info.context.db, input, datetime.now(UTC))
-        return ScheduleScanPayload(link_id=link_id)
+        return ScheduleScansPayload(link_id=link_id)
 
     @mutation("snapshots:write")
     async def request_scan(self, info: Info, input: RequestScanInput) -> RequestScanPayload | None:
@@ -391,7 +391,7 @@ class ScheduleMutation:
         return RequestScanPayload(link_id=link_id)
 
     @mutation()
-    async def resume_scans(self, info: Info, input: ResumeScansInput) -> ResumeScanPayload | None:
+    async def resume_scans(self, info: Info, input: ResumeScansInput) -> ResumeScansPayload | None:
         """Forget what failed: scans are requested by schedule again. A link that is well stays as it is."""
         link_id = parse_uuid(input.link_id, "PlatformLink", field="linkId")
         db, now = info.context.db, datetime.now(UTC)
@@ -399,4 +399,4 @@ class ScheduleMutation:
             plan = await hold_plan(db, link_id, now)
             if plan.consecutive_failures:
                 await keep_plan(db, resume(plan, now))
-        return ResumeScanPayload(link_id=link_id)
+        return ResumeScansPayload(link_id=link_id)

@@ -16,9 +16,10 @@ from app.kit.embedded import Embedded
 from app.kit.errors import SetupError
 
 _HOLD = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from app.kit.embedded import Embedded
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs in the background
 server = Embedded.start(Path(sys.argv[1]), durable=False)
 print(server.url(), flush=True)
 time.sleep(600)

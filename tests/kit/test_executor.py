@@ -432,7 +432,7 @@ def calls(stage: Stage, ids: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 OTHERWISE = {
-    "AcknowledgeChangePayload",
+    "AcknowledgeChangesPayload",
     "Acknowledgement",
     "AssignPlanPayload",
     "BlastRadius",
@@ -464,7 +464,7 @@ OTHERWISE = {
     "ReportScanFailurePayload",
     "RequestScanPayload",
     "RestoreRecommendationPayload",
-    "ResumeScanPayload",
+    "ResumeScansPayload",
     "ReviewTemplateAnalysisPayload",
     "RevokeRightsRequestPayload",
     "RightsLetter",
@@ -475,7 +475,7 @@ OTHERWISE = {
     "RightsRequestEventConnection",
     "RightsRequestEventEdge",
     "ScanRequested",
-    "ScheduleScanPayload",
+    "ScheduleScansPayload",
     "SettingDifference",
     "Subscription",
     "TemplateAnalysisConnection",
@@ -483,7 +483,7 @@ OTHERWISE = {
     "TemplateDiff",
     "TemplateUsage",
     "UpdateAccountPayload",
-    "UpdateNotificationPreferencePayload",
+    "UpdateNotificationPreferencesPayload",
     "UpdatePlanLimitPayload",
     "UpdateRetentionPayload",
 }
