@@ -150,7 +150,7 @@ class Live:
             cost = document.cost(schema._schema, operation, asked.variables)
             await self.limiter.charge(db, actor.workspace_id, cost)
             db.enter(actor)
-            context = Context(actor, db, client.request_id, NODE_TYPES, SCOPES, self.settings)
+            context = Context(actor, db, client.request_id, NODE_TYPES, SCOPES, self.settings, self.keys)
             source: Source = await self.executor.source(document, operation, asked.variables, context)
             begin = start(source.after, source.event, await read_moment(db))
         finally:
@@ -177,7 +177,7 @@ class Live:
     async def _read(self, question: Question, position: Position) -> Batch:
         """The next events of a feed, resolved under the identity of those who ask."""
         db = Db(self.pool, question.actor, question.request_id, [], self.metrics.statement_seconds)
-        context = Context(question.actor, db, question.request_id, NODE_TYPES, SCOPES, self.settings)
+        context = Context(question.actor, db, question.request_id, NODE_TYPES, SCOPES, self.settings, self.keys)
         try:
             rows = await read_told(db, question.source.kind, position, ROWS)
             found = [event for event in await question.source.read(db, rows) if event.position > position] if rows else []
@@ -233,7 +233,7 @@ class Live:
             for actor in asked:
                 if actor not in valid:
                     for socket in by_actor[actor]:
-                        socket.close(FORBIDDEN, "Your key or membership has ended, or your role has changed.")
+                        socket.close(FORBIDDEN, "Your key, session or membership has ended, or your role has changed.")
 
     async def _recheck_often(self) -> None:
         while True:

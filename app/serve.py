@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 
 import uvicorn
@@ -86,14 +87,16 @@ def calm_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-def config(app: Starlette) -> uvicorn.Config:
-    """How uvicorn serves the application."""
+def config(app: Starlette, trusted_proxies: Sequence[str] = ()) -> uvicorn.Config:
+    """How uvicorn serves the application. Only proxies that are trusted say for whom they ask."""
     return uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,
         lifespan="on",
         server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
         timeout_graceful_shutdown=10,
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE_BYTES,
@@ -103,7 +106,7 @@ def config(app: Starlette) -> uvicorn.Config:
 
 def run(settings: Settings, opened: socket.socket, *, console_token: str | None = None) -> None:
     """Serve until a signal comes; open requests are finished first."""
-    server = uvicorn.Server(config(create_app(settings, console_token=console_token)))
+    server = uvicorn.Server(config(create_app(settings, console_token=console_token), settings.trusted_proxies))
     calm_collector()
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has shut down
         server.run(sockets=[opened])

@@ -32,7 +32,7 @@ from app.kit.document import Documents, Invalid, read_trusted
 from app.kit.errors import AppError, ErrorCode
 from app.kit.executor import Executor
 from app.kit.graphql import UNAUTHENTICATED
-from app.kit.http import JSON, answer, negotiate, read_request, refuse, reject
+from app.kit.http import JSON, answer, negotiate, read_client, read_request, refuse, reject
 from app.kit.limits import MAX_COST
 from app.kit.locale import accepted
 from app.kit.log import log
@@ -171,7 +171,7 @@ class Service:
             await self.limiter.charge(db, actor.workspace_id, cost)
         db.enter(actor)
         db.languages = accepted(headers.get("accept-language"))
-        context = Context(actor, db, request_id, NODE_TYPES, SCOPES, self.settings)
+        context = Context(actor, db, request_id, NODE_TYPES, SCOPES, self.settings, self.keys, read_client(request))
         result = await self.executor.execute(document, operation, asked.variables, context)
         for error in result.errors or ():
             self.metrics.errors.labels(getattr(error.original_error or error, "code_name", "INTERNAL")).inc()

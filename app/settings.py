@@ -42,6 +42,13 @@ class Settings(BaseSettings):
         default=5000, ge=0, description="Objects that a workspace may ask for each second; 0 switches the limit off"
     )
     rate_burst: float = Field(default=150_000, ge=50_000, description="Objects that a workspace may ask for at once")
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        default=[],
+        description="Addresses or networks of proxies, separated by commas, whose X-Forwarded-For is believed",
+    )
+    access_minutes: float = Field(default=15, gt=0, le=1440, description="An access token is good for so long")
+    session_days: float = Field(default=90, gt=0, le=3650, description="Who signed in stays so for so long at most")
+    session_idle_days: float = Field(default=30, gt=0, le=3650, description="A session ends after so long without refresh")
     otlp_endpoint: str = Field(default="", description="Send a span for each request to this OTLP/HTTP collector")
     quarantine_people: int = Field(
         default=3, ge=1, le=1000, description="Different people who must propose a template before others see it"
@@ -104,7 +111,7 @@ class Settings(BaseSettings):
     graphiql: bool = Field(default=False, description="Serve GraphiQL at /graphql; demo does")
     log_format: str = Field(default="json", pattern="^(json|text)$", description="json, or text for people")
 
-    @field_validator("jwt_keys", "vault_keys", "allowed_origins", mode="before")
+    @field_validator("jwt_keys", "vault_keys", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def split(cls, value: object) -> object:
         """A list from a text with commas."""

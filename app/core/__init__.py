@@ -14,6 +14,7 @@ from app.core.notification import Notification, NotificationMutation, Notificati
 from app.core.notification_preference import NotificationPreferenceMutation, NotificationPreferenceQuery
 from app.core.outbox import OutboxQuery
 from app.core.plan import Plan, PlanMutation, PlanQuery
+from app.core.session import Session, SessionMutation, SessionQuery
 from app.core.upkeep import nightly_upkeep
 from app.core.viewer import ViewerQuery
 from app.core.workspace import Workspace
@@ -34,6 +35,7 @@ product = Product(
         NotificationPreferenceQuery,
         OutboxQuery,
         PlanQuery,
+        SessionQuery,
     ),
     mutations=(
         AccountMutation,
@@ -42,6 +44,7 @@ product = Product(
         NotificationMutation,
         NotificationPreferenceMutation,
         PlanMutation,
+        SessionMutation,
     ),
     jobs=(
         find_mail,
@@ -49,5 +52,5 @@ product = Product(
         nightly_upkeep,
         send_mail,
     ),
-    nodes=(Account, ApiKey, AuditEvent, Device, Identity, Notification, Plan, Workspace),
+    nodes=(Account, ApiKey, AuditEvent, Device, Identity, Notification, Plan, Session, Workspace),
 )

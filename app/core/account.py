@@ -13,7 +13,6 @@ from app.kit.db import Db
 from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import Node, mutation
 from app.kit.sql import File
-from app.kit.token import ISSUER
 
 constraint("account_email_key", ErrorCode.BAD_INPUT, "An account with this e-mail exists.", field="email")
 constraint("account_display_name_length", ErrorCode.BAD_INPUT, "A name has 1 to 200 characters.", field="displayName")
@@ -32,13 +31,16 @@ class Account(Node):
     locale: str = strawberry.field(description="Language and region, such as de or en-US.")
     time_zone: str = strawberry.field(description="IANA name, such as Europe/Berlin.")
     created_at: datetime
+    email_verified_at: datetime | None = strawberry.field(
+        description="When its owner proved the address; null where nobody has, and what takes a proven address is refused."
+    )
 
 
 sql = File("core/account")
 get_account = sql.one("get_account", Account)
 get_account_by_email = sql.one("get_account_by_email", Account)
 accounts_by_id = sql.edge("edge_account", Account)
-insert_account = sql.one("insert_account", Account)
+make_account = sql.one("create_account", Account)
 update_account = sql.one("update_account", Account)
 
 
@@ -55,11 +57,18 @@ def check_time_zone(name: str) -> None:
 
 
 async def create_account(db: Db, *, email: str, display_name: str, locale: str = "en", time_zone: str = "UTC") -> Account:
-    """An account with its identity and personal workspace, as the operator. Raises AppError for a bad value."""
+    """An account with its identity and personal workspace, in a transaction of its own. Raises AppError for a bad value."""
     check_time_zone(time_zone)
     async with db.transaction():
-        made = await insert_account(
-            db, email=email, display_name=display_name, locale=locale, time_zone=time_zone, issuer=ISSUER
+        made = await make_account(
+            db,
+            email=email,
+            display_name=display_name,
+            locale=locale,
+            time_zone=time_zone,
+            issuer=None,
+            subject=None,
+            email_verified=False,
         )
     assert made is not None
     return made

@@ -107,8 +107,15 @@ async def _authenticate_token(db: Db, keys: KeyRing, token: str, asked: UUID | N
         raise _no_workspace()
     records = await db.look_up(
         get_caller_by_identity.statement,
-        {"issuer": claims.issuer, "subject": claims.subject, "asked_workspace_id": claims.workspace_id or asked},
+        {
+            "issuer": claims.issuer,
+            "subject": claims.subject,
+            "asked_workspace_id": claims.workspace_id or asked,
+            "session_id": claims.session_id,
+        },
     )
+    if not records and claims.session_id is not None:
+        raise AppError(ErrorCode.UNAUTHENTICATED, "The session of this token has ended. Sign in again.")
     if not records:
         raise AppError(ErrorCode.UNAUTHENTICATED, "No account belongs to this token.")
     caller = make(IdentityCaller, records[0])
@@ -120,16 +127,18 @@ async def _authenticate_token(db: Db, keys: KeyRing, token: str, asked: UUID | N
         caller.role,
         curator=caller.curator and claims.scopes is None,
         scopes=claims.scopes,
+        session_id=claims.session_id,
         expires_at=claims.expires_at,
     )
 
 
 async def find_valid(pool: Pool, actors: Sequence[Actor]) -> set[Actor]:
-    """Those of the callers whose key or membership is still good, and whose role is still the same."""
+    """Those of the callers whose key, session and membership are still good, and whose role is still the same."""
     callers = {
         "account_ids": [actor.account_id for actor in actors],
         "workspace_ids": [actor.workspace_id for actor in actors],
         "api_key_ids": [actor.api_key_id for actor in actors],
+        "session_ids": [actor.session_id for actor in actors],
     }
     found = [make(ValidCaller, record) for record in await look_up(pool, list_caller.statement, callers)]
     pairs = [(actors[caller.place - 1], caller) for caller in found]

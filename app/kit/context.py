@@ -14,6 +14,7 @@ from graphql import DocumentNode
 if TYPE_CHECKING:
     from app.kit.db import Db
     from app.kit.graphql import Node
+    from app.kit.token import KeyRing
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Actor:
     """An authenticated caller in one workspace. ``scopes`` is None for a person, who may do what the role allows.
 
     ``expires_at`` is when a token ends, for what lasts longer than a request; it does not tell one caller from another.
+    ``session_id`` is that of the token, which ends with it; None for a key, and for a token of the command line.
     """
 
     account_id: UUID
@@ -29,6 +31,7 @@ class Actor:
     curator: bool = False
     api_key_id: UUID | None = None
     scopes: frozenset[str] | None = None
+    session_id: UUID | None = None
     expires_at: float | None = field(default=None, compare=False)
 
 
@@ -42,6 +45,17 @@ OPERATOR = Actor(account_id=SYSTEM_ID, workspace_id=SYSTEM_ID, role="owner")
 """The command line."""
 
 
+@dataclass(frozen=True, slots=True)
+class Client:
+    """From where a request comes, as far as it can be known; nothing of it is proven but the network.
+
+    ``network`` is an IPv4 address or the /64 of an IPv6 address, ``agent`` what the program calls itself.
+    """
+
+    network: str = ""
+    agent: str = ""
+
+
 @dataclass(slots=True)
 class Context:
     """What every resolver gets as ``info.context``. ``loaders`` are the edges in flight, see app/kit/edge.py.
@@ -50,6 +64,7 @@ class Context:
     is left of the document then.
     ``node_types`` and ``scopes`` are what the products offer together, see app/schema.py.
     ``settings`` are the operator's, see app/settings.py: what a noun needs of them it says with a Protocol of its own.
+    ``keys`` sign and verify tokens; ``client`` is from where the request comes.
     """
 
     actor: Actor
@@ -58,6 +73,8 @@ class Context:
     node_types: Mapping[str, type[Node]]
     scopes: frozenset[str]
     settings: Any
+    keys: KeyRing
+    client: Client = Client()
     loaders: dict[Any, Any] = field(default_factory=dict)
     outcomes: dict[str | int, Future[Any]] = field(default_factory=dict)
     ast: DocumentNode | None = None

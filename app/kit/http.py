@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -12,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from strawberry.types.execution import ExecutionResult
 
+from app.kit.context import Client
 from app.kit.errors import AppError, ErrorCode
 from app.kit.log import log
 
@@ -113,6 +115,26 @@ def _persisted(extensions: dict[str, Any]) -> str | None:
     given = extensions.get("persistedQuery")
     digest = given.get("sha256Hash") if isinstance(given, dict) else None
     return f"sha256:{digest}" if isinstance(digest, str) else None
+
+
+def read_client(request: Request) -> Client:
+    """From where it comes: what uvicorn made of the connection and, behind a proxy that is trusted, of its headers."""
+    address = network_of(request.client.host if request.client else "")
+    agent = "".join(each for each in request.headers.get("user-agent", "") if each.isprintable())
+    return Client(address, agent[:200].strip())
+
+
+def network_of(host: str) -> str:
+    """What a client can be told by: an IPv4 address, or the /64 of an IPv6 one, in which a client has as many as it likes."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(IPv6Network((address, 64), strict=False))
+    return str(address)
 
 
 def _parse_json(text: bytes, what: str) -> Any:

@@ -45,6 +45,7 @@ class Claims:
     workspace_id: UUID | None
     scopes: frozenset[str] | None
     expires_at: float
+    session_id: UUID | None = None
 
 
 class KeyRing:
@@ -62,7 +63,13 @@ class KeyRing:
                 self._signing = (kid, private)
 
     def sign(
-        self, subject: str, *, lifetime: timedelta, workspace_id: UUID | None = None, scopes: list[str] | None = None
+        self,
+        subject: str,
+        *,
+        lifetime: timedelta,
+        workspace_id: UUID | None = None,
+        scopes: list[str] | None = None,
+        session_id: UUID | None = None,
     ) -> str:
         """A token for one subject. Raises SetupError when there is no private key."""
         if self._signing is None:
@@ -80,6 +87,8 @@ class KeyRing:
             claims["workspace"] = str(workspace_id)
         if scopes is not None:
             claims["scope"] = " ".join(scopes)
+        if session_id is not None:
+            claims["sid"] = str(session_id)
         return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid})
 
     def verify(self, token: str) -> Claims:
@@ -115,12 +124,14 @@ class KeyRing:
             )
             workspace = claims.get("workspace")
             scope = claims.get("scope")
+            session = claims.get("sid")
             return Claims(
                 issuer=claims["iss"],
                 subject=claims["sub"],
                 workspace_id=UUID(workspace) if workspace is not None else None,
                 scopes=frozenset(scope.split()) if scope is not None else None,
                 expires_at=float(claims["exp"]),
+                session_id=UUID(session) if session is not None else None,
             )
         except jwt.ExpiredSignatureError:
             raise AppError(ErrorCode.UNAUTHENTICATED, "This token has expired. Get a new one.") from None

@@ -20,6 +20,11 @@ WHERE n.id < core.uuidv7_floor(now() - interval '90 days');
 DELETE FROM core.outbox AS o
 WHERE o.created_at < now() - interval '7 days';
 
+-- name: delete_session :exec
+-- What ran out a month ago is of no use to anybody's list; the worker's policy shows it no younger ones.
+DELETE FROM core.session AS s
+WHERE s.idle_until < now() - interval '30 days';
+
 -- name: insert_notifications :exec
 -- Tells people of many workspaces at once, each unless they want neither to see nor to get it.
 INSERT INTO core.notification (workspace_id, account_id, object_id, send_at, kind, detail)

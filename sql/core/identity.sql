@@ -14,14 +14,14 @@ SELECT k.account_id, k.member_workspace_id, k.role, k.api_key_id, k.scopes
 FROM core.authenticate_api_key(:secret_hash) AS k;
 
 -- name: get_caller_by_identity :one
--- Who stands behind the subject of a token, in the asked workspace or the personal one.
+-- Who stands behind the subject of a token, in the asked workspace or the personal one, while the token's session lasts.
 SELECT i.account_id, i.member_workspace_id, i.role, i.curator
-FROM core.authenticate_identity(:issuer, :subject, :asked_workspace_id) AS i;
+FROM core.authenticate_identity(:issuer, :subject, :asked_workspace_id, :session_id) AS i;
 
 -- name: list_caller :many
 -- Which of those who were authenticated earlier may still call.
 SELECT c.place, c.role, c.curator
-FROM core.list_caller(:account_ids, :workspace_ids, :api_key_ids) AS c;
+FROM core.list_caller(:account_ids, :workspace_ids, :api_key_ids, :session_ids) AS c;
 
 -- name: list_identity :many
 -- The caller's own; a handful at most.

@@ -30,6 +30,7 @@ WRITER_MAY = {
     ("query", "platform"),
     ("query", "platformLinks"),
     ("query", "eventCursor"),
+    ("mutation", "refreshSession"),
     ("mutation", "linkPlatform"),
     ("mutation", "recordSnapshot"),
     ("mutation", "recordSnapshots"),
@@ -66,7 +67,7 @@ READER_MAY = {
         "storageReport",
         "templateDiff",
     )
-}
+} | {("mutation", "refreshSession")}
 
 
 async def make(api: Api, token: str, *scopes: str, **given: Any) -> Answer:

@@ -367,7 +367,7 @@ async def test_only_the_server_looks_up_callers(shared: Api) -> None:
     """The look-ups see every account and key: no other login may call them, and nobody gets a row for a guess."""
     ada = await shared.person("ada")
     calls = [
-        f"SELECT * FROM core.authenticate_identity('fivefold', '{ada.account_id}', NULL)",
+        f"SELECT * FROM core.authenticate_identity('fivefold', '{ada.account_id}', NULL, NULL)",
         "SELECT * FROM core.authenticate_api_key(sha256('x'))",
     ]
     for role in ("fivefold_worker", "fivefold_auditor", "fivefold_migrator"):

@@ -75,8 +75,16 @@ async def test_members_of_one_workspace_keep_their_links_to_themselves(api: Api)
     assert (await api(LABELS, token=ada.token)).data["platformLinks"]["edges"] == []
 
 
-OF_ONES_OWN = {"markNotificationsRead", "updateAccount", "updateNotificationPreferences"}
-"""Mutations of what is a member's own, whatever the role."""
+OF_ONES_OWN = {
+    "markNotificationsRead",
+    "refreshSession",
+    "revokeSession",
+    "signOut",
+    "signOutEverywhere",
+    "updateAccount",
+    "updateNotificationPreferences",
+}
+"""Mutations of what is a member's own, whatever the role, and what needs no role at all."""
 
 
 @pytest.mark.parametrize("role", ["owner", "admin", "member", "viewer", "auditor"])

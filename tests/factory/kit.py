@@ -40,6 +40,7 @@ from tests.conftest import Api, Database
 from tests.factory.core import Person
 from tests.factory.device import register
 from tests.factory.privacy import link, proposed, record, scan, template_of, template_proposed
+from tests.factory.session import sign_in
 
 SCHEMA = build_schema(schema.as_str())
 SCALARS: dict[str, Any] = {
@@ -131,6 +132,7 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     key = f'mutation {{ createApiKey(input: {{name: "{word} key", scopes: ["privacy:read"]}}) {{ secret }} }}'
     assert (await api(key, token=person.token)).data
     await register(api, person.token, name=f"{word} device")
+    await sign_in(api, person, agent=f"{word} browser")
     preferring = "mutation { updateNotificationPreferences(input: {weeklyDigest: true}) { preferences { weeklyDigest } } }"
     assert (await api(preferring, token=person.token)).data
     await template_proposed(api, person.token, [proposed(f"{word}_setting", label=f"{word} label", category=word)])
@@ -173,6 +175,7 @@ NODE_KEYS = {
     "ApiKey": "SELECT id::text FROM core.api_key WHERE workspace_id = $1 AND account_id = $2",
     "Notification": "SELECT id::text FROM core.notification WHERE workspace_id = $1 AND account_id = $2",
     "Device": "SELECT id::text FROM core.device WHERE workspace_id = $1 AND account_id = $2",
+    "Session": "SELECT id::text FROM core.session WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "AuditEvent": "SELECT id::text FROM core.audit_event WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "PlatformLink": "SELECT id::text FROM privacy.platform_link WHERE workspace_id = $1 AND account_id = $2",
     "Snapshot": "SELECT id::text FROM privacy.snapshot WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",

@@ -27,6 +27,7 @@ from app.kit.graphql import global_id
 from app.kit.http import describe
 from app.kit.metrics import Metrics
 from app.kit.page import encode_cursor
+from app.kit.token import KeyRing
 from app.schema import NODE_TYPES, SCOPES, schema
 from app.settings import Settings
 from tests.conftest import Database
@@ -111,7 +112,7 @@ class Stage:
     async def _answer(self, run: Any, actor: Actor) -> Answer:
         db = Db(self.pool, actor, REQUEST)
         try:
-            result = await run(Context(actor, db, REQUEST, NODE_TYPES, SCOPES, Settings()))
+            result = await run(Context(actor, db, REQUEST, NODE_TYPES, SCOPES, Settings(), KeyRing([])))
         except Invalid as bad:
             result = ExecutionResult(data=None, errors=bad.errors)
         finally:
