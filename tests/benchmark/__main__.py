@@ -7,10 +7,11 @@ import asyncio
 import json
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvloop
@@ -28,25 +29,37 @@ async def main(rounds: int, seconds: float, connections: int) -> None:
     with tempfile.TemporaryDirectory(prefix="fivefold-") as folder, Embedded.start(Path(folder) / "postgres") as server:
         key = Path(folder) / "jwt.pem"
         token = await data.prepare(server.url("fivefold"), key)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        environment = os.environ | {
-            "DATABASE_URL": server.url("fivefold", "fivefold_api"),
-            "FIVEFOLD_JWT_KEYS": str(key),
-            "FIVEFOLD_RATE_PER_SECOND": "10000000",  # charged like any other, never refused
-            "FIVEFOLD_RATE_BURST": "10000000",
-        }
-        process = subprocess.Popen(  # noqa: ASYNC220 - it runs beside everything below
-            [sys.executable, "-m", "tests.benchmark.serve", str(port)], env=environment, stderr=subprocess.DEVNULL
-        )
-        try:
-            await _wait(port)
+        port = free_port()
+        async with serving(server.url("fivefold", "fivefold_api"), key, port):
             for name, query in WORKLOADS.items():
                 await _compare(name, query, port, token, rounds, seconds, connections)
-        finally:
-            process.terminate()
-            process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def serving(url: str, key: Path, port: int) -> AsyncIterator[None]:
+    """All endpoints on a database, in a process of their own."""
+    environment = os.environ | {
+        "DATABASE_URL": url,
+        "FIVEFOLD_JWT_KEYS": str(key),
+        "FIVEFOLD_RATE_PER_SECOND": "10000000",  # charged like any other, never refused
+        "FIVEFOLD_RATE_BURST": "10000000",
+    }
+    process = subprocess.Popen(  # noqa: ASYNC220 - it runs beside everything
+        [sys.executable, "-m", "tests.benchmark.serve", str(port)], env=environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        await _wait(port)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 async def _wait(port: int) -> None:
@@ -73,12 +86,7 @@ async def _compare(name: str, query: str, port: int, token: str, rounds: int, se
             rate = await load.measure(port, path, body, token, connections=connections, seconds=seconds)
             if turn:  # the first round warms up
                 found[endpoint].append(rate)
-    print(f"\n{name}: {connections} clients, {rounds} rounds of {seconds:g} s in turn; requests per second")
-    for endpoint, rates in found.items():
-        print(f"  {endpoint:18} {statistics.median(rates):8.0f}   {min(rates):.0f} to {max(rates):.0f}")
-    for other in ("hand-written", "stock strawberry"):
-        ratios = [ours / theirs for ours, theirs in zip(found["fivefold"], found[other], strict=True)]
-        print(f"  fivefold / {other:18} {statistics.median(ratios):5.2f}   {min(ratios):.2f} to {max(ratios):.2f}", flush=True)
+    load.tell(f"{name}: {connections} clients, {rounds} rounds of {seconds:g} s in turn; requests", found)
 
 
 if __name__ == "__main__":

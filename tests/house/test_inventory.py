@@ -47,7 +47,7 @@ def inventory(connection: psycopg.Connection[Any]) -> Inventory:
 def subjects(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], str]:
     """The columns that say whose a row is."""
     found = connection.execute("SELECT object, column_name, kind FROM core.list_subject()").fetchall()
-    return {(object, column): kind for object, column, kind in found}
+    return {(table, column): kind for table, column, kind in found}
 
 
 def test_every_column_is_classified_and_every_entry_is_a_column(
