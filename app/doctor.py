@@ -8,6 +8,7 @@ from asyncpg import InsufficientPrivilegeError
 
 from app.core.data_key import fetch_key_use, lacking
 from app.core.health import MAX_CLOCK_SECONDS, MIN_MONTHS_AHEAD, Health, clock_skew, fetch_health, fetch_login
+from app.core.wallet import check_books
 from app.kit import migrate
 from app.kit.bootstrap import EVENT_TRIGGERS, connect
 from app.kit.db import Pool, open_pool
@@ -66,7 +67,13 @@ async def _examine(url: str, pool: Pool, version: str, settings: Settings) -> li
     if status.pending_pre:
         return checks
     health = await fetch_health(pool)
-    return [*checks, *_examine_health(health), await _examine_queue(pool), await _examine_vault(pool, settings)]
+    return [
+        *checks,
+        *_examine_health(health),
+        await _examine_queue(pool),
+        await _examine_vault(pool, settings),
+        await _examine_books(pool),
+    ]
 
 
 async def _examine_queue(pool: Pool) -> Check:
@@ -100,6 +107,14 @@ async def _examine_vault(pool: Pool, settings: Settings) -> Check:
     if old:
         return Check("vault", "warning", f"still in use: {', '.join(old)}: run `fivefold vault rotate`")
     return Check("vault", "ok", f"{sum(use.data_keys for use in uses)} data keys, all with key {vault.first}")
+
+
+async def _examine_books(pool: Pool) -> Check:
+    found = await check_books(pool)
+    if not found.wrong:
+        return Check("ledger", "ok", f"{found.accounts} accounts add up")
+    wrong = f"{found.wrong_balances} balances, {found.wrong_transfers} transfers and {found.wrong_reserves} reserves"
+    return Check("ledger", "failed", f"{wrong} do not add up: somebody altered the books; the audit says who moved what")
 
 
 def _examine_mail(settings: Settings) -> Check:

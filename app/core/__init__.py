@@ -17,6 +17,7 @@ from app.core.plan import Plan, PlanMutation, PlanQuery
 from app.core.session import Session, SessionMutation, SessionQuery
 from app.core.upkeep import nightly_upkeep
 from app.core.viewer import ViewerQuery
+from app.core.wallet import Reservation, WalletMutation, WalletQuery, find_expired_reservations, release_expired
 from app.core.workspace import Workspace
 from app.kit.product import Product
 
@@ -36,6 +37,7 @@ product = Product(
         OutboxQuery,
         PlanQuery,
         SessionQuery,
+        WalletQuery,
     ),
     mutations=(
         AccountMutation,
@@ -45,12 +47,26 @@ product = Product(
         NotificationPreferenceMutation,
         PlanMutation,
         SessionMutation,
+        WalletMutation,
     ),
     jobs=(
+        find_expired_reservations,
         find_mail,
         gather_mail,
         nightly_upkeep,
+        release_expired,
         send_mail,
     ),
-    nodes=(Account, ApiKey, AuditEvent, Device, Identity, Notification, Plan, Session, Workspace),
+    nodes=(
+        Account,
+        ApiKey,
+        AuditEvent,
+        Device,
+        Identity,
+        Notification,
+        Plan,
+        Reservation,
+        Session,
+        Workspace,
+    ),
 )

@@ -41,6 +41,13 @@ class ErrorCode(Enum):
     LIMIT_REACHED = strawberry.enum_value(
         "LIMIT_REACHED", description="The workspace's plan allows no more; `extensions.limit` has name, limit, used and plan."
     )
+    INSUFFICIENT_CREDITS = strawberry.enum_value(
+        "INSUFFICIENT_CREDITS",
+        description="The wallet holds less than this takes; `extensions.credits` has unit, needed and available.",
+    )
+    RESERVATION_CLOSED = strawberry.enum_value(
+        "RESERVATION_CLOSED", description="The reservation has ended; it stays as it is."
+    )
     LINK_ENDED = strawberry.enum_value("LINK_ENDED", description="The platform link was ended.")
     UNKNOWN_TEMPLATE = strawberry.enum_value("UNKNOWN_TEMPLATE", description="No template of the platform has this hash.")
     TOO_MANY_PROPOSALS = strawberry.enum_value(

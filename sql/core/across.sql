@@ -43,6 +43,16 @@ WHERE p.weekly_digest
     AND p.digest_week < :newest_week
 ORDER BY p.digest_week, p.account_id;
 
+-- name: list_expired_reservation :many
+-- Credits are held in any workspace by work that never said how it ended; the longest forgotten come first.
+SELECT r.workspace_id
+FROM core.reservation AS r
+WHERE r.status = 'HELD'
+    AND r.expires_at <= now()
+GROUP BY r.workspace_id
+ORDER BY min(r.expires_at)
+LIMIT :limit;
+
 -- name: list_mail_due :many
 -- Mail waits in any workspace; who waits longest comes first.
 SELECT n.workspace_id, n.account_id

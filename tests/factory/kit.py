@@ -28,6 +28,7 @@ from graphql import (
 )
 
 from app.core import data_key, idempotency
+from app.core.wallet import reserve
 from app.kit.context import Actor
 from app.kit.db import Db
 from app.kit.graphql import global_id
@@ -104,6 +105,25 @@ async def seal_as(api: Api, name: str, word: str) -> bytes:
         await db.close()
 
 
+async def give(api: Api, person: Person, amount: int, reason: str = "welcome") -> None:
+    """Credits from a curator."""
+    curator = await api.person("giver", curator=True)
+    given = {"workspaceId": person.workspace, "amount": str(amount), "reason": reason, "idempotencyKey": str(uuid4())}
+    granting = "mutation($input: GrantCreditsInput!) { grantCredits(input: $input) { available } }"
+    assert (await api(granting, {"input": given}, token=curator.token)).data
+
+
+async def spend(api: Api, name: str, word: str) -> None:
+    """A wallet with credits, one of which is held for work."""
+    await give(api, await api.person(name), 5, f"{word} reason")
+    db = await db_of(api, name)
+    try:
+        async with db.transaction():
+            await reserve(db, 1, key=f"{word} key", purpose="core.test")
+    finally:
+        await db.close()
+
+
 async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     """A person with rows in every owned table; ``word`` stands wherever there is room for one."""
     person = await api.person(name)
@@ -145,6 +165,7 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
             " WHERE workspace_id = $1 LIMIT 1",
             person.workspace_id,
         )
+    await spend(api, name, word)
     await claim_as(api, name, f"{word} idempotency key")
     await seal_as(api, name, word)
     return person
@@ -156,6 +177,7 @@ CURATORS_ONLY = {
     "blastRadius",
     "describeTemplate",
     "freezePlatform",
+    "grantCredits",
     "migrations",
     "proposedTemplates",
     "publishPlatformConfig",
@@ -179,6 +201,7 @@ NODE_KEYS = {
     "AuditEvent": "SELECT id::text FROM core.audit_event WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "PlatformLink": "SELECT id::text FROM privacy.platform_link WHERE workspace_id = $1 AND account_id = $2",
     "Snapshot": "SELECT id::text FROM privacy.snapshot WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
+    "Reservation": "SELECT id::text FROM core.reservation WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "RightsRequest": "SELECT id::text FROM privacy.rights_request WHERE workspace_id = $1 AND account_id = $2",
     "Change": "SELECT snapshot_id || ':' || setting FROM privacy.change WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
 }
