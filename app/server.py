@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from uuid import UUID, uuid4
 
@@ -27,10 +27,10 @@ from app.core.identity import authenticate
 from app.core.rate_bucket import RateLimiter
 from app.kit import console
 from app.kit.context import NOBODY, Context
-from app.kit.db import Db, Pool, open_pool
+from app.kit.db import UNDO_SECONDS, Db, Pool, in_doubt, open_pool
 from app.kit.document import Documents, Invalid, read_trusted
 from app.kit.errors import AppError, ErrorCode
-from app.kit.executor import Executor
+from app.kit.executor import Executor, has_keys
 from app.kit.graphql import UNAUTHENTICATED
 from app.kit.http import JSON, answer, negotiate, read_client, read_request, refuse, reject
 from app.kit.limits import MAX_COST
@@ -45,6 +45,8 @@ from app.schema import NODE_TYPES, PUBLIC, ROUTES, SCOPES, schema
 from app.settings import Settings
 
 SCHEMA_HASH = hashlib.sha256(schema.as_str().encode()).hexdigest()[:16]
+
+TOO_LATE = "The request took too long; nothing was changed."
 
 EXAMPLE = """\
 # Fivefold: how exposed am I, and what changed lately?
@@ -94,6 +96,8 @@ class Service:
     def __init__(self, settings: Settings, pool: Pool, keys: KeyRing, export: Export | None) -> None:
         trusted = read_trusted(settings.trusted_documents) if settings.trusted_documents else {}
         self.settings, self.pool, self.keys, self.export = settings, pool, keys, export
+        # What is cut off must be undone within the request's time too.
+        self._seconds = max(settings.request_seconds - 2 * UNDO_SECONDS, settings.request_seconds / 2)
         self.documents = Documents(schema._schema, trusted, trusted_only=settings.trusted_only)
         self.metrics = Metrics()
         self.executor = Executor(schema, self.metrics)
@@ -134,7 +138,12 @@ class Service:
             if media_type is None:
                 wanted = "Accept application/graphql-response+json or application/json."
                 raise AppError(ErrorCode.NOT_ACCEPTABLE, wanted)
-            response = await self._execute(request, request_id, call, media_type)
+            async with asyncio.timeout(self._seconds):
+                response = await self._execute(request, request_id, call, media_type)
+        except TimeoutError:
+            late = in_doubt() if call.db.commits else AppError(ErrorCode.TIMED_OUT, TOO_LATE)
+            self.metrics.errors.labels(late.code_name).inc()
+            response = refuse(late, media_type or JSON)
         except Invalid as invalid:
             self.metrics.errors.labels(invalid.code.name).inc()
             response = reject(invalid.errors, invalid.code, media_type or JSON)
@@ -173,6 +182,11 @@ class Service:
         db.languages = accepted(headers.get("accept-language"))
         context = Context(actor, db, request_id, NODE_TYPES, SCOPES, self.settings, self.keys, read_client(request))
         result = await self.executor.execute(document, operation, asked.variables, context)
+        if db.lost and (not db.commits or has_keys(operation, asked.variables)):
+            self.metrics.retries.inc()
+            await db.renew()
+            context = replace(context, loaders={}, outcomes={}, ast=None)
+            result = await self.executor.execute(document, operation, asked.variables, context)
         for error in result.errors or ():
             self.metrics.errors.labels(getattr(error.original_error or error, "code_name", "INTERNAL")).inc()
         return answer(result, media_type, {"cost": {"requested": cost, "maximum": MAX_COST}})
@@ -182,6 +196,8 @@ class Service:
         idle = self.pool.get_idle_size()
         self.metrics.connections.labels("idle").set(idle)
         self.metrics.connections.labels("busy").set(self.pool.get_size() - idle)
+        self.metrics.waiting.set(self.pool.waiting)
+        self.metrics.rounds.set(self.pool.round)
         self.metrics.documents.set(len(self.documents))
         return self.metrics.text()
 
@@ -199,6 +215,8 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
             size=settings.pool_size,
             name="fivefold-api",
             statement_seconds=settings.statement_seconds,
+            acquire_seconds=settings.acquire_seconds,
+            connect_seconds=settings.connect_seconds,
         )
         try:
             service = app.state.service = Service(settings, pool, keys, export)

@@ -55,6 +55,13 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(default=10, ge=1, le=500, description="Connections of one server process")
     statement_seconds: float = Field(default=10.0, gt=0, le=600, description="Longest time of one statement")
+    acquire_seconds: float = Field(
+        default=5.0, gt=0, le=60, description="Longest wait for a database connection, or for a database that is away"
+    )
+    connect_seconds: float = Field(
+        default=4.0, gt=0, le=60, description="Longest time of connecting to the database, all hosts of its address together"
+    )
+    request_seconds: float = Field(default=30.0, gt=0, le=900, description="Longest time of one request, whatever it waits for")
     job_seconds: float = Field(default=60.0, gt=0, le=3600, description="Longest time of one statement of a job")
     setting_confidence: float = Field(
         default=0.0,

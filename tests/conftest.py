@@ -24,6 +24,7 @@ from app.kit.token import KeyRing, create_key
 from app.kit.vault import create_key as create_vault_key
 from app.server import create_app
 from app.settings import Settings
+from tests.factory.cluster import Cluster
 from tests.factory.core import Person, create_person
 from tests.house.code import statements
 from tests.recorder import Recorder
@@ -113,7 +114,7 @@ class Database:
     """A database of its own; ``url`` by login role."""
 
     name: str
-    server: Embedded
+    server: Embedded | Cluster
 
     def url(self, user: str = "postgres") -> str:
         """The address for a role; postgres is the administrator."""
@@ -130,12 +131,13 @@ class Database:
 
 
 @contextmanager
-def copy_of(server: Embedded, template: str) -> Iterator[Database]:
+def copy_of(server: Embedded | Cluster, template: str) -> Iterator[Database]:
     """A copy of a database, dropped at the end."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER fivefold_owner STRATEGY file_copy".encode())
-        yield Database(name, server)
+    yield Database(name, server)
+    with psycopg.connect(server.url(), autocommit=True) as connection:  # another: servers restart in some tests
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 

@@ -2,74 +2,199 @@
 
 A query reads in one REPEATABLE READ READ ONLY transaction, so a dashboard is one consistent picture. A mutation writes in
 one READ COMMITTED transaction per root field. The identity travels in the same round trip as BEGIN.
+
+A connection that is lost ends the operation: what it asks after that fails at once with the same error, until ``renew()``.
+Whether to run it once more is for the caller, who knows what it was; ``lost`` and ``commits`` say what happened here.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from time import perf_counter
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import orjson
+import psycopg
 from prometheus_client import Histogram
+from psycopg.conninfo import conninfo_to_dict
 
 from app.kit.context import NOBODY, OPERATOR, SYSTEM_ID, Actor
 from app.kit.errors import CONSTRAINTS, AppError, ErrorCode, SetupError
 from app.kit.sql import Statement
 
-Pool = asyncpg.Pool
 Connection = asyncpg.pool.PoolConnectionProxy
 
 ACQUIRE_SECONDS = 5.0
-_UNREACHABLE = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CannotConnectNowError,
-    OSError,
-    TimeoutError,
-)
-_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""How long an operation waits for a connection: because all are busy, or because the database is away."""
+CONNECT_SECONDS = 4.0
+"""How long connecting may take, all hosts of an address together."""
+UNDO_SECONDS = 1.0
+"""How long giving a connection back may take; then it is closed instead."""
+SILENT_SECONDS = 15
+"""A server that acknowledges nothing for so long is gone: the kernel says so, whatever waits for it."""
+_WAS_LOST = "The connection to the database was lost. Nothing was changed; try again in a moment."
+_PAUSE = 0.05
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+_AWAY = (asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError, asyncpg.OperatorInterventionError, OSError)
+"""What connecting ends in while a database starts, stops, fails over or is full: it is tried again."""
+_ENDED_BY_TIME = frozenset({"25P03", "25P04"})
+"""The transaction was open for too long, and PostgreSQL has closed the connection."""
 
 
-async def open_pool(url: str, *, size: int, name: str, statement_seconds: float, role: str | None = None) -> Pool:
+class Pool(asyncpg.Pool):
+    """asyncpg's pool, which knows when all its connections are of no use, and counts what an operator wants to see.
+
+    ``round`` is how often that was. A connection of an earlier round is closed when it comes back or is asked for.
+    """
+
+    def __init__(self, *args: Any, acquire_seconds: float = ACQUIRE_SECONDS, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.acquire_seconds = acquire_seconds
+        self.round = 0
+        self.waiting = 0
+
+    async def take(self) -> Connection:
+        """A connection. First come, first served; raises Lost when there is none within ``acquire_seconds``."""
+        away: Exception | None = None
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(self.acquire_seconds):
+                while True:
+                    try:
+                        return await self.acquire()
+                    except (*_AWAY, asyncpg.TargetServerAttributeNotMatched) as error:
+                        away = error
+                    await asyncio.sleep(_PAUSE)
+        except TimeoutError:
+            why = "cannot be reached" if away else "is busy: all connections are in use"
+            raise Lost(f"The database {why}. Nothing was changed; try again in a moment.", written=False) from away
+        finally:
+            self.waiting -= 1
+
+    async def expire(self, round_: int) -> None:
+        """A connection of this round was lost with its server: the others are of no use either. Once for each round."""
+        if round_ == self.round and not self.is_closing():
+            self.round += 1
+            await self.expire_connections()
+
+
+class Lost(AppError):
+    """There is no connection, or no more. ``extensions.written``: no, or unknown where the answer to COMMIT was lost."""
+
+    def __init__(self, message: str, *, written: bool | None) -> None:
+        super().__init__(ErrorCode.UNAVAILABLE, message)
+        self.written = written
+        self.extensions = {**(self.extensions or {}), "written": "no" if written is False else "unknown"}
+
+    def copy(self) -> Lost:
+        """See AppError."""
+        return Lost(self.message, written=self.written)
+
+
+def in_doubt() -> Lost:
+    """What is said where a change may have been made or not."""
+    return Lost(
+        "The database was lost while it saved the change: it may have been made or not. Look, or send it again with the "
+        "same idempotencyKey.",
+        written=None,
+    )
+
+
+async def open_pool(
+    url: str,
+    *,
+    size: int,
+    name: str,
+    statement_seconds: float,
+    role: str | None = None,
+    acquire_seconds: float = ACQUIRE_SECONDS,
+    connect_seconds: float = CONNECT_SECONDS,
+) -> Pool:
     """A pool whose sessions end a statement after ``statement_seconds`` and have become ``role``, if one is given.
 
-    Raises SetupError when nothing answers.
+    ``url`` may name several hosts and say which of them is wanted (``target_session_attrs``). Raises SetupError when
+    nothing answers.
     """
     milliseconds = int(statement_seconds * 1000)
+    pool = Pool(
+        url,
+        connect=_connector(url, connect_seconds),
+        min_size=0,
+        init_size=min(2, size),
+        max_size=size,
+        max_queries=1_000_000,
+        max_inactive_connection_lifetime=300.0,
+        loop=None,
+        connection_class=asyncpg.Connection,
+        init=_prepare_connection,
+        reset=_keep_session,
+        record_class=Row,
+        statement_cache_size=500,
+        acquire_seconds=acquire_seconds,
+        # The server ends a statement before that. Who hears nothing for longer listens to nobody.
+        command_timeout=statement_seconds + 2,
+        server_settings={
+            "application_name": name,
+            "statement_timeout": str(milliseconds),
+            # The backstops: they close the connection, so they come later than the limit that does not.
+            "transaction_timeout": str(milliseconds * 4),
+            "idle_in_transaction_session_timeout": str(milliseconds * 2),
+            "timezone": "UTC",
+            "jit": "off",
+            # Statements are written so that their plan does not depend on the values: planning each time is waste.
+            "plan_cache_mode": "force_generic_plan",
+            **({"role": role} if role else {}),
+        },
+    )
     try:
-        return await asyncpg.create_pool(
-            url,
-            min_size=min(2, size),
-            max_size=size,
-            init=_prepare_connection,
-            reset=_keep_session,
-            record_class=Row,
-            statement_cache_size=500,
-            server_settings={
-                "application_name": name,
-                "statement_timeout": str(milliseconds),
-                # The backstop: it closes the connection, so it comes later than the limit that does not.
-                "transaction_timeout": str(milliseconds * 4),
-                "timezone": "UTC",
-                "jit": "off",
-                # Statements are written so that their plan does not depend on the values: planning each time is waste.
-                "plan_cache_mode": "force_generic_plan",
-                **({"role": role} if role else {}),
-            },
-        )
+        return await pool
     except asyncpg.UndefinedObjectError:
         raise SetupError("Fivefold needs PostgreSQL 18 or newer; the server of DATABASE_URL is older.") from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
-        raise SetupError(f"cannot connect to the database of DATABASE_URL: {error}") from error
+        raise SetupError(f"cannot connect to the database of DATABASE_URL: {error or type(error).__name__}") from error
+
+
+def _connector(url: str, seconds: float) -> Callable[..., Awaitable[asyncpg.Connection]]:
+    """How a pool connects: to the hosts of the address in turn, each with its share of the time.
+
+    asyncpg gives all of it to the first one, and would wait in vain for a host whose machine is off.
+    """
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        given = {}
+    hosts = str(given.get("host") or "").split(",")
+    ports = str(given.get("port") or "").split(",")
+    if len(hosts) == 1:
+        return partial(asyncpg.connect, timeout=seconds)
+    places = list(zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True))
+    wanted = str(given.get("target_session_attrs") or "any")
+    rounds = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
+
+    async def connect(*args: Any, **options: Any) -> asyncpg.Connection:
+        failure: Exception | None = None
+        for attribute in rounds:
+            for place in list(places):
+                options |= {"host": place[0], "port": int(place[1] or 5432), "target_session_attrs": attribute}
+                try:
+                    connection: asyncpg.Connection = await asyncpg.connect(*args, timeout=seconds / len(places), **options)
+                except (*_AWAY, asyncpg.TargetServerAttributeNotMatched) as error:
+                    failure = error
+                else:
+                    places.sort(key=place.__ne__)  # it answers: the next connection is tried here first
+                    return connection
+        assert failure is not None
+        raise failure
+
+    return connect
 
 
 async def _keep_session(connection: asyncpg.Connection) -> None:
@@ -77,11 +202,28 @@ async def _keep_session(connection: asyncpg.Connection) -> None:
 
 
 async def _prepare_connection(connection: asyncpg.Connection) -> None:
+    _watch(connection)
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
     )
     # Preparing leaves an implicit transaction open, and the next BEGIN ISOLATION LEVEL would fail in it.
     await connection.execute("SELECT 1")
+
+
+def _watch(connection: asyncpg.Connection) -> None:
+    """Let the kernel find out when the server's machine is gone without a word."""
+    opened = connection._transport.get_extra_info("socket")  # type: ignore[attr-defined]  # it has no public name
+    if opened is None or opened.family == socket.AF_UNIX:
+        return
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in {
+        "TCP_KEEPIDLE": 5,
+        "TCP_KEEPINTVL": 5,
+        "TCP_KEEPCNT": 2,
+        "TCP_USER_TIMEOUT": SILENT_SECONDS * 1000,
+    }.items():
+        if hasattr(socket, option):
+            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 class Row(asyncpg.Record):
@@ -101,6 +243,7 @@ class Db:
 
     Until it is known who calls, ``actor`` is None and only ``look_up`` works.
     ``keep_rows``: rows that are only shown may stay as they came, see app/kit/executor.py.
+    ``lost``: the connection is, and the operation might be run again; ``commits`` counts what may have been written by then.
     ``languages``: what the caller reads, the dearest first.
     """
 
@@ -115,12 +258,17 @@ class Db:
         self.statements: list[str] = [] if statements is None else statements
         self.keep_rows = False
         self.request_id = request_id
+        self.lost = False
+        self.commits = 0
         self.languages: tuple[str, ...] = ()
         self._actor = actor
         self._seconds = seconds
         self._pool = pool
         self._connection: Connection | None = None
         self._begun: str | None = None
+        self._round = 0
+        self._failure: AppError | None = None
+        self._committing = False
         self._closed = False
         self._turn = asyncio.Lock()
 
@@ -137,10 +285,17 @@ class Db:
     async def look_up(self, statement: Statement, args: dict[str, Any]) -> list[asyncpg.Record]:
         """Run a statement by nobody, in a transaction of its own, before the first of the operation. Raises AppError.
 
-        Every policy hides every row from it: it calls the few functions that may see more.
+        Every policy hides every row from it: it calls the few functions that may see more. When its connection is lost it
+        is run once more, so it must be one that does no harm twice.
         """
         assert self._begun is None
-        return await self._send(statement, args, None)
+        try:
+            return await self._send(statement, args, None)
+        except AppError:
+            if not self.lost:
+                raise
+            await self.renew()
+            return await self._send(statement, args, None)
 
     async def fetch(self, statement: Statement, args: dict[str, Any]) -> list[asyncpg.Record]:
         """Run a statement in the open transaction, or in a reading one that it begins. Raises AppError."""
@@ -159,9 +314,9 @@ class Db:
                 begun = perf_counter()
                 records: list[asyncpg.Record] = await connection.fetch(text, *(args[p] for p in params))
             except Exception as error:
+                known = await self._explain(error)
                 if self._begun == _READ:  # it is of no use any more; what is read next begins another
                     await self._undo()
-                known = _explain(error)
                 if known is None:
                     raise
                 raise known from error
@@ -172,7 +327,7 @@ class Db:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """One writing transaction: committed at the end, rolled back when anything is raised."""
-        async with self._turn, _translated():
+        async with self._turn, self._translated():
             await self._end("COMMIT")
             await self._begin(_WRITE)
         try:
@@ -180,8 +335,13 @@ class Db:
         except BaseException:
             await self._undo()
             raise
-        async with self._turn, _translated():
+        async with self._turn, self._translated():
             await self._end("COMMIT")
+
+    async def renew(self) -> None:
+        """Let go of a connection that was lost; the next statement takes another. What was done before stays done."""
+        await self._give_back()
+        self.lost, self._failure = False, None
 
     async def restart(self) -> None:
         """Leave a reading transaction; the next statement begins another."""
@@ -197,27 +357,39 @@ class Db:
             await self._give_back()
 
     async def _give_back(self) -> None:
-        async with self._turn:
-            connection, self._connection = self._connection, None
+        connection = self._connection
+        try:
+            async with asyncio.timeout(UNDO_SECONDS), self._turn:
+                connection, self._connection = self._connection, None
+                if connection is not None and self._begun and not _is_gone(connection):
+                    await connection.execute("COMMIT" if self._begun == _READ else "ROLLBACK")
+        except _LOST:
+            _terminate(connection)
+        except BaseException:
+            _terminate(connection)
+            raise
+        finally:
+            self._begun, self._connection = None, None
             if connection is not None:
-                try:
-                    if self._begun and not connection.is_closed():
-                        await connection.execute("COMMIT" if self._begun == _READ else "ROLLBACK")
-                except _LOST:
-                    pass  # the pool closes a broken connection when it gets it back
-                finally:
-                    self._begun = None
-                    with suppress(*_LOST):
-                        await self._pool.release(connection)
+                with suppress(*_LOST):
+                    await self._pool.release(connection, timeout=UNDO_SECONDS)
 
     async def _connect(self) -> Connection:
         if self._closed:
             raise AppError(ErrorCode.UNAVAILABLE, "The operation has ended.")
-        self._connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+        self._still_there()
+        self._round = self._pool.round
+        self._connection = await self._pool.take()
         return self._connection
+
+    def _still_there(self) -> None:
+        """Raises what ended the operation's connection, if that has happened."""
+        if self._failure is not None:
+            raise self._failure.copy()
 
     async def _begin(self, begin: str) -> None:
         connection = self._connection or await self._connect()
+        self._still_there()
         self._begun = begin  # before it is sent: a cancelled BEGIN may have begun
         await connection.execute(f"{begin}; {_identity(self.actor, self.request_id)}")
 
@@ -225,15 +397,80 @@ class Db:
         """Raises RuntimeError where PostgreSQL answers COMMIT with ROLLBACK: somebody caught the error of a statement."""
         if self._begun is None or self._connection is None:
             return
+        self._still_there()
+        if end == "COMMIT" and self._begun == _WRITE and not _is_gone(self._connection):
+            self._committing = True  # before it is sent: its answer may be lost
+            self.commits += 1
         done = await self._connection.execute(end)
-        begun, self._begun = self._begun, None
+        begun, self._begun, self._committing = self._begun, None, False
         if begun == _WRITE and done != end:
+            self.commits -= 1
             raise RuntimeError("a statement of this transaction failed and its error was caught: nothing was committed")
 
     async def _undo(self) -> None:
-        """Roll back. A connection that is lost has nothing to undo."""
-        with suppress(*_LOST):
-            await self._end("ROLLBACK")
+        """Roll back. A connection that is lost has nothing to undo; one that does not answer is closed."""
+        if self._failure is not None:
+            return
+        try:
+            async with asyncio.timeout(UNDO_SECONDS):
+                await self._end("ROLLBACK")
+        except _LOST:
+            _terminate(self._connection)
+
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except Exception as error:
+            known = await self._explain(error)
+            if known is None:
+                raise
+            raise known from error
+
+    async def _explain(self, error: Exception) -> AppError | None:
+        """What a database error means to a client; None for what is unknown, which passes through and is masked later.
+
+        What has ended the connection is kept, and is the answer to whatever is asked of it from now on.
+        """
+        committing, self._committing = self._committing, False
+        if self._is_loss(error):
+            self.lost = True
+            self._failure = in_doubt() if committing else Lost(_WAS_LOST, written=False)
+            if isinstance(error, OSError | asyncpg.InternalClientError):  # it says nothing, or is about to be closed
+                _terminate(self._connection)
+            await self._pool.expire(self._round)
+            return self._failure.copy()
+        if committing:
+            self.commits -= 1
+        known = _meaning(error)
+        if getattr(error, "sqlstate", None) in _ENDED_BY_TIME:
+            self._failure = known
+        return known
+
+    def _is_loss(self, error: Exception) -> bool:
+        """Whether the connection is lost with its server, or leads to one that became a standby."""
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            return self._begun != _READ  # there it is a mistake of ours
+        if isinstance(error, asyncpg.PostgresError):
+            return (error.sqlstate or "").startswith(("08", "57P"))
+        if isinstance(error, asyncpg.InterfaceError):
+            return self._connection is not None and _is_gone(self._connection)
+        # The last one: the server has said farewell, and the end of the stream is not read yet.
+        return isinstance(error, OSError | asyncpg.InternalClientError)
+
+
+def _is_gone(connection: Connection) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # closed, and back in the pool already
+        return True
+
+
+def _terminate(connection: Connection | None) -> None:
+    """Close a connection without a word, so that it costs nobody any more time."""
+    if connection is not None:
+        with suppress(asyncpg.InterfaceError):
+            connection.terminate()
 
 
 @asynccontextmanager
@@ -273,19 +510,7 @@ async def look_up(pool: Pool, statement: Statement, args: dict[str, Any]) -> lis
         await db.close()
 
 
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    try:
-        yield
-    except Exception as error:
-        known = _explain(error)
-        if known is None:
-            raise
-        raise known from error
-
-
-def _explain(error: Exception) -> AppError | None:
-    """What a database error means to a client; None for what is unknown, which passes through and is masked later."""
+def _meaning(error: Exception) -> AppError | None:
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
         known = CONSTRAINTS.get(error.constraint_name or "")
         return known.copy() if known is not None else None
@@ -295,6 +520,6 @@ def _explain(error: Exception) -> AppError | None:
         return AppError(ErrorCode.UNAVAILABLE, "Others changed the same at the same moment. Try again.")
     if isinstance(error, asyncpg.QueryCanceledError | asyncpg.LockNotAvailableError):
         return AppError(ErrorCode.TIMED_OUT, "The database took too long. Ask for less, or try again later.")
-    if isinstance(error, _UNREACHABLE):
-        return AppError(ErrorCode.UNAVAILABLE, "The database cannot be reached. Try again in a moment.")
+    if getattr(error, "sqlstate", None) in _ENDED_BY_TIME:
+        return AppError(ErrorCode.TIMED_OUT, "The operation took too long. Ask for less, or try again later.")
     return None

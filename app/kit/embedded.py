@@ -212,7 +212,9 @@ class Embedded:
             user = _server_user(self._cluster)
             for path in [self._cluster, *self._cluster.rglob("*")]:
                 os.chown(path, *(user or (0, 0)), follow_symlinks=False)
-        (self._cluster / "pg_hba.conf").write_text("local all all peer map=fivefold\n")
+        (self._cluster / "pg_hba.conf").write_text(
+            "local all all peer map=fivefold\nlocal replication all peer map=fivefold\n"  # so that it can be copied
+        )
         (self._cluster / "pg_ident.conf").write_text(f'fivefold "{pwd.getpwuid(os.geteuid()).pw_name}" all\n')
 
     def _launch(self) -> None:

@@ -80,7 +80,11 @@ class ErrorCode(Enum):
         "TOO_SOON", description="This was asked for a short while ago; `extensions.retryAt` says from when on it may be again."
     )
     TIMED_OUT = strawberry.enum_value("TIMED_OUT", description="The database took too long; nothing was changed.")
-    UNAVAILABLE = strawberry.enum_value("UNAVAILABLE", description="The database cannot be reached; try again later.")
+    UNAVAILABLE = strawberry.enum_value(
+        "UNAVAILABLE",
+        description="The database cannot be reached, or was lost; `extensions.written` says no, or unknown where a change "
+        "may have been made.",
+    )
     INTERNAL = strawberry.enum_value("INTERNAL", description="Our fault. Tell us the request id.")
 
 

@@ -14,7 +14,15 @@ from inspect import isawaitable
 from typing import Any
 
 from asyncpg import Record
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, SelectionSetNode, execute
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    execute,
+    value_from_ast_untyped,
+)
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.extensions import SchemaExtension
 from strawberry.schema import Schema
@@ -194,6 +202,28 @@ class Executor:
             context_value=context,
             allowed_operation_types=(OperationType.QUERY, OperationType.MUTATION),
         )
+
+
+def has_keys(operation: OperationDefinitionNode, variables: dict[str, Any]) -> bool:
+    """Whether each root field of a mutation has idempotency keys for all it creates: then it may be sent twice.
+
+    A field that has none may still be safe to repeat, but nobody says so.
+    """
+    fields = operation.selection_set.selections
+    if not all(isinstance(field, FieldNode) for field in fields):
+        return False  # a fragment: whoever wants to be repeated writes it plainly
+    return all(
+        any(_has_key(value_from_ast_untyped(argument.value, variables)) for argument in getattr(field, "arguments", None) or ())
+        for field in fields
+    )
+
+
+def _has_key(value: Any) -> bool:
+    """An input with a key of its own, or a batch each of whose inputs has one."""
+    if not isinstance(value, dict):
+        return False
+    batches = [each for each in value.values() if isinstance(each, list) and each and isinstance(each[0], dict)]
+    return bool(value.get("idempotencyKey")) or any(all(_has_key(one) for one in batch) for batch in batches)
 
 
 def _name(operation: OperationDefinitionNode) -> str | None:

@@ -34,6 +34,11 @@ class Metrics:
         self.events = Counter("fivefold_events", "Events that were sent to subscribers", ["kind"], registry=self._registry)
         self.documents = Gauge("fivefold_documents", "Documents whose plans are kept", registry=self._registry)
         self.connections = Gauge("fivefold_connections", "Database connections", ["state"], registry=self._registry)
+        self.waiting = Gauge("fivefold_waiting", "Operations that wait for a database connection", registry=self._registry)
+        self.rounds = Gauge("fivefold_failovers", "How often all connections were given up as lost", registry=self._registry)
+        self.retries = Counter(
+            "fivefold_retries", "Operations that ran once more after their connection was lost", registry=self._registry
+        )
 
     def text(self) -> bytes:
         """In Prometheus' text format."""

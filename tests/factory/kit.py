@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 from uuid import uuid4
 
-import asyncpg
 import httpx
 import pytest
 import structlog
@@ -30,7 +29,7 @@ from graphql import (
 from app.core import data_key, idempotency
 from app.core.wallet import reserve
 from app.kit.context import Actor
-from app.kit.db import Db
+from app.kit.db import Db, Pool
 from app.kit.graphql import global_id
 from app.kit.sql import Statement
 from app.kit.token import KeyRing
@@ -66,11 +65,11 @@ async def serving(database: Database, jwt_key: Path, **settings: Any) -> AsyncIt
         yield Api(http, database, KeyRing([jwt_key]))
 
 
-def pool_of(api: Api) -> asyncpg.Pool:
+def pool_of(api: Api) -> Pool:
     """The pool behind an API."""
     transport = cast(httpx.ASGITransport, api.http._transport)
     state = cast(Any, transport.app).state
-    return cast(asyncpg.Pool, getattr(state, "service", state).pool)
+    return cast(Pool, getattr(state, "service", state).pool)
 
 
 async def db_of(api: Api, name: str = "ada") -> Db:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import orjson
 import psycopg
 from psycopg.rows import dict_row
@@ -19,6 +18,7 @@ from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from app import seed
+from app.kit import db
 from app.kit.context import Actor, Context
 from app.kit.db import Db, open_pool
 from app.kit.document import Documents, Invalid
@@ -71,7 +71,7 @@ class Stage:
     """Both executors on one database."""
 
     database: Database
-    pool: asyncpg.Pool
+    pool: db.Pool
     executor: Executor
     documents: Documents
     actors: dict[str, Actor]

@@ -14,7 +14,6 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from app.kit import db as kit
 from app.kit.context import Actor
 from app.kit.db import Db, look_up, open_pool
 from app.kit.embedded import Embedded
@@ -506,9 +505,8 @@ async def test_a_connection_that_dies_at_work_is_said_so(shared: Api) -> None:
     assert await dirt(shared) == {}
 
 
-async def test_a_pool_that_is_used_up_is_said_so(database: Database, jwt_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kit, "ACQUIRE_SECONDS", 0.05)
-    async with serving(database, jwt_key, pool_size=2) as api:
+async def test_a_pool_that_is_used_up_is_said_so(database: Database, jwt_key: Path) -> None:
+    async with serving(database, jwt_key, pool_size=2, acquire_seconds=0.05) as api:
         ada = await api.person("ada")
         pool = pool_of(api)
         held = [await pool.acquire() for _ in range(2)]

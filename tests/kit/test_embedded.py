@@ -70,7 +70,7 @@ def test_settings_that_the_rest_relies_on(server: Embedded) -> None:
 def test_other_users_of_the_machine_stay_out(server: Embedded) -> None:
     assert (server.data / "socket").stat().st_mode & 0o077 == 0
     rules = _ask(server.url(), "SELECT string_agg(type || ' ' || auth_method, ',') FROM pg_hba_file_rules")
-    assert rules == "local peer"
+    assert rules == "local peer,local peer"
 
 
 def test_goes_on_where_it_was_and_is_durable(tmp_path: Path) -> None:
