@@ -14,8 +14,10 @@ from app.core.notification import Notification, NotificationMutation, Notificati
 from app.core.notification_preference import NotificationPreferenceMutation, NotificationPreferenceQuery
 from app.core.outbox import OutboxQuery
 from app.core.plan import Plan, PlanMutation, PlanQuery
+from app.core.plan_price import PlanPriceMutation, PlanPriceQuery
 from app.core.session import Session, SessionMutation, SessionQuery
 from app.core.upkeep import nightly_upkeep
+from app.core.usage_counter import UsageCounterQuery
 from app.core.viewer import ViewerQuery
 from app.core.wallet import Reservation, WalletMutation, WalletQuery, find_expired_reservations, release_expired
 from app.core.workspace import Workspace
@@ -36,7 +38,9 @@ product = Product(
         NotificationPreferenceQuery,
         OutboxQuery,
         PlanQuery,
+        PlanPriceQuery,
         SessionQuery,
+        UsageCounterQuery,
         WalletQuery,
     ),
     mutations=(
@@ -46,6 +50,7 @@ product = Product(
         NotificationMutation,
         NotificationPreferenceMutation,
         PlanMutation,
+        PlanPriceMutation,
         SessionMutation,
         WalletMutation,
     ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
@@ -15,7 +17,18 @@ from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import BigInt, Node, mutation, parse_uuid, query
 from app.kit.sql import File
 
+if TYPE_CHECKING:
+    from app.core.plan_price import PlanPrice
+
 constraint("plan_limit_amount_range", ErrorCode.BAD_INPUT, "A limit is 0 or more, or null for none.", field="amount")
+
+
+@strawberry.enum(description="How often a limit begins anew, by the calendar in UTC.")
+class LimitPeriod(Enum):
+    """Values as in the database."""
+
+    DAY = "day"
+    MONTH = "month"
 
 
 @strawberry.type(description="How much of something a plan allows.")
@@ -24,6 +37,7 @@ class PlanLimit:
 
     name: str = strawberry.field(description="Product and what is counted, such as privacy.platform_links.")
     amount: BigInt | None = strawberry.field(description="Null is without limit, 0 is not at all.")
+    period: LimitPeriod | None = strawberry.field(description="Null where it is limited how many there are.")
 
 
 @strawberry.type(description="What a workspace may use.")
@@ -34,8 +48,16 @@ class Plan(Node):
 
     slug: str
     name: str
+    trial_days: int = strawberry.field(description="For how long a workspace may try it, once; 0 is not at all.")
 
     limits: list[PlanLimit] = edge("core/plan.edge_plan_limit", many=True, plan_ids="id")
+    prices: list[Annotated[PlanPrice, strawberry.lazy("app.core.plan_price")]] = edge(
+        "core/plan_price.edge_plan_price",
+        many=True,
+        size=10,
+        plan_ids="id",
+        description="What it costs now, by currency and interval; none where it is not sold.",
+    )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from app.core.idempotency import claim, settle
 from app.core.notification import NotificationKind, NotificationText, tells
 from app.core.outbox import Told
 from app.core.plan import check_limit
+from app.core.usage_counter import counts
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge, page_edge
@@ -149,6 +150,7 @@ async def require_link(db: Db, link_id: UUID, *, field: str) -> PlatformLink:
     return found
 
 
+@counts("privacy.platform_links")
 async def count_links(db: Db) -> int:
     """How many links of the workspace are active."""
     found = await count_platform_link(db)

@@ -9,20 +9,20 @@ WHERE a.assigned;
 
 -- name: edge_plan :edge
 -- For node(id).
-SELECT k.position, p.id, p.slug, p.name
+SELECT k.position, p.id, p.slug, p.name, p.trial_days
 FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
 JOIN core.plan AS p ON p.id = k.id;
 
 -- name: edge_plan_limit :edge
 -- What each plan limits.
-SELECT k.position, l.name, l.amount
+SELECT k.position, l.name, l.amount, l.period
 FROM unnest(:plan_ids::uuid[]) WITH ORDINALITY AS k (plan_id, position)
 JOIN core.plan_limit AS l ON l.plan_id = k.plan_id
 ORDER BY k.position, l.name;
 
 -- name: edge_plan_of_workspace :edge
 -- The plan of the caller's workspace.
-SELECT k.position, p.id, p.slug, p.name
+SELECT k.position, p.id, p.slug, p.name, p.trial_days
 FROM unnest(:workspace_ids::uuid[]) WITH ORDINALITY AS k (workspace_id, position)
 JOIN core.workspace AS w ON w.id = k.workspace_id
 JOIN core.plan AS p ON p.slug = w.plan
@@ -38,7 +38,7 @@ WHERE w.id = :workspace_id;
 
 -- name: list_plan :many
 -- From the least to the most; a handful.
-SELECT p.id, p.slug, p.name
+SELECT p.id, p.slug, p.name, p.trial_days
 FROM core.plan AS p
 ORDER BY p.position;
 
@@ -66,4 +66,4 @@ FROM core.plan AS p
 WHERE p.id = l.plan_id
     AND p.slug = :plan
     AND l.name = :name
-RETURNING p.id, p.slug, p.name;
+RETURNING p.id, p.slug, p.name, p.trial_days;

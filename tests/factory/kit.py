@@ -27,6 +27,7 @@ from graphql import (
 )
 
 from app.core import data_key, idempotency
+from app.core.usage_counter import use
 from app.core.wallet import reserve
 from app.kit.context import Actor
 from app.kit.db import Db, Pool
@@ -119,6 +120,7 @@ async def spend(api: Api, name: str, word: str) -> None:
     try:
         async with db.transaction():
             await reserve(db, 1, key=f"{word} key", purpose="core.test")
+            await use(db, "core.test")
     finally:
         await db.close()
 
@@ -179,6 +181,8 @@ CURATORS_ONLY = {
     "grantCredits",
     "migrations",
     "proposedTemplates",
+    "publishCreditPack",
+    "publishPlanPrice",
     "publishPlatformConfig",
     "publishPlatformContact",
     "refreshTemplateAnalysis",

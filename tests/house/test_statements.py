@@ -54,6 +54,7 @@ KINDS = {
     "unlink": ("one",),
     "update": ("one", "exec"),
     "upsert": ("one", "exec"),
+    "use": ("one",),
 }
 """The closed list of first words, with the kinds that each may be."""
 
