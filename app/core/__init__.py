@@ -7,7 +7,7 @@ from app.core.data_inventory import DataInventoryQuery
 from app.core.device import Device, DeviceMutation, DeviceQuery
 from app.core.identity import Identity
 from app.core.mail import find_mail, gather_mail, send_mail
-from app.core.member import MemberQuery
+from app.core.member import MemberMutation, MemberQuery
 from app.core.migration import MigrationQuery
 from app.core.node import NodeQuery
 from app.core.notification import Notification, NotificationMutation, NotificationQuery
@@ -20,7 +20,7 @@ from app.core.upkeep import nightly_upkeep
 from app.core.usage_counter import UsageCounterQuery
 from app.core.viewer import ViewerQuery
 from app.core.wallet import Reservation, WalletMutation, WalletQuery, find_expired_reservations, release_expired
-from app.core.workspace import Workspace
+from app.core.workspace import Workspace, WorkspaceMutation, WorkspaceQuery
 from app.kit.product import Product
 
 product = Product(
@@ -42,17 +42,20 @@ product = Product(
         SessionQuery,
         UsageCounterQuery,
         WalletQuery,
+        WorkspaceQuery,
     ),
     mutations=(
         AccountMutation,
         ApiKeyMutation,
         DeviceMutation,
+        MemberMutation,
         NotificationMutation,
         NotificationPreferenceMutation,
         PlanMutation,
         PlanPriceMutation,
         SessionMutation,
         WalletMutation,
+        WorkspaceMutation,
     ),
     jobs=(
         find_expired_reservations,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import strawberry
 
 from app.core.idempotency import claim, settle
 from app.core.identity import API_KEY_PREFIX
+from app.core.workspace import get_workspace
 from app.kit.context import Info
+from app.kit.db import Db
 from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import MANAGERS, Node, mutation, parse_uuid, query
 from app.kit.page import Page, page
@@ -80,6 +82,21 @@ def check_scopes(scopes: list[str], known: frozenset[str]) -> list[str]:
     return sorted(set(scopes))
 
 
+async def check_end(db: Db, expires_at: datetime | None) -> datetime | None:
+    """When a new key ends, if it does: by the workspace's settings where nothing is asked for. Raises BAD_INPUT."""
+    now, workspace = datetime.now(UTC), await get_workspace(db)
+    assert workspace is not None  # or the token would not have been accepted
+    if expires_at is not None and expires_at <= now:
+        raise AppError(ErrorCode.BAD_INPUT, "expiresAt lies in the past; pass a later moment.", field="expiresAt")
+    if workspace.key_days is None:
+        return expires_at
+    latest = now + timedelta(days=workspace.key_days)
+    if expires_at is not None and expires_at > latest:
+        message = f"Keys of this workspace end after {workspace.key_days} days at the latest. Pass an earlier moment, or none."
+        raise AppError(ErrorCode.BAD_INPUT, message, field="expiresAt")
+    return expires_at or latest
+
+
 @strawberry.type
 class ApiKeyQuery:
     """Root fields that read keys."""
@@ -105,8 +122,7 @@ class ApiKeyMutation:
                 if done is not None:
                     return CreateApiKeyPayload(api_key=await get_api_key(info, str(done.result_id)), secret=None)
             scopes = check_scopes(input.scopes, info.context.scopes)
-            if input.expires_at is not None and input.expires_at <= datetime.now(UTC):
-                raise AppError(ErrorCode.BAD_INPUT, "expiresAt lies in the past; pass a later moment.", field="expiresAt")
+            expires_at = await check_end(db, input.expires_at)
             secret = API_KEY_PREFIX + secrets.token_urlsafe(32)
             made = await insert_api_key(
                 db,
@@ -114,7 +130,7 @@ class ApiKeyMutation:
                 hint=secret[:HINT_LENGTH],
                 secret_hash=hashlib.sha256(secret.encode()).digest(),
                 scopes=scopes,
-                expires_at=input.expires_at,
+                expires_at=expires_at,
             )
             assert made is not None
             if input.idempotency_key is not None:

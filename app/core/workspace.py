@@ -1,16 +1,36 @@
-"""Workspaces: the tenants. Everything owned is owned by one of them."""
+"""Workspaces: the tenants. Everything owned is owned by one of them; people switch between those they are in."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from urllib.parse import urlsplit
+from uuid import UUID
 
 import strawberry
 
-from app.core.plan import Plan
+from app.core.idempotency import claim, settle
+from app.core.member import Role
+from app.core.plan import LimitReached, Plan
+from app.kit.context import Info
 from app.kit.edge import edge
-from app.kit.graphql import Node
+from app.kit.errors import AppError, ErrorCode, constraint
+from app.kit.graphql import MANAGERS, Node, field, global_id, mutation, query
+from app.kit.page import Page, page
 from app.kit.sql import File
+
+MOST_NAME = 200
+MOST_URL = 500
+_COLOR = re.compile(r"#[0-9a-f]{6}")
+_BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+constraint("workspace_key_days_range", ErrorCode.BAD_INPUT, "keyDays is 1 to 3650, or null for no limit.", field="keyDays")
+constraint(
+    "workspace_default_role_known", ErrorCode.BAD_INPUT, "defaultRole is MEMBER, VIEWER or AUDITOR.", field="defaultRole"
+)
 
 
 @strawberry.enum(description="Every account has one personal workspace; organizations have members.")
@@ -30,11 +50,194 @@ class Workspace(Node):
     kind: WorkspaceKind
     name: str
     created_at: datetime
+    version: int = strawberry.field(description="Pass it to updateWorkspace: it tells which state you have seen.")
+    color: str | None = strawberry.field(description="Branding, such as #3366cc.")
+    logo_url: str | None = strawberry.field(description="Branding: an https address, for browsers to fetch.")
+    default_role: Role = strawberry.field(description="What who is invited becomes, where the invitation says nothing else.")
+    key_days: int | None = strawberry.field(description="New API keys end after so many days at the latest; null for no limit.")
 
     plan: Plan = edge("core/plan.edge_plan_of_workspace", workspace_ids="id")
 
 
+@strawberry.type(description="A workspace that the caller is in, active or not: enough to choose it.")
+class Membership:
+    """Pass ``workspace_id`` in the header Fivefold-Workspace."""
+
+    workspace_id: strawberry.Private[UUID]
+    kind: WorkspaceKind
+    name: str
+    color: str | None
+    logo_url: str | None
+    role: Role = strawberry.field(description="The caller's role there.")
+    joined_at: datetime
+
+    @field(name="workspaceId", description="Global id of the workspace, for the header Fivefold-Workspace.")
+    def workspace_global_id(self) -> strawberry.ID:
+        """The id as the API writes it."""
+        return global_id("Workspace", str(self.workspace_id))
+
+
+@dataclass(frozen=True)
+class MadeOrganization:
+    """The new organization, or the limit of the caller's plan that was ``reached``."""
+
+    id: UUID | None
+    reached: int | None
+    used: int | None
+    plan: str | None
+
+
 sql = File("core/workspace")
-get_workspace = sql.one("get_workspace", Workspace)
+create_organization = sql.one("create_organization", MadeOrganization)
+get_membership = sql.one("get_membership", Membership)
 get_personal_workspace = sql.one("get_personal_workspace", Workspace)
+get_workspace = sql.one("get_workspace", Workspace)
+lock_workspace = sql.one("lock_workspace", Workspace)
+page_membership = sql.page("page_membership", Membership, keyset=(("workspace_id", "ffffffff-ffff-ffff-ffff-ffffffffffff"),))
+update_workspace = sql.one("update_workspace", Workspace)
 workspaces_by_id = sql.edge("edge_workspace", Workspace)
+
+
+def check_name(name: str, *, most: int = MOST_NAME) -> str:
+    """A name of something that others will read, in mails too: one line, nothing hidden, no address. Raises BAD_INPUT."""
+    name = name.strip()
+    if not 1 <= len(name) <= most:
+        raise AppError(ErrorCode.BAD_INPUT, f"A name has 1 to {most} characters.", field="name")
+    if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") or each in _BIDIRECTIONAL for each in name):
+        raise AppError(ErrorCode.BAD_INPUT, "A name is one line of characters that can be seen.", field="name")
+    if "://" in name:
+        raise AppError(ErrorCode.BAD_INPUT, "A name holds no web address; leave out the part with ://.", field="name")
+    return name
+
+
+def check_color(color: str) -> str:
+    """Lower case. Raises BAD_INPUT."""
+    color = color.lower()
+    if not _COLOR.fullmatch(color):
+        raise AppError(ErrorCode.BAD_INPUT, "A color is # and six hexadecimal digits, such as #3366cc.", field="color")
+    return color
+
+
+def check_logo_url(url: str) -> str:
+    """An address that a browser may fetch: https, a host, nobody's password, nothing to break out of an attribute with.
+
+    Raises BAD_INPUT.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    plain = url.isascii() and url.isprintable() and not set(url) & set(" \"'<>\\`{}|^")
+    if not plain or len(url) > MOST_URL or not url.startswith("https://") or not host or "." not in host:
+        message = f"logoUrl is an https address of at most {MOST_URL} characters, with a host and without spaces or quotes."
+        raise AppError(ErrorCode.BAD_INPUT, message, field="logoUrl")
+    if "@" in parts.netloc or port not in (None, 443) or parts.fragment:
+        raise AppError(ErrorCode.BAD_INPUT, "logoUrl has no user, port or fragment.", field="logoUrl")
+    return url
+
+
+@strawberry.input(description="A new organization.")
+class CreateOrganizationInput:
+    """Its maker is its owner."""
+
+    name: str = strawberry.field(description="1 to 200 characters.")
+    idempotency_key: str | None = None
+
+
+@strawberry.input(description="What is to change. What is left out stays; null clears what may be empty.")
+class UpdateWorkspaceInput:
+    """``version`` is that of the state which the caller has seen."""
+
+    version: int
+    name: str | None = strawberry.field(default=None, description="1 to 200 characters.")
+    color: str | None = strawberry.field(default=strawberry.UNSET, description="Such as #3366cc.")
+    logo_url: str | None = strawberry.field(default=strawberry.UNSET, description="An https address.")
+    default_role: Role | None = strawberry.field(default=None, description="MEMBER, VIEWER or AUDITOR.")
+    key_days: int | None = strawberry.field(default=strawberry.UNSET, description="1 to 3650.")
+
+
+@strawberry.type(description="The new organization, as its owner.")
+class CreateOrganizationPayload:
+    """The new organization, as its owner."""
+
+    membership: Membership
+
+
+@strawberry.type(description="The workspace as it is now.")
+class UpdateWorkspacePayload:
+    """The workspace as it is now."""
+
+    workspace: Workspace
+
+
+@strawberry.type
+class WorkspaceQuery:
+    """Root fields that read workspaces."""
+
+    @query()
+    async def workspace(self, info: Info) -> Workspace | None:
+        """The active workspace: the one of the header Fivefold-Workspace, or else the personal one."""
+        return await get_workspace(info.context.db)
+
+    @query()
+    async def workspaces(self, info: Info, first: int = 20, after: str | None = None) -> Page[Membership] | None:
+        """The workspaces that the caller is in, the newest first, whichever is active."""
+        return await page(page_membership, info.context.db, first, after)
+
+
+@strawberry.type
+class WorkspaceMutation:
+    """Root fields that make and change workspaces."""
+
+    @mutation(roles=None)
+    async def create_organization(self, info: Info, input: CreateOrganizationInput) -> CreateOrganizationPayload | None:
+        """Make an organization and become its owner. The plan of one's personal workspace says how many one may own."""
+        db = info.context.db
+        async with db.transaction():
+            if input.idempotency_key is not None:
+                done = await claim(db, "createOrganization", input.idempotency_key, [input.name])
+                if done is not None:
+                    return CreateOrganizationPayload(membership=await _membership(info, done.result_id))
+            name = check_name(input.name)
+            made = await create_organization(db, name=name)
+            assert made is not None  # everybody has a personal workspace with a plan
+            if made.id is None:
+                raise LimitReached("core.organizations", made.reached or 0, made.used or 0, str(made.plan))
+            if input.idempotency_key is not None:
+                await settle(db, "createOrganization", input.idempotency_key, made.id)
+            return CreateOrganizationPayload(membership=await _membership(info, made.id))
+
+    @mutation(roles=MANAGERS)
+    async def update_workspace(self, info: Info, input: UpdateWorkspaceInput) -> UpdateWorkspacePayload | None:
+        """Change name, branding or settings of the active workspace. Owners and admins only."""
+        db = info.context.db
+        name = None if input.name is None else check_name(input.name)
+        color = check_color(input.color) if isinstance(input.color, str) else input.color
+        logo_url = check_logo_url(input.logo_url) if isinstance(input.logo_url, str) else input.logo_url
+        async with db.transaction():
+            seen = await lock_workspace(db)
+            assert seen is not None  # or the token would not have been accepted
+            if seen.version != input.version:
+                raise AppError(
+                    ErrorCode.STALE_VERSION,
+                    f"The workspace has version {seen.version}, not {input.version}. Read it again and decide anew.",
+                    field="version",
+                )
+            workspace = await update_workspace(
+                db,
+                name=name or seen.name,
+                color=seen.color if color is strawberry.UNSET else color,
+                logo_url=seen.logo_url if logo_url is strawberry.UNSET else logo_url,
+                default_role=(input.default_role or seen.default_role).value,
+                key_days=seen.key_days if input.key_days is strawberry.UNSET else input.key_days,
+            )
+        assert workspace is not None
+        return UpdateWorkspacePayload(workspace=workspace)
+
+
+async def _membership(info: Info, workspace_id: UUID | None) -> Membership:
+    found = await get_membership(info.context.db, of_workspace_id=workspace_id)
+    if found is None:
+        raise AppError(ErrorCode.NOT_FOUND, "You are not in this workspace any more.")
+    return found

@@ -65,6 +65,7 @@ class ErrorCode(Enum):
         "STALE_VERSION", description="It has changed since it was read. Read it again and decide anew."
     )
     REQUEST_CLOSED = strawberry.enum_value("REQUEST_CLOSED", description="The rights request has ended; it stays as it is.")
+    LAST_OWNER = strawberry.enum_value("LAST_OWNER", description="An organization keeps at least one owner.")
     UNKNOWN_SCOPE = strawberry.enum_value("UNKNOWN_SCOPE", description="No scope of that name exists.")
     SIGNATURE_INVALID = strawberry.enum_value(
         "SIGNATURE_INVALID", description="The signature is not that of the device over this input."

@@ -26,11 +26,12 @@ DELETE FROM core.session AS s
 WHERE s.idle_until < now() - interval '30 days';
 
 -- name: insert_notifications :exec
--- Tells people of many workspaces at once, each unless they want neither to see nor to get it.
+-- Tells people of many workspaces at once, each unless they left or want neither to see nor to get it.
 INSERT INTO core.notification (workspace_id, account_id, object_id, send_at, kind, detail)
 SELECT m.workspace_id, m.account_id, m.object_id,
     CASE WHEN coalesce(p.email_off, 0) >> :kind::integer & 1 = 0 THEN now() END, :kind::integer, :detail::jsonb
 FROM unnest(:workspace_ids::uuid[], :account_ids::uuid[], :object_ids::uuid[]) AS m (workspace_id, account_id, object_id)
+JOIN core.member AS c ON c.workspace_id = m.workspace_id AND c.account_id = m.account_id
 LEFT JOIN core.notification_preference AS p ON p.workspace_id = m.workspace_id AND p.account_id = m.account_id
 WHERE coalesce(p.in_app_off & p.email_off, 0) >> :kind::integer & 1 = 0;
 

@@ -30,7 +30,13 @@ async def test_a_new_workspace_has_the_least(api: Api) -> None:
     assert [plan["slug"] for plan in data["plans"]] == ["free", "pro", "premium", "enterprise"]
     assert data["viewer"]["workspace"]["plan"] == {"slug": "free"}
     limits = {limit["name"]: limit["amount"] for limit in data["plans"][0]["limits"]}
-    assert limits == {"privacy.analysis": "0", "privacy.daily_scans": "0", "privacy.platform_links": "3"}
+    assert limits == {
+        "core.members": "5",
+        "core.organizations": "1",
+        "privacy.analysis": "0",
+        "privacy.daily_scans": "0",
+        "privacy.platform_links": "3",
+    }
     by_id = "query N($id: ID!) { node(id: $id) { id ... on Plan { slug } } }"
     node = await api(by_id, {"id": data["plans"][1]["id"]}, token=ada.token)
     assert node.data["node"]["slug"] == "pro"

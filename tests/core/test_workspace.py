@@ -76,6 +76,8 @@ async def test_members_of_one_workspace_keep_their_links_to_themselves(api: Api)
 
 
 OF_ONES_OWN = {
+    "createOrganization",
+    "leaveWorkspace",
     "markNotificationsRead",
     "refreshSession",
     "revokeSession",
@@ -93,7 +95,7 @@ async def test_who_only_reads_writes_nothing(shared: Api, role: str) -> None:
     person = await shared.person(role)
     organization = await organize(shared, f"O {role}", **{role: role})
     values = {"ID": "x", "platformSlug": "none", "slug": "none", "idempotencyKey": "1"}
-    for kind, name, _ in root_fields():
+    for kind, name, _ in sorted(root_fields(), key=lambda each: each[1] == "leaveWorkspace"):  # last: one is out then
         if kind == "mutation":
             answer = await shared(*call(kind, name, values), token=person.token, fivefold_workspace=organization)
             assert "INTERNAL" not in answer.codes, name

@@ -140,6 +140,7 @@ def test_each_test_has_its_module() -> None:
     """Where a test of a noun is looked for, nothing else is found."""
     allowed = {
         "tests/core/test_isolation.py": "every noun, seen from another workspace",
+        "tests/core/test_organization.py": "organizations: who may what, over all nouns that they have",
         "tests/privacy/test_data.py": "the files of app/privacy/data",
         "tests/privacy/test_extension.py": "the extension of tests/privacy/extension, in a browser",
         "tests/privacy/test_frontend.py": "the front end of tests/privacy/frontend, in a browser",

@@ -196,8 +196,10 @@ UNREACHABLE = {
     "core.session.session_method_form": "a literal of the code",
     "core.session.session_turn_hash_length": "made by the code",
     "core.session.session_idle_before_end": "the smaller of the two",
+    "core.workspace.workspace_color_form": "check_color",
+    "core.workspace.workspace_logo_url_form": "check_logo_url",
     "core.workspace.workspace_kind_known": "made with the account",
-    "core.workspace.workspace_name_length": "the account's display name, whose own check comes first",
+    "core.workspace.workspace_name_length": "check_name; or the account's display name, whose own check comes first",
     "core.workspace.workspace_personal_account_id_key": "made with the account",
     "core.workspace.workspace_personal_has_account": "made with the account",
     "privacy.acknowledgement.acknowledgement_reopen_reason_known": "written by statements as a literal",
@@ -491,6 +493,12 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("expire_reservations", "fivefold_owner"): ["fivefold_worker"],
         ("grant_credits", "fivefold_owner"): ["fivefold_api"],
         ("reserve_credits", "fivefold_owner"): ["fivefold_api", "fivefold_worker"],
+        ("create_organization", "fivefold_owner"): ["fivefold_api"],
+        ("end_links", "fivefold_owner"): [],
+        ("end_membership", "fivefold_owner"): [],
+        ("keep_owner", "fivefold_owner"): [],
+        ("list_membership", "fivefold_owner"): ["fivefold_api"],
+        ("list_person", "fivefold_owner"): ["fivefold_api"],
         ("active_link_count", "fivefold_owner"): ["fivefold_api"],
         ("affected_member", "fivefold_owner"): ["fivefold_worker"],
         ("authenticate_api_key", "fivefold_owner"): ["fivefold_api"],
@@ -508,6 +516,7 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("measure_template_usage", "fivefold_owner"): ["fivefold_worker"],
         ("organization_aggregate", "fivefold_owner"): ["fivefold_api"],
         ("propose_template", "fivefold_owner"): ["fivefold_api"],
+        ("require_member", "fivefold_owner"): [],
         ("record_action", "fivefold_definer"): ["fivefold_api", "fivefold_worker"],
         ("record_audit", "fivefold_definer"): ["fivefold_owner"],
         ("take_rate_tokens", "fivefold_owner"): ["fivefold_api"],
@@ -589,6 +598,15 @@ def test_a_row_cannot_point_into_another_workspace(ask: Ask, kinds: dict[str, st
 def test_products_point_only_to_themselves_and_the_core(ask: Ask) -> None:
     problems = [row[:3] for row in ask(FOREIGN_KEYS) if row[2].split(".")[0] not in ("core", row[0].split(".")[0])]
     assert problems == []
+
+
+def test_members_can_go(ask: Ask) -> None:
+    """What a member made hangs on workspace and account: a foreign key to the member's row goes with it or would keep it."""
+    rows = ask(
+        "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'f'"
+        " AND confrelid = 'core.member'::regclass AND confdeltype <> 'c'"
+    )
+    assert rows == []
 
 
 def test_every_foreign_key_is_valid_and_has_an_index(ask: Ask) -> None:

@@ -113,6 +113,7 @@ NEVER_NULL: dict[tuple[str, str], str] = {
 """(statement, column) of a column that may be NULL in its table and cannot be NULL here, with the reason."""
 
 NARROWER = {
+    ("core.workspace", "default_role"): "who is invited becomes neither owner nor admin unless the invitation says so",
     ("core.workspace", "kind"): "the system workspace is nobody's: no policy shows it to anyone",
 }
 """(table, column) whose CHECK allows values that the enum of the API has not, with the reason."""
