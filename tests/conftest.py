@@ -54,17 +54,22 @@ def pytest_testnodedown(node: Any) -> None:
     """A process of ``pytest -n`` has ended: what it ran counts as run here."""
     told = getattr(node, "workeroutput", {})
     _recorder.texts.update(told.get("statements", ()))
+    _recorder.fields.update(tuple(field) for field in told.get("fields", ()))
     node.config.stash[_FULL] = told.get("full", False)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """When all tests ran, every statement and every optional line of one was run by some test; else the run has failed."""
+    """When all tests ran, some test ran every statement and optional line, and had every field answered by a plan."""
     config = session.config
     if hasattr(config, "workeroutput"):
-        config.workeroutput |= {"statements": sorted(_recorder.texts), "full": config.stash.get(_FULL, False)}
+        config.workeroutput |= {
+            "statements": sorted(_recorder.texts),
+            "fields": sorted(_recorder.fields),
+            "full": config.stash.get(_FULL, False),
+        }
     elif config.stash.get(_FULL, False) and session.exitstatus == pytest.ExitCode.OK:
-        missing = sorted(_recorder.missing(statements()))
+        missing = [*sorted(_recorder.missing(statements())), *_recorder.unplanned()]
         if missing:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
             config.get_terminal_writer().write("\nno test ran:\n    " + "\n    ".join(missing) + "\n")

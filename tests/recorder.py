@@ -1,9 +1,11 @@
-"""What the tests ran: each statement that reached PostgreSQL, and whether the rows were what their class says."""
+"""What the tests ran: each statement that reached PostgreSQL, and each field that a plan answered; and whether the rows were
+what their class says."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from enum import Enum
 from types import NoneType, UnionType
@@ -11,22 +13,87 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin
 from uuid import UUID
 
 import asyncpg
+from graphql import (
+    FieldNode,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
+    parse,
+    visit,
+)
+from strawberry.types.execution import ExecutionResult
 
+from app.kit.document import Document
+from app.kit.executor import Executor
 from app.kit.sql import BOUND, Statement, columns
+from app.schema import schema
+from tests.factory.operation import reached
 
 _ID = re.compile(r"/\* (\S+) \*/")
 _PLAIN = (bool, bytes, datetime, float, int, str, UUID)
 
 
 class Recorder:
-    """Listens to every fetch of asyncpg in this process."""
+    """Listens to every fetch of asyncpg and every answer of the executor in this process."""
 
     def __init__(self) -> None:
         self.texts: set[str] = set()
         self.problems: list[str] = []
+        self.fields: set[tuple[str, str]] = set()
+        self._selected: dict[str, set[tuple[str, str]]] = {}
 
     def install(self) -> None:
-        """Listen from now on: the one place through which pools and plain connections go."""
+        """Listen from now on, at the places through which everything goes."""
+        self._listen_to_fetches()
+        self._listen_to_plans()
+
+    def _listen_to_plans(self) -> None:
+        execute, events, stock, stock_event = Executor.execute, Executor.events, Executor._stock, Executor._stock_event
+        given_up = ContextVar("given_up", default=False)
+
+        async def executed(self_: Executor, document: Document, *args: Any) -> ExecutionResult:
+            given_up.set(False)
+            result = await execute(self_, document, *args)
+            if not given_up.get() and result.errors is None and self_.schema is schema:
+                self.answer(document.text, args[0], result.data)
+            return result
+
+        async def told(self_: Executor, document: Document, *args: Any) -> list[ExecutionResult]:
+            given_up.set(False)
+            results = await events(self_, document, *args)
+            for result in results if not given_up.get() and self_.schema is schema else ():
+                self.answer(document.text, args[0], result.data)
+            return results
+
+        async def stocked(self_: Executor, *args: Any) -> Any:
+            given_up.set(True)
+            return await stock(self_, *args)
+
+        async def stocked_event(self_: Executor, *args: Any) -> Any:
+            given_up.set(True)
+            return await stock_event(self_, *args)
+
+        for name, wrapped in (("execute", executed), ("events", told), ("_stock", stocked), ("_stock_event", stocked_event)):
+            setattr(Executor, name, wrapped)
+
+    def answer(self, text: str, operation: OperationDefinitionNode, data: Any) -> None:
+        """Note the fields of an answer of a plan; a document whose fields are all known is looked at no more."""
+        key = f"{operation.name.value if operation.name else ''} {text}"
+        if key not in self._selected:
+            self._selected[key] = selected(schema._schema, text)
+        if not self._selected[key] <= self.fields:
+            self.fields |= reached(schema._schema, text, operation, data)
+
+    def unplanned(self) -> Iterator[str]:
+        """The fields of the schema that no plan answered."""
+        for type_ in schema._schema.type_map.values():
+            if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
+                yield from (f"{type_.name}.{name}" for name in type_.fields if (type_.name, name) not in self.fields)
+
+    def _listen_to_fetches(self) -> None:
         fetch = asyncpg.Connection.fetch
 
         async def recorded(connection: Any, query: str, *args: Any, **options: Any) -> Any:
@@ -60,6 +127,20 @@ class Recorder:
                 without = {text for text, params in statement.variants() if name not in params}
                 if without.issuperset(ran):
                     yield f"{id_} with {name}"
+
+
+def selected(schema: GraphQLSchema, text: str) -> set[tuple[str, str]]:
+    """The fields as (type, field) that a document selects of object types."""
+    types, found = TypeInfo(schema), set[tuple[str, str]]()
+
+    class Fields(Visitor):
+        def enter_field(self, node: FieldNode, *_: Any) -> None:
+            parent = types.get_parent_type()
+            if isinstance(parent, GraphQLObjectType) and not node.name.value.startswith("__"):
+                found.add((parent.name, node.name.value))
+
+    visit(parse(text), TypeInfoVisitor(types, Fields()))
+    return found
 
 
 def fits(value: Any, hint: Any) -> bool:

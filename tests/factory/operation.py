@@ -379,11 +379,10 @@ def everything(type_: Any, depth: int) -> str:
     return f"{{ {' '.join(parts)} }}"
 
 
-def reached(schema: GraphQLSchema, operation: Operation, data: Any) -> set[tuple[str, str]]:
+def reached(schema: GraphQLSchema, text: str, asked: OperationDefinitionNode, data: Any) -> set[tuple[str, str]]:
     """The fields as (type, field) that an answer has a value or null for. Objects of an interface must show ``__typename``."""
-    document = parse(operation.text)
+    document = parse(text)
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
-    asked = next(d for d in document.definitions if isinstance(d, OperationDefinitionNode))
     root = schema.get_root_type(asked.operation)
     assert root is not None
     found: set[tuple[str, str]] = set()
@@ -393,8 +392,9 @@ def reached(schema: GraphQLSchema, operation: Operation, data: Any) -> set[tuple
             for item in value:
                 visit(selections, type_, item)
         elif isinstance(value, dict):
-            name = value["__typename"] if isinstance(type_, GraphQLInterfaceType) else type_.name
-            visit_object(selections, schema.type_map[name], value)
+            name = value.get("__typename", "") if isinstance(type_, GraphQLInterfaceType) else type_.name
+            if name:
+                visit_object(selections, schema.type_map[name], value)
 
     def visit_object(selections: Any, type_: Any, value: dict[str, Any]) -> None:
         for node in selections.selections:
