@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,8 +19,10 @@ from app.core.account import get_account_by_email
 from app.kit import bootstrap, log, migrate
 from app.kit.db import open_as
 from app.kit.embedded import Embedded
+from app.kit.password import Hasher
 from app.kit.token import KeyRing, create_key
 from app.kit.vault import create_key as create_vault_key
+from app.people import give_password
 from app.settings import Settings
 
 DATABASE = "fivefold"
@@ -53,9 +56,14 @@ def run(host: str, port: int, data: Path, say: Callable[[str], None], progress: 
             graphiql=True,
             log_format="text",
         )
-        token = _write_facts(data, host, port, admin, KeyRing([key]))
+        password = secrets.token_urlsafe(12)  # another at each start: whoever finds an old one has nothing
+        hasher = Hasher(memory_mib=settings.password_memory_mib, rounds=settings.password_rounds, at_once=1)
+        asyncio.run(give_password(admin, hasher, [seed.CURATOR[0], *(email for email, *_ in seed.PEOPLE)], password))
+        token = _write_facts(data, host, port, admin, KeyRing([key]), password)
         shown = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0', '::1') else host}:{port}/graphql"  # noqa: S104
-        say(f"\nGraphiQL and API:  {shown}\nToken:             {token}\nFor scripts:       {data / 'demo.json'}")
+        say(f"\nGraphiQL and API:  {shown}\nToken:             {token}")
+        say(f"To sign in:        {seed.PEOPLE[0][0]} with the password {password}")
+        say(f"Mail goes to:      {data / 'mail'}\nFor scripts:       {data / 'demo.json'}")
         say("Stop with Ctrl-C.\n")
         log.configure(settings.log_format)
         with _worker(server.url(DATABASE, "fivefold_worker"), vault, data / "mail"):
@@ -78,7 +86,7 @@ def _worker(url: str, vault: Path, mail: Path) -> Iterator[None]:
         process.wait()
 
 
-def _write_facts(data: Path, host: str, port: int, admin: str, keys: KeyRing) -> str:
+def _write_facts(data: Path, host: str, port: int, admin: str, keys: KeyRing, password: str) -> str:
     """Write DIR/demo.json, readable by its owner alone, and return the first person's token."""
     emails = [seed.PEOPLE[0][0], seed.PEOPLE[1][0], seed.CURATOR[0]]
     token, other, curator = asyncio.run(tokens(admin, keys, emails))
@@ -87,6 +95,8 @@ def _write_facts(data: Path, host: str, port: int, admin: str, keys: KeyRing) ->
         "token": token,
         "other_token": other,
         "curator_token": curator,
+        "email": emails[0],
+        "password": password,
         "database_url": admin,
     }
     path = data / "demo.json"

@@ -14,7 +14,7 @@ from app.kit.bootstrap import EVENT_TRIGGERS, connect
 from app.kit.db import Pool, open_pool
 from app.kit.errors import AppError, SetupError
 from app.kit.jobs import fetch_queue
-from app.kit.mail import NOWHERE, outgoing
+from app.kit.mail import outgoing
 from app.kit.vault import UNSET, vault_of
 from app.settings import Settings
 
@@ -122,7 +122,7 @@ def _examine_mail(settings: Settings) -> Check:
         to = outgoing(settings)
     except SetupError as error:
         return Check("mail", "failed", str(error))
-    return Check("mail", "ok", str(to)) if to else Check("mail", "warning", NOWHERE)
+    return Check("mail", "ok" if to.chosen else "warning", str(to))
 
 
 def _examine_health(health: Health) -> list[Check]:

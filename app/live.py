@@ -25,6 +25,7 @@ from app.kit.http import GraphQLRequest, describe, describe_all, write
 from app.kit.limits import MAX_COST
 from app.kit.log import log
 from app.kit.metrics import Metrics
+from app.kit.password import Hasher
 from app.kit.subscription import FIRST, LAST, Batch, Hub, Position, Source, Subscriber, start
 from app.kit.token import KeyRing
 from app.kit.websocket import FORBIDDEN, Client, Socket
@@ -99,12 +100,14 @@ class Live:
         settings: Settings,
         pool: Pool,
         keys: KeyRing,
+        hasher: Hasher,
         documents: Documents,
         executor: Executor,
         limiter: RateLimiter,
         metrics: Metrics,
     ) -> None:
         self.settings, self.pool, self.keys, self.documents = settings, pool, keys, documents
+        self.hasher = hasher
         self.executor, self.limiter, self.metrics = executor, limiter, metrics
         self.hub = Hub(partial(read_news, pool), turns=max(1, pool.get_max_size() // 2))
         self.sockets: set[Socket] = set()
@@ -150,7 +153,7 @@ class Live:
             cost = document.cost(schema._schema, operation, asked.variables)
             await self.limiter.charge(db, actor.workspace_id, cost)
             db.enter(actor)
-            context = Context(actor, db, client.request_id, NODE_TYPES, SCOPES, self.settings, self.keys)
+            context = Context(actor, db, client.request_id, NODE_TYPES, SCOPES, self.settings, self.keys, self.hasher)
             source: Source = await self.executor.source(document, operation, asked.variables, context)
             begin = start(source.after, source.event, await read_moment(db))
         finally:
@@ -177,7 +180,7 @@ class Live:
     async def _read(self, question: Question, position: Position) -> Batch:
         """The next events of a feed, resolved under the identity of those who ask."""
         db = Db(self.pool, question.actor, question.request_id, [], self.metrics.statement_seconds)
-        context = Context(question.actor, db, question.request_id, NODE_TYPES, SCOPES, self.settings, self.keys)
+        context = Context(question.actor, db, question.request_id, NODE_TYPES, SCOPES, self.settings, self.keys, self.hasher)
         try:
             rows = await read_told(db, question.source.kind, position, ROWS)
             found = [event for event in await question.source.read(db, rows) if event.position > position] if rows else []

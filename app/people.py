@@ -8,10 +8,12 @@ from uuid import UUID
 
 from app.core.account import Account, create_account, get_account_by_email
 from app.core.api_key import check_scopes
+from app.core.credential import set_password
 from app.core.curator import Curator, delete_curator, insert_curator, list_curator
 from app.kit.db import Db, open_as
 from app.kit.errors import SetupError
 from app.kit.graphql import parse_uuid
+from app.kit.password import Hasher
 from app.kit.token import KeyRing
 from app.schema import SCOPES
 
@@ -61,6 +63,16 @@ async def mint(
         if account is None:
             raise SetupError(f"There is no account {email}; pass --create to make it.")
         return ring.sign(str(account.id), lifetime=lifetime, workspace_id=workspace_id, scopes=checked)
+
+
+async def give_password(url: str, hasher: Hasher, emails: list[str], password: str) -> None:
+    """The same password for each of these people: for the demo. Raises SetupError."""
+    async with open_as(url, "fivefold_owner") as (_, db):
+        for email in emails:
+            account = await _find(db, email)
+            hashed = await hasher.hash(password)
+            async with db.transaction():
+                await set_password(db, owner_id=account.id, password_hash=hashed)
 
 
 async def _find(db: Db, email: str) -> Account:

@@ -24,7 +24,7 @@ from starlette.websockets import WebSocket
 
 from app.core.health import find_problems
 from app.core.identity import authenticate
-from app.core.rate_bucket import RateLimiter
+from app.core.rate_bucket import RateLimiter, bucket_id
 from app.kit import console
 from app.kit.context import NOBODY, Context
 from app.kit.db import UNDO_SECONDS, Db, Pool, in_doubt, open_pool
@@ -37,6 +37,7 @@ from app.kit.limits import MAX_COST
 from app.kit.locale import accepted
 from app.kit.log import log
 from app.kit.metrics import CONTENT_TYPE_LATEST, Metrics
+from app.kit.password import Hasher
 from app.kit.token import KeyRing
 from app.kit.trace import Export, open_exporter, read_trace
 from app.kit.websocket import Socket, refuse_handshake
@@ -102,8 +103,14 @@ class Service:
         self.metrics = Metrics()
         self.executor = Executor(schema, self.metrics)
         self.executor.prepare(self.documents)
+        self.hasher = Hasher(
+            memory_mib=settings.password_memory_mib, rounds=settings.password_rounds, at_once=settings.password_threads
+        )
         self.limiter = RateLimiter(per_second=settings.rate_per_second, burst=settings.rate_burst)
-        self.live = Live(settings, pool, keys, self.documents, self.executor, self.limiter, self.metrics)
+        self.strangers = RateLimiter(
+            per_second=settings.stranger_per_second, burst=settings.stranger_burst, whom="Your network, without a token,"
+        )
+        self.live = Live(settings, pool, keys, self.hasher, self.documents, self.executor, self.limiter, self.metrics)
 
     async def graphql(self, request: Request) -> Response:
         """One request: who calls, what is asked, what it costs, one connection for it, the answer, one line in the log."""
@@ -163,9 +170,15 @@ class Service:
         """What is asked, by whom, for how much; then the answer. Raises AppError, Invalid."""
         headers, db = request.headers, call.db
         asked = await read_request(request)
+        client = read_client(request)
         actor = NOBODY
         if "authorization" in headers:
-            actor = await authenticate(db, self.keys, headers["authorization"], headers.get("fivefold-workspace"))
+            try:
+                actor = await authenticate(db, self.keys, headers["authorization"], headers.get("fivefold-workspace"))
+            except AppError as refused:
+                if refused.code is ErrorCode.UNAUTHENTICATED:
+                    await self.strangers.charge(db, bucket_id("stranger", client.network), 1)
+                raise
         document = self.documents.find(asked.query, asked.document_id)
         operation = document.choose(asked.operation_name)
         if actor is NOBODY and not document.roots(operation) <= PUBLIC:
@@ -178,9 +191,11 @@ class Service:
         cost = document.cost(schema._schema, operation, asked.variables)
         if actor is not NOBODY:
             await self.limiter.charge(db, actor.workspace_id, cost)
+        else:
+            await self.strangers.charge(db, bucket_id("stranger", client.network), cost)
         db.enter(actor)
         db.languages = accepted(headers.get("accept-language"))
-        context = Context(actor, db, request_id, NODE_TYPES, SCOPES, self.settings, self.keys, read_client(request))
+        context = Context(actor, db, request_id, NODE_TYPES, SCOPES, self.settings, self.keys, self.hasher, client)
         result = await self.executor.execute(document, operation, asked.variables, context)
         if db.lost and (not db.commits or has_keys(operation, asked.variables)):
             self.metrics.retries.inc()
@@ -225,6 +240,7 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
                 yield
             finally:
                 await service.live.stop(live)
+                service.hasher.close()
         finally:
             await pool.close()
 

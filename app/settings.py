@@ -46,6 +46,28 @@ class Settings(BaseSettings):
         default=[],
         description="Addresses or networks of proxies, separated by commas, whose X-Forwarded-For is believed",
     )
+    app_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s#?]+)?$",
+        description="Where your front end is; links in mails lead there. Without it mails hold the bare token",
+    )
+    sign_in_attempts: int = Field(
+        default=10,
+        ge=0,
+        le=1000,
+        description="Wrong passwords for an account from one network in ten minutes; other limits follow from it; 0 is none",
+    )
+    stranger_per_second: float = Field(
+        default=20, ge=0, description="Objects that a network may ask for each second without a token; 0 switches the limit off"
+    )
+    stranger_burst: float = Field(default=1000, ge=50, description="Objects that a network may ask for at once without a token")
+    password_memory_mib: int = Field(
+        default=64, ge=8, le=4096, description="Memory of hashing one password, in MiB; more is safer and takes longer"
+    )
+    password_rounds: int = Field(default=3, ge=1, le=100, description="Passes over that memory")
+    password_threads: int = Field(
+        default=4, ge=1, le=64, description="Passwords hashed at once by one server process: so many times that memory"
+    )
     access_minutes: float = Field(default=15, gt=0, le=1440, description="An access token is good for so long")
     session_days: float = Field(default=90, gt=0, le=3650, description="Who signed in stays so for so long at most")
     session_idle_days: float = Field(default=30, gt=0, le=3650, description="A session ends after so long without refresh")
@@ -111,7 +133,9 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Mail goes to this server: smtp://user:password@host:587, or smtps:// for TLS from the first byte",
     )
-    mail_folder: Path | None = Field(default=None, description="Mail is written to this folder instead, a file each")
+    mail_folder: Path | None = Field(
+        default=None, description="Mail is written to this folder instead, a file each; with neither, to .fivefold-mail"
+    )
     mail_from: str = Field(
         default="Fivefold <no-reply@localhost>", max_length=300, description="Whom mail comes from; the domain names messages"
     )

@@ -27,7 +27,8 @@ async def run(settings: Settings, *, jobs: Sequence[Job[Any]] = JOBS, drain: boo
     A database that is lost is waited for. Raises SetupError when there is none at the start, or for wrong settings.
     """
     analyzer_of(settings)  # an operator learns now what is missing, not from the first job
-    outgoing(settings)
+    mail = outgoing(settings)
+    (log.info if mail.chosen else log.warning)("mail goes out", to=str(mail))
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

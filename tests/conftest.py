@@ -217,7 +217,12 @@ class Api:
 async def api(database: Database, jwt_key: Path) -> AsyncIterator[Api]:
     """The API on a database of its own."""
     settings = Settings(
-        database_url=database.url("fivefold_api"), jwt_keys=[jwt_key], allowed_origins=["http://localhost:*"], pool_size=20
+        database_url=database.url("fivefold_api"),
+        jwt_keys=[jwt_key],
+        allowed_origins=["http://localhost:*"],
+        pool_size=20,
+        password_memory_mib=8,
+        password_rounds=1,
     )
     app = create_app(settings)
     transport = httpx.ASGITransport(app)

@@ -3,8 +3,10 @@
 from app.core.account import Account, AccountMutation
 from app.core.api_key import ApiKey, ApiKeyMutation, ApiKeyQuery
 from app.core.audit_event import AuditEvent, AuditEventQuery
+from app.core.credential import CredentialMutation
 from app.core.data_inventory import DataInventoryQuery
 from app.core.device import Device, DeviceMutation, DeviceQuery
+from app.core.email_token import EmailTokenMutation, mail_email_token
 from app.core.identity import Identity
 from app.core.mail import find_mail, gather_mail, send_mail
 from app.core.member import MemberMutation, MemberQuery
@@ -16,6 +18,7 @@ from app.core.outbox import OutboxQuery
 from app.core.plan import Plan, PlanMutation, PlanQuery
 from app.core.plan_price import PlanPriceMutation, PlanPriceQuery
 from app.core.session import Session, SessionMutation, SessionQuery
+from app.core.sign_up import SignUpMutation, mail_sign_up
 from app.core.upkeep import nightly_upkeep
 from app.core.usage_counter import UsageCounterQuery
 from app.core.viewer import ViewerQuery
@@ -47,8 +50,10 @@ product = Product(
     mutations=(
         AccountMutation,
         ApiKeyMutation,
+        CredentialMutation,
         DeviceMutation,
         MemberMutation,
+        EmailTokenMutation,
         NotificationMutation,
         NotificationPreferenceMutation,
         PlanMutation,
@@ -56,11 +61,14 @@ product = Product(
         SessionMutation,
         WalletMutation,
         WorkspaceMutation,
+        SignUpMutation,
     ),
     jobs=(
         find_expired_reservations,
         find_mail,
         gather_mail,
+        mail_email_token,
+        mail_sign_up,
         nightly_upkeep,
         release_expired,
         send_mail,

@@ -12,6 +12,7 @@ from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import Node, mutation
+from app.kit.mail import is_address
 from app.kit.sql import File
 
 constraint("account_email_key", ErrorCode.BAD_INPUT, "An account with this e-mail exists.", field="email")
@@ -54,6 +55,19 @@ def check_time_zone(name: str) -> None:
     """Raise BAD_INPUT for a name that is none."""
     if name not in _time_zones():
         raise AppError(ErrorCode.BAD_INPUT, f"There is no time zone {name[:64]!r}; use an IANA name.", field="timeZone")
+
+
+def normalize_email(text: str) -> str:
+    """As accounts keep it, so that equality finds it."""
+    return text.strip().lower()
+
+
+def check_email(text: str, *, field: str) -> str:
+    """The address as accounts keep it. Raises BAD_INPUT for what no mail could be sent to."""
+    email = normalize_email(text)
+    if not is_address(email):
+        raise AppError(ErrorCode.BAD_INPUT, "This is not an e-mail address.", field=field)
+    return email
 
 
 async def create_account(db: Db, *, email: str, display_name: str, locale: str = "en", time_zone: str = "UTC") -> Account:

@@ -26,7 +26,7 @@ from app.core.notification_preference import get_reader, zone_of
 from app.core.upkeep import Nothing
 from app.kit.jobs import Work, enqueue, enqueue_many, job
 from app.kit.log import log
-from app.kit.mail import NOWHERE, AddressRefused, Mail, outgoing, send
+from app.kit.mail import AddressRefused, Mail, outgoing, send
 from app.kit.sql import File
 
 MOST_PEOPLE = 10_000
@@ -70,9 +70,6 @@ async def find_mail(work: Work, payload: Nothing) -> None:
     due = await list_mail_due(work.db, limit=MOST_PEOPLE)
     if not due:
         return
-    if outgoing(work.settings) is None:
-        log.warning("mail waits", people=len(due), reason=f"it goes {NOWHERE}")
-        return
     people = [Member(workspace_id=each.workspace_id, account_id=each.account_id) for each in due]
     async with work.db.transaction():
         asked = [(member, f"{member.workspace_id}:{member.account_id}") for member in people]
@@ -102,8 +99,6 @@ async def gather_mail(work: Work, payload: Member) -> None:
 async def send_mail(work: Work, payload: Letter) -> None:
     """Hand a mail over, then say so. A worker that is killed in between sends it again, under the same Message-ID."""
     to = outgoing(work.settings)
-    if to is None:
-        raise RuntimeError("mail goes nowhere")
     reader = await get_reader(work.db, member_id=payload.account_id)
     told = await list_in_mail(work.db, member_id=payload.account_id, ids=payload.notification_ids)
     if reader is None or not told:

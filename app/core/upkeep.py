@@ -12,10 +12,12 @@ MONTHS_AHEAD = 12
 
 sql = File("core/across")
 create_audit_partitions = sql.exec("create_audit_partition")
+delete_old_email_tokens = sql.exec("delete_email_token")
 delete_old_keys = sql.exec("delete_idempotency")
 delete_old_notifications = sql.exec("delete_notification")
 delete_old_outbox = sql.exec("delete_outbox")
 delete_old_sessions = sql.exec("delete_session")
+delete_old_sign_ups = sql.exec("delete_sign_up")
 
 
 async def run(db: Db) -> None:
@@ -30,6 +32,9 @@ async def run(db: Db) -> None:
         await delete_old_notifications(db)
     async with db.transaction():
         await delete_old_sessions(db)
+    async with db.transaction():
+        await delete_old_sign_ups(db)
+        await delete_old_email_tokens(db)
     async with db.transaction():
         await delete_job_log(db)
         await delete_job_statistics(db)

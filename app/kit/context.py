@@ -14,6 +14,7 @@ from graphql import DocumentNode
 if TYPE_CHECKING:
     from app.kit.db import Db
     from app.kit.graphql import Node
+    from app.kit.password import Hasher
     from app.kit.token import KeyRing
 
 
@@ -64,7 +65,7 @@ class Context:
     is left of the document then.
     ``node_types`` and ``scopes`` are what the products offer together, see app/schema.py.
     ``settings`` are the operator's, see app/settings.py: what a noun needs of them it says with a Protocol of its own.
-    ``keys`` sign and verify tokens; ``client`` is from where the request comes.
+    ``keys`` sign and verify tokens, ``hasher`` hashes passwords; ``client`` is from where the request comes.
     """
 
     actor: Actor
@@ -74,6 +75,7 @@ class Context:
     scopes: frozenset[str]
     settings: Any
     keys: KeyRing
+    hasher: Hasher
     client: Client = Client()
     loaders: dict[Any, Any] = field(default_factory=dict)
     outcomes: dict[str | int, Future[Any]] = field(default_factory=dict)

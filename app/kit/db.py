@@ -348,6 +348,10 @@ class Db:
         async with self._turn:
             await self._undo()
 
+    async def pause(self) -> None:
+        """Give the connection back until the next statement, for what takes long and asks nothing; what was read is over."""
+        await self._give_back()
+
     async def close(self) -> None:
         """End what is open and give the connection back clean. A caller that is cancelled meanwhile does not stop it."""
         self._closed = True

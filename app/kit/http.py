@@ -162,11 +162,16 @@ def _bad(message: str) -> AppError:
 
 
 def answer(result: ExecutionResult, media_type: str, extensions: dict[str, Any]) -> Response:
-    """The answer to a document that was executed: 200, whatever its fields say."""
+    """The answer to a document that was executed: 200, whatever its fields say, unless all of it is to be sent again later."""
     content: dict[str, Any] = {"data": result.data}
     if result.errors:
         content["errors"] = [describe(error) for error in result.errors]
     content["extensions"] = extensions
+    for error in result.errors or ():
+        again = (getattr(error.original_error or error, "extensions", None) or {}).get("retryAfter")
+        if again is not None and not any((result.data or {}).values()):
+            status = STATUS.get(getattr(error.original_error or error, "code", ErrorCode.RATE_LIMITED), 429)
+            return _respond(content, status, media_type, {"Retry-After": str(again)})
     return _respond(content, 200, media_type)
 
 

@@ -52,7 +52,7 @@ class Mail:
 
 @dataclass(frozen=True)
 class Outgoing:
-    """Where mail goes: a server, or a folder."""
+    """Where mail goes: a server, or a folder; ``chosen`` by the operator, or by default."""
 
     sender: str
     server: str | None = None
@@ -61,23 +61,26 @@ class Outgoing:
     password: str | None = None
     tls: bool = False
     folder: Path | None = None
+    chosen: bool = True
 
     def __str__(self) -> str:
         """For people; never the password."""
         if self.folder is not None:
-            return f"to files in {self.folder}"
+            return f"to files in {self.folder}" if self.chosen else f"to files in {self.folder}, and {UNSENT}"
         return f"to {self.server}:{self.port}{' by TLS' if self.tls else ''}{f' as {self.user}' if self.user else ''}"
 
 
-NOWHERE = "nowhere: set FIVEFOLD_SMTP_URL, or FIVEFOLD_MAIL_FOLDER to write files; until then mails wait"
+OUTBOX = Path(".fivefold-mail")
+"""Where mail is written while nobody has said where it goes: below the folder that the worker was started in."""
+UNSENT = "nobody gets it: set FIVEFOLD_SMTP_URL, or FIVEFOLD_MAIL_FOLDER for a folder of your choice"
 
 
 class AddressRefused(Exception):
     """No mail can go to this address, now or later."""
 
 
-def outgoing(settings: MailSettings) -> Outgoing | None:
-    """Where mail goes by the settings; None for nowhere. Raises SetupError."""
+def outgoing(settings: MailSettings) -> Outgoing:
+    """Where mail goes by the settings: a server, a folder, or else a folder that we choose. Raises SetupError."""
     sender, address = parseaddr(settings.mail_from)[1], settings.smtp_url.get_secret_value()
     if not _ADDRESS.fullmatch(sender) or not settings.mail_from.isprintable():
         raise SetupError("FIVEFOLD_MAIL_FROM is not an address such as Fivefold <no-reply@example.com>")
@@ -86,7 +89,7 @@ def outgoing(settings: MailSettings) -> Outgoing | None:
     if settings.mail_folder is not None:
         return Outgoing(settings.mail_from, folder=settings.mail_folder)
     if not address:
-        return None
+        return Outgoing(settings.mail_from, folder=OUTBOX.absolute(), chosen=False)
     try:
         url = urlsplit(address)
         port = url.port
@@ -101,7 +104,7 @@ def outgoing(settings: MailSettings) -> Outgoing | None:
 
 def compose(mail: Mail, sender: str) -> EmailMessage:
     """The message. Whatever a name or a subject holds, it stays in its header. Raises AddressRefused."""
-    if len(mail.to) > 254 or not _ADDRESS.fullmatch(mail.to):
+    if not is_address(mail.to):
         raise AddressRefused("this is not an address that mail can be sent to")
     name, address = parseaddr(sender)
     message = EmailMessage(policy=_POLICY)
@@ -115,6 +118,11 @@ def compose(mail: Mail, sender: str) -> EmailMessage:
     paragraphs = "".join(f"<p>{_markup(paragraph)}</p>\n" for paragraph in mail.text.split("\n\n"))
     message.add_alternative(f"<!doctype html>\n<html><body>\n{paragraphs}</body></html>\n", subtype="html")
     return message
+
+
+def is_address(text: str) -> bool:
+    """Whether mail can be sent there, as far as the form tells."""
+    return len(text) <= 254 and _ADDRESS.fullmatch(text) is not None
 
 
 def _line(text: str) -> str:
@@ -158,7 +166,8 @@ async def _hand_over(message: EmailMessage, recipient: str, to: Outgoing) -> Non
 
 def _write(folder: Path, name: str, content: bytes) -> None:
     """A whole file or none, once for a mail however often it is sent."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = folder / f".{name}.{uuid4()}"  # two who write the same do not meet
+    part.touch(mode=0o600)  # mails hold tokens that open accounts
     part.write_bytes(content)
     os.replace(part, folder / f"{name}.eml")

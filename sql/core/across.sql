@@ -5,6 +5,11 @@
 SELECT core.create_audit_partition((date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead))::date)
 FROM generate_series(0, :months_ahead::integer) AS ahead;
 
+-- name: delete_email_token :exec
+-- Mails that were asked for are forgotten after two days; the worker's policy shows it none that are good.
+DELETE FROM core.email_token AS t
+WHERE t.expires_at < now();
+
 -- name: delete_idempotency :exec
 -- Keys are kept for seven days in every workspace; the worker's policy shows it no younger ones.
 DELETE FROM core.idempotency AS i
@@ -24,6 +29,11 @@ WHERE o.created_at < now() - interval '7 days';
 -- What ran out a month ago is of no use to anybody's list; the worker's policy shows it no younger ones.
 DELETE FROM core.session AS s
 WHERE s.idle_until < now() - interval '30 days';
+
+-- name: delete_sign_up :exec
+-- Wishes that nobody confirmed are forgotten after two days; the worker's policy shows it none that are good.
+DELETE FROM core.sign_up AS s
+WHERE s.expires_at < now();
 
 -- name: insert_notifications :exec
 -- Tells people of many workspaces at once, each unless they left or want neither to see nor to get it.

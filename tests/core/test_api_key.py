@@ -11,6 +11,7 @@ import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type
 
 from app.kit.graphql import global_id
+from app.schema import PUBLIC
 from tests.conftest import Answer, Api
 from tests.factory.core import Person
 from tests.factory.kit import SCHEMA, call, root_fields
@@ -25,12 +26,12 @@ mutation Create($input: CreateApiKeyInput!) {
 REVOKE = "mutation Revoke($id: ID!) { revokeApiKey(id: $id) { apiKey { id revokedAt } } }"
 PLATFORMS = "{ platforms { edges { cursor } } }"
 
-WRITER_MAY = {
+NEEDS_NO_TOKEN = {("mutation", name) for name in PUBLIC}
+WRITER_MAY = NEEDS_NO_TOKEN | {
     ("query", "platforms"),
     ("query", "platform"),
     ("query", "platformLinks"),
     ("query", "eventCursor"),
-    ("mutation", "refreshSession"),
     ("mutation", "linkPlatform"),
     ("mutation", "recordSnapshot"),
     ("mutation", "recordSnapshots"),
@@ -40,7 +41,7 @@ WRITER_MAY = {
     ("mutation", "requestScan"),
     ("query", "templateDiff"),
 }
-READER_MAY = {
+READER_MAY = NEEDS_NO_TOKEN | {
     ("query", name)
     for name in (
         "node",
@@ -67,7 +68,7 @@ READER_MAY = {
         "storageReport",
         "templateDiff",
     )
-} | {("mutation", "refreshSession")}
+}
 
 
 async def make(api: Api, token: str, *scopes: str, **given: Any) -> Answer:

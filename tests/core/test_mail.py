@@ -149,13 +149,12 @@ async def test_what_waited_for_days_is_not_mailed(api: Api, post: Smtp) -> None:
     assert await state(api) == ["held", "sent"]
 
 
-async def test_without_a_place_for_it_mail_waits(api: Api, post: Smtp) -> None:
-    ada = await api.person("ada")
-    await tell_failing(api, ada)
+async def test_without_a_place_for_it_mail_becomes_files(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    await tell_failing(api, await api.person("ada"))
     await minute(api, Settings())
-    assert await state(api) == ["waits"]
-    await minute(api, mailing(post))
     assert await state(api) == ["sent"]
+    assert len(list((tmp_path / ".fivefold-mail").glob("notification-*.eml"))) == 1
 
 
 async def test_an_address_that_is_none_stops_nobody_else(api: Api, post: Smtp) -> None:

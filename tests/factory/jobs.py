@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from app.kit.db import Db, open_as, open_pool
 from app.kit.jobs import Job, Runner, open_queue
 from app.schema import JOBS
 from app.settings import Settings
+
+FOLDER = TemporaryDirectory(prefix="fivefold-mail-")
+"""Mail that no test looks at."""
 
 if TYPE_CHECKING:
     from tests.conftest import Api, Database
@@ -28,7 +33,7 @@ async def runner(database: Database, jobs: Sequence[Job[Any]], settings: Setting
     pool = await open_pool(url, size=10, name="test-worker", statement_seconds=30)
     try:
         async with open_queue(url) as queue:
-            yield Runner(jobs, pool, queue, settings or Settings())
+            yield Runner(jobs, pool, queue, settings or Settings(mail_folder=Path(FOLDER.name)))
     finally:
         await pool.close()
 

@@ -32,6 +32,7 @@ from app.core.wallet import reserve
 from app.kit.context import Actor
 from app.kit.db import Db, Pool
 from app.kit.graphql import global_id
+from app.kit.password import Hasher
 from app.kit.sql import Statement
 from app.kit.token import KeyRing
 from app.schema import schema
@@ -55,11 +56,16 @@ SCALARS: dict[str, Any] = {
 }
 
 
+CHEAP = {"password_memory_mib": 8, "password_rounds": 1}
+"""Passwords are hashed to be verified, not to be safe."""
+HASHER = Hasher(memory_mib=8, rounds=1, at_once=2)
+
+
 @asynccontextmanager
 async def serving(database: Database, jwt_key: Path, **settings: Any) -> AsyncIterator[Api]:
     """The API on a database, with settings that are not those of the fixture ``api``."""
     given: dict[str, Any] = {"database_url": database.url("fivefold_api"), "jwt_keys": [jwt_key], "pool_size": 20}
-    given |= {"rate_per_second": 0} | settings
+    given |= {"rate_per_second": 0, "stranger_per_second": 0, **CHEAP} | settings
     app = create_app(Settings(**given))
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api")
     async with app.router.lifespan_context(app), client as http:

@@ -27,6 +27,7 @@ from app.kit.graphql import global_id
 from app.kit.http import describe
 from app.kit.metrics import Metrics
 from app.kit.page import encode_cursor
+from app.kit.password import Hasher
 from app.kit.token import KeyRing
 from app.schema import NODE_TYPES, SCOPES, schema
 from app.settings import Settings
@@ -39,6 +40,8 @@ LISTED = ("ApiKey", "AuditEvent", "Device", "Member", "PlatformLink", "Snapshot"
 """What is listed by a uuid alone."""
 REQUEST = UUID("0199aaaa-0000-7000-8000-000000000000")
 """The id of every request, so that answers that show it are equal."""
+
+HASHER = Hasher(memory_mib=8, rounds=1, at_once=1)
 
 _KEY = """
 mutation Key($name: String!) { createApiKey(input: {name: $name, scopes: ["privacy:read"]}) { apiKey { id } } }
@@ -112,7 +115,9 @@ class Stage:
     async def _answer(self, run: Any, actor: Actor) -> Answer:
         db = Db(self.pool, actor, REQUEST)
         try:
-            result = await run(Context(actor, db, REQUEST, NODE_TYPES, SCOPES, Settings(), KeyRing([])))
+            result = await run(
+                Context(actor, db, REQUEST, NODE_TYPES, SCOPES, Settings(sign_in_attempts=0), KeyRing([]), HASHER)
+            )
         except Invalid as bad:
             result = ExecutionResult(data=None, errors=bad.errors)
         finally:

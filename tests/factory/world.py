@@ -23,6 +23,7 @@ from app.kit.errors import AppError, ErrorCode
 from app.kit.executor import Prepared
 from app.kit.graphql import JSON, SCALARS, BigInt, mutation, query
 from app.kit.graphql import field as computed
+from app.kit.password import Hasher
 from app.kit.token import KeyRing
 from app.settings import Settings
 
@@ -427,4 +428,13 @@ schema.process_errors = lambda errors, execution_context=None: None  # type: ign
 
 def context_of(world: World) -> Context:
     """What resolvers get."""
-    return Context(world.actor, cast(Db, world), NOBODY, {}, frozenset(), Settings(), KeyRing([]))
+    return Context(
+        world.actor,
+        cast(Db, world),
+        NOBODY,
+        {},
+        frozenset(),
+        Settings(),
+        KeyRing([]),
+        Hasher(memory_mib=8, rounds=1, at_once=1),
+    )

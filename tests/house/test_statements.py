@@ -28,6 +28,8 @@ KINDS = {
     "activate": ("one",),
     "assign": ("one",),
     "buy": ("one",),
+    "change": ("one",),
+    "confirm": ("one",),
     "count": ("one",),
     "create": ("one", "exec"),
     "delete": ("one", "exec"),
@@ -46,19 +48,27 @@ KINDS = {
     "page": ("page",),
     "propose": ("one",),
     "refresh": ("one",),
+    "refuse": ("one",),
     "reject": ("one",),
+    "renew": ("exec",),
+    "request": ("one",),
     "reserve": ("one",),
+    "reset": ("one",),
     "retire": ("exec",),
     "revoke": ("one",),
+    "set": ("exec",),
+    "start": ("one",),
     "take": ("one", "many"),
     "unlink": ("one",),
     "update": ("one", "exec"),
     "upsert": ("one", "exec"),
     "use": ("one",),
+    "verify": ("one",),
 }
 """The closed list of first words, with the kinds that each may be."""
 
 OPERATOR = {
+    "core/credential.set_password": "the operator gives the demo's people their passwords",
     "core/account.get_account_by_email": "the command line names people by their e-mail",
     "core/curator.delete_curator": "curators are granted and revoked on the command line",
     "core/curator.insert_curator": "curators are granted and revoked on the command line",
@@ -83,6 +93,8 @@ OPERATOR = {
 """Statements that only the owner of the tables may run, and why nobody else needs them."""
 
 WORKER = {
+    "core/email_token.take_email_token": "only jobs mail",
+    "core/sign_up.take_sign_up": "only jobs mail",
     "core/notification.list_notification_in_mail": "only jobs mail",
     "core/notification.take_waiting_mail": "only jobs mail",
     "core/notification.update_mail_time": "only jobs mail",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -202,8 +203,19 @@ async def test_only_one_plain_address(address: str) -> None:
 # Settings
 
 
-def test_by_default_mail_goes_nowhere() -> None:
-    assert outgoing(Settings()) is None
+def test_by_default_mail_goes_to_files_and_says_that_nobody_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = outgoing(Settings())
+    assert found.folder == tmp_path / ".fivefold-mail"
+    assert str(found).startswith(f"to files in {found.folder}, and nobody gets it")
+    assert outgoing(Settings(mail_folder=tmp_path)).chosen
+
+
+async def test_mail_in_files_is_for_the_operator_alone(tmp_path: Path) -> None:
+    """It holds tokens that open accounts."""
+    folder = tmp_path / "mail"
+    await send(Mail("n", "ada@example.com", "Ada", "Hello", "text"), outgoing(settings(mail_folder=folder)))
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())] == [0o700, 0o600]
 
 
 @pytest.mark.parametrize(
