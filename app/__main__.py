@@ -282,6 +282,46 @@ def curator_list(in_json: bool) -> None:
     emit(found, in_json, lambda c: f"{c['email']}  {c['display_name']}  since {c['granted_at']:%Y-%m-%d}")
 
 
+@cli.group()
+def erasure() -> None:
+    """Erase people, and erase them again after a restore. DATABASE_URL is an administrator's."""
+
+
+@erasure.command("request")
+@click.option("--email", required=True, help="Whom.")
+@click.option("--now", is_flag=True, help="At once, without the time to think.")
+@click.option("--organizations", is_flag=True, help="With organizations that nobody else owns.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erasure_request(email: str, now: bool, organizations: bool, yes: bool) -> None:
+    """Erase an account when the time to think has passed."""
+    from app import people
+
+    settings = environment.read()
+    if not yes and not click.confirm(f"Erase {email}? Nothing brings it back.", err=True):
+        raise SetupError("Nothing was erased.")
+    days = 0 if now else settings.erasure_days
+    due = asyncio.run(people.request_erasure(database_url(), email, days=days, organizations=organizations))
+    print(f"{email} is erased" if now else f"{email} will be erased on {due.due_at:%Y-%m-%d}")
+
+
+@erasure.command("export")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def erasure_export(file: Path) -> None:
+    """Write the ledger of erasures to FILE: keep it apart from the dumps. It names nobody."""
+    from app import people
+
+    print(f"{asyncio.run(people.export_ledger(database_url(), file))} erasures written to {file}")
+
+
+@erasure.command("replay")
+@click.argument("path", type=click.Path(path_type=Path, exists=True))
+def erasure_replay(path: Path) -> None:
+    """After a restore: erase again whom PATH names, a file or the folder FIVEFOLD_ERASURE_FOLDER. Run it again at any time."""
+    from app import people
+
+    print(f"{asyncio.run(people.replay_ledger(database_url(), path))} erased again")
+
+
 @cli.group(invoke_without_command=True)
 @click.pass_context
 @as_json

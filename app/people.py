@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -10,6 +11,7 @@ from app.core.account import Account, create_account, get_account_by_email
 from app.core.api_key import check_scopes
 from app.core.credential import set_password
 from app.core.curator import Curator, delete_curator, insert_curator, list_curator
+from app.core.erasure import Due, erase, insert_erasure_by_email, line_of, list_ledger, read_ledger, replay
 from app.kit.db import Db, open_as
 from app.kit.errors import SetupError
 from app.kit.graphql import parse_uuid
@@ -40,6 +42,34 @@ async def list_curators(url: str) -> list[Curator]:
     """The oldest first."""
     async with open_as(url, "fivefold_owner") as (_, db):
         return await list_curator(db)
+
+
+async def request_erasure(url: str, email: str, *, days: int, organizations: bool) -> Due:
+    """Schedule the erasure of an account, or do it where ``days`` is 0. Raises SetupError."""
+    async with open_as(url, "fivefold_owner") as (_, db):
+        async with db.transaction():
+            due = await insert_erasure_by_email(db, email=email, days=days, organizations=organizations)
+        if due is None:
+            raise SetupError(f"there is no account {email}")
+        if days == 0:
+            async with db.transaction():
+                await erase(db, id=due.id)
+        return due
+
+
+async def export_ledger(url: str, path: Path) -> int:
+    """Write all erasures that happened to a file; how many."""
+    async with open_as(url, "fivefold_owner") as (_, db):
+        found = await list_ledger(db)
+    await asyncio.to_thread(path.write_bytes, b"".join(line_of(due) for due in found))
+    return len(found)
+
+
+async def replay_ledger(url: str, path: Path) -> int:
+    """Erase again whom a restored dump brought back; how many. ``path`` is a file, or the folder of FIVEFOLD_ERASURE_FOLDER."""
+    lines = read_ledger(path)
+    async with open_as(url, "fivefold_owner") as (_, db):
+        return await replay(db, lines)
 
 
 async def mint(

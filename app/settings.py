@@ -139,6 +139,13 @@ class Settings(BaseSettings):
     mail_from: str = Field(
         default="Fivefold <no-reply@localhost>", max_length=300, description="Whom mail comes from; the domain names messages"
     )
+    erasure_days: int = Field(
+        default=14, ge=0, le=30, description="Days between asking to be erased and being erased, to think again"
+    )
+    erasure_folder: Path | None = Field(
+        default=None,
+        description="Each erasure is noted in this folder as well, outside of every backup, to be replayed after a restore",
+    )
     graphiql: bool = Field(default=False, description="Serve GraphiQL at /graphql; demo does")
     log_format: str = Field(default="json", pattern="^(json|text)$", description="json, or text for people")
 

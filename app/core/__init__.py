@@ -7,6 +7,7 @@ from app.core.credential import CredentialMutation
 from app.core.data_inventory import DataInventoryQuery
 from app.core.device import Device, DeviceMutation, DeviceQuery
 from app.core.email_token import EmailTokenMutation, mail_email_token
+from app.core.erasure import Erasure, ErasureMutation, ErasureQuery, erase_due
 from app.core.identity import Identity
 from app.core.mail import find_mail, gather_mail, send_mail
 from app.core.member import MemberMutation, MemberQuery
@@ -35,6 +36,7 @@ product = Product(
         DeviceQuery,
         AuditEventQuery,
         DataInventoryQuery,
+        ErasureQuery,
         MigrationQuery,
         NodeQuery,
         NotificationQuery,
@@ -54,6 +56,7 @@ product = Product(
         DeviceMutation,
         MemberMutation,
         EmailTokenMutation,
+        ErasureMutation,
         NotificationMutation,
         NotificationPreferenceMutation,
         PlanMutation,
@@ -65,6 +68,7 @@ product = Product(
     ),
     jobs=(
         find_expired_reservations,
+        erase_due,
         find_mail,
         gather_mail,
         mail_email_token,
@@ -73,16 +77,5 @@ product = Product(
         release_expired,
         send_mail,
     ),
-    nodes=(
-        Account,
-        ApiKey,
-        AuditEvent,
-        Device,
-        Identity,
-        Notification,
-        Plan,
-        Reservation,
-        Session,
-        Workspace,
-    ),
+    nodes=(Account, ApiKey, AuditEvent, Device, Erasure, Identity, Notification, Plan, Reservation, Session, Workspace),
 )

@@ -30,6 +30,9 @@ class NotificationKind(Enum):
     WEEKLY_DIGEST = strawberry.enum_value(4, description="How the week was.")
     RIGHTS_REQUEST_OVERDUE = strawberry.enum_value(5, description="A platform did not answer a request in time.")
 
+    EXPORT_READY = strawberry.enum_value(7, description="What is known of the person can be downloaded.")
+    ERASURE_SCHEDULED = strawberry.enum_value(8, description="The person will be erased.")
+
     @property
     def bit(self) -> int:
         """Which bit of a set of kinds stands for it."""

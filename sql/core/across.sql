@@ -54,6 +54,16 @@ WHERE p.weekly_digest
     AND p.digest_week < :newest_week
 ORDER BY p.digest_week, p.account_id;
 
+-- name: list_due_erasure :many
+-- Whose time to think has passed is asked of everybody who asked to be forgotten.
+SELECT e.id, e.account_id, e.workspace_id, e.organizations, e.requested_at, e.due_at, e.erased_at
+FROM core.erasure AS e
+WHERE e.canceled_at IS NULL
+    AND e.erased_at IS NULL
+    AND e.due_at <= now()
+ORDER BY e.due_at
+LIMIT :limit;
+
 -- name: list_expired_reservation :many
 -- Credits are held in any workspace by work that never said how it ended; the longest forgotten come first.
 SELECT r.workspace_id

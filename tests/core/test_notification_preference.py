@@ -17,7 +17,15 @@ from tests.conftest import Api
 from tests.core.test_member import gather
 from tests.factory.notification import PREFERENCES, preferences, tell, update
 
-KINDS = ["PRIVACY_CHANGE", "TEMPLATE_CHANGE", "LINK_FAILING", "WEEKLY_DIGEST", "RIGHTS_REQUEST_OVERDUE"]
+KINDS = [
+    "PRIVACY_CHANGE",
+    "TEMPLATE_CHANGE",
+    "LINK_FAILING",
+    "WEEKLY_DIGEST",
+    "RIGHTS_REQUEST_OVERDUE",
+    "EXPORT_READY",
+    "ERASURE_SCHEDULED",
+]
 ZONES = [
     "UTC",
     "Europe/Berlin",

@@ -125,8 +125,8 @@ async def spend(api: Api, name: str, word: str) -> None:
     db = await db_of(api, name)
     try:
         async with db.transaction():
-            await reserve(db, 1, key=f"{word} key", purpose="core.test")
             await use(db, "core.test")
+            await reserve(db, 1, key="an id of the work, no word of anybody's", purpose="core.test")
     finally:
         await db.close()
 
@@ -173,6 +173,10 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
             person.workspace_id,
         )
     await spend(api, name, word)
+    erasing = f'mutation {{ requestErasure(input: {{confirmEmail: "{person.email}", idempotencyKey: "{word} erasing"}})'
+    asked = await api(f"{erasing} {{ erasure {{ id }} }} }}", token=person.token)
+    canceling = f'mutation {{ cancelErasure(id: "{asked.data["requestErasure"]["erasure"]["id"]}") {{ erasure {{ id }} }} }}'
+    assert (await api(canceling, token=person.token)).data
     await claim_as(api, name, f"{word} idempotency key")
     await seal_as(api, name, word)
     return person
@@ -207,6 +211,7 @@ NODE_KEYS = {
     "Notification": "SELECT id::text FROM core.notification WHERE workspace_id = $1 AND account_id = $2",
     "Device": "SELECT id::text FROM core.device WHERE workspace_id = $1 AND account_id = $2",
     "Session": "SELECT id::text FROM core.session WHERE account_id = $2 AND $1::uuid IS NOT NULL",
+    "Erasure": "SELECT id::text FROM core.erasure WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "AuditEvent": "SELECT id::text FROM core.audit_event WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "PlatformLink": "SELECT id::text FROM privacy.platform_link WHERE workspace_id = $1 AND account_id = $2",
     "Snapshot": "SELECT id::text FROM privacy.snapshot WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",

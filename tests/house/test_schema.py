@@ -42,6 +42,8 @@ BOUNDED = {
     "ApiKey.scopes": "there are a handful of scopes",
     "MarkNotificationsReadPayload.notifications": "one for each of 100 ids at most",
     "Mutation.recordSnapshots": "one for each of 50 inputs at most",
+    "ErasurePreview.counts": "one for each table and rule at most",
+    "ErasurePreview.soleOwnerships": "the organizations that one person owns alone",
     "Query.dataInventory": "one for each column of each table",
     "Plan.prices": "one for each currency and interval",
     "Query.creditPacks": "100 at most, by LIMIT",
@@ -115,6 +117,7 @@ CHANGING = {
     "assign",
     "change",
     "confirm",
+    "cancel",
     "describe",
     "dismiss",
     "freeze",
@@ -339,7 +342,7 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api) -> None:
             text = base64.b64decode(value, validate=True).decode()
             assert re.fullmatch(r"[A-Z][A-Za-z]+:\S+", text), f"{name}: {key} is {value!r}"
             seen.add(text.partition(":")[0])
-    assert seen >= set(NODE_TYPES) - {"ApiKey", "Device", "Reservation", "Session"}
+    assert seen >= set(NODE_TYPES) - {"ApiKey", "Device", "Erasure", "Reservation", "Session"}
 
 
 def selection(kind: GraphQLNamedType, depth: int) -> str:

@@ -77,6 +77,10 @@ OPERATOR = {
     "core/data_key.update_data_keys": "the command line wraps every workspace's key anew",
     "core/workspace.get_personal_workspace": "the command line acts for people by their e-mail",
     "core/plan.update_plan": "the operator gives the demo's people their plans",
+    "core/erasure.insert_erasure_by_email": "the command line names people by their e-mail",
+    "core/erasure.list_ledger": "the ledger leaves the database on the command line",
+    "core/erasure.update_superseded_erasure": "after a restore, on the command line",
+    "core/erasure.upsert_erasure": "after a restore, on the command line",
     "privacy/perf.get_perf_count": "people to measure with",
     "privacy/perf.insert_perf_accounts": "people to measure with",
     "privacy/perf.insert_perf_changes": "people to measure with",
@@ -95,6 +99,7 @@ OPERATOR = {
 WORKER = {
     "core/email_token.take_email_token": "only jobs mail",
     "core/sign_up.take_sign_up": "only jobs mail",
+    "core/erasure.take_erased": "only jobs erase",
     "core/notification.list_notification_in_mail": "only jobs mail",
     "core/notification.take_waiting_mail": "only jobs mail",
     "core/notification.update_mail_time": "only jobs mail",
@@ -272,6 +277,8 @@ def test_only_the_owner_may_run_what_is_listed_as_the_operators(sessions: dict[s
     assert sorted(id_ for id_ in allowed if not id_.startswith("privacy/perf.")) == [
         "core/account.get_account_by_email",
         "core/curator.list_curator",
+        "core/erasure.list_ledger",
+        "core/erasure.update_superseded_erasure",
         "core/workspace.get_personal_workspace",
         "privacy/template.list_curated_template",
     ]
@@ -393,6 +400,8 @@ class Catalog:
         definition = self.checks.get((column.table, column.number), "")
         if bounds := re.search(r">= (\d+)\) AND .* <= (\d+)\)", definition):
             return {str(value) for value in range(int(bounds[1]), int(bounds[2]) + 1)}
+        if listed := re.search(r"ARRAY\[([\d, ]+)\]", definition):
+            return set(listed[1].split(", "))
         return set(re.findall(r"'([^']+)'", definition))
 
 
