@@ -250,6 +250,110 @@ def vault_rotate(in_json: bool) -> None:
 
 
 @cli.group()
+def audit() -> None:
+    """Verify the audit, or prove from it. DATABASE_URL is an administrator's or the auditor's."""
+
+
+keys = click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A public key to trust, kept elsewhere; may be repeated.",
+)
+checkpoints = click.option(
+    "--checkpoint", "checkpoints", multiple=True, type=click.Path(path_type=Path), help="A checkpoint that was kept elsewhere."
+)
+
+
+@audit.command("verify")
+@click.option("--from", "first", type=click.IntRange(1), default=1, help="First block.")
+@click.option("--to", "last", type=click.IntRange(1), help="Last block.")
+@click.option("--offline", is_flag=True, help="Verify proofs and checkpoints alone, without a database.")
+@click.option("--proof", "proofs", multiple=True, type=click.Path(path_type=Path), help="A proof, to verify offline.")
+@checkpoints
+@keys
+@as_json
+def audit_verify(
+    first: int,
+    last: int | None,
+    offline: bool,
+    proofs: tuple[Path, ...],
+    checkpoints: tuple[Path, ...],
+    keys: tuple[Path, ...],
+    in_json: bool,
+) -> None:
+    """Compute every seal again from the rows; name what was changed. Exit code 1 where anything was."""
+    from app import audit
+
+    settings = environment.read()
+    if offline or proofs:
+        shown = audit.verify_offline(settings, proofs, checkpoints, keys)
+        emit(shown, in_json, audit.show_proof)
+        if not all(one["proven"] for one in shown):
+            sys.exit(1)
+        return
+    url = settings.require_database_url()
+    report = asyncio.run(audit.verify(url, settings, first=first, last=last, checkpoints=checkpoints, keys=keys))
+    emit(asdict(report), in_json, lambda _: audit.show(report))
+    if report.findings or report.more:
+        sys.exit(1)
+
+
+@audit.command("proof")
+@click.argument("event", metavar="EVENT_ID")
+@click.option(
+    "--against", type=click.Path(path_type=Path), help="A checkpoint that was kept: prove too that the log continues it."
+)
+def audit_proof(event: str, against: Path | None) -> None:
+    """Print, as JSON, the proof that an event is in the sealed log. EVENT_ID is a uuid or a global id."""
+    from app import audit
+
+    emit(asyncio.run(audit.prove(database_url(), event, against)), True)
+
+
+@audit.command("checkpoint")
+@click.option("--output", type=click.Path(path_type=Path), help="Write it to a file.")
+def audit_checkpoint(output: Path | None) -> None:
+    """Print the newest signed checkpoint. Keep it where the database's people cannot change it."""
+    from app import audit
+
+    text = asyncio.run(audit.checkpoint(database_url()))
+    if output is None:
+        print(text, end="")
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+@audit.command("key")
+def audit_key() -> None:
+    """Print the public half of FIVEFOLD_AUDIT_KEY, to be given to those who verify."""
+    from app import audit
+
+    print(audit.public_key(environment.read()))
+
+
+@audit.command("retire")
+@as_json
+def audit_retire(in_json: bool) -> None:
+    """Delete months that are older than FIVEFOLD_AUDIT_MONTHS and as they were sealed, as the worker does every night."""
+    from app import audit
+
+    done = asyncio.run(audit.retire(database_url(), environment.read()))
+    emit(done if in_json or done else ["nothing to retire"], in_json)
+
+
+@audit.command("seal")
+@as_json
+def audit_seal(in_json: bool) -> None:
+    """Seal now what has ended, as the worker does every second. FIVEFOLD_AUDIT_KEY signs."""
+    from app import audit
+
+    count = asyncio.run(audit.seal(database_url(), environment.read()))
+    emit({"sealed": count} if in_json else f"{count} events sealed", in_json)
+
+
+@cli.group()
 def curator() -> None:
     """Say who may write shared nouns. DATABASE_URL is an administrator's."""
 

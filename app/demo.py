@@ -37,6 +37,9 @@ def run(host: str, port: int, data: Path, say: Callable[[str], None], progress: 
     key = data / "jwt.pem"
     if not key.exists():
         create_key(key)
+    sealing = data / "audit.pem"
+    if not sealing.exists():
+        create_key(sealing)
     vault = data / "vault.key"
     if not vault.exists():
         create_vault_key(vault)
@@ -66,15 +69,16 @@ def run(host: str, port: int, data: Path, say: Callable[[str], None], progress: 
         say(f"Mail goes to:      {data / 'mail'}\nFor scripts:       {data / 'demo.json'}")
         say("Stop with Ctrl-C.\n")
         log.configure(settings.log_format)
-        with _worker(server.url(DATABASE, "fivefold_worker"), vault, data / "mail"):
+        with _worker(server.url(DATABASE, "fivefold_worker"), vault, sealing, data / "mail"):
             serve.run(settings, opened, console_token=token)
     say("Stopped.")
 
 
 @contextmanager
-def _worker(url: str, vault: Path, mail: Path) -> Iterator[None]:
+def _worker(url: str, vault: Path, audit: Path, mail: Path) -> Iterator[None]:
     """The jobs, in a process of their own as everywhere. Mail becomes files, unless the environment says where it goes."""
     environment = {**os.environ, "DATABASE_URL": url, "FIVEFOLD_VAULT_KEYS": str(vault), "FIVEFOLD_LOG_FORMAT": "text"}
+    environment.setdefault("FIVEFOLD_AUDIT_KEY", str(audit))
     if not environment.get("FIVEFOLD_SMTP_URL"):
         environment.setdefault("FIVEFOLD_MAIL_FOLDER", str(mail))
     # A group of its own: Ctrl-C is ours to pass on, once the server has stopped.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from asyncpg import InsufficientPrivilegeError
 
+from app.core.audit_block import fetch_lag
 from app.core.data_key import fetch_key_use, lacking
 from app.core.health import MAX_CLOCK_SECONDS, MIN_MONTHS_AHEAD, Health, clock_skew, fetch_health, fetch_login
 from app.core.wallet import check_books
@@ -18,6 +19,7 @@ from app.kit.mail import outgoing
 from app.kit.vault import UNSET, vault_of
 from app.settings import Settings
 
+MAX_LAG_SECONDS = 60
 MAX_WAIT_SECONDS = 300
 MAX_HORIZON_SECONDS = 600
 
@@ -70,10 +72,23 @@ async def _examine(url: str, pool: Pool, version: str, settings: Settings) -> li
     return [
         *checks,
         *_examine_health(health),
+        await _examine_seals(pool),
         await _examine_queue(pool),
         await _examine_vault(pool, settings),
         await _examine_books(pool),
     ]
+
+
+async def _examine_seals(pool: Pool) -> Check:
+    try:
+        lag = await fetch_lag(pool)
+    except InsufficientPrivilegeError:
+        return Check("audit seals", "warning", "only servers, workers and administrators see how far they lag behind")
+    found = f"{lag.blocks} blocks, {lag.unsealed} events wait, the oldest for {lag.seconds:.0f} seconds"
+    if lag.seconds <= MAX_LAG_SECONDS:
+        return Check("audit seals", "ok", found)
+    help_ = "let the worker have FIVEFOLD_AUDIT_KEY" if not lag.blocks else "run `fivefold worker` with FIVEFOLD_AUDIT_KEY"
+    return Check("audit seals", "warning", f"{found}: {help_}")
 
 
 async def _examine_queue(pool: Pool) -> Check:

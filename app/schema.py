@@ -14,7 +14,7 @@ from strawberry.types.execution import ExecutionContext
 from app import core, privacy
 from app.kit.errors import ErrorCode
 from app.kit.executor import Prepared
-from app.kit.graphql import SCALARS, Node
+from app.kit.graphql import SCALARS, Node, Reading
 from app.kit.product import Product
 
 PRODUCTS: Sequence[Product] = (core.product, privacy.product)
@@ -48,11 +48,14 @@ def build() -> Schema:
 schema = build()
 
 
-def _public() -> frozenset[str]:
-    """The root fields that need no token."""
+def _roots() -> Mapping[str, Mapping[Any, Any]]:
+    """What app/kit/graphql.py noted of each root field, by its name."""
     definitions = [schema.schema_converter.type_map[name].definition for name in ("Query", "Mutation")]
     fields = [field for definition in definitions for field in getattr(definition, "fields", ())]
-    return frozenset(schema.config.name_converter.get_graphql_name(f) for f in fields if f.metadata.get("public"))
+    return {schema.config.name_converter.get_graphql_name(field): field.metadata for field in fields}
 
 
-PUBLIC = _public()
+PUBLIC = frozenset(name for name, noted in _roots().items() if noted.get("public"))
+"""The root fields that need no token."""
+READINGS: Mapping[str, Reading] = {name: noted["reading"] for name, noted in _roots().items() if noted.get("reading")}
+"""Those that show what is personal to others."""

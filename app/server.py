@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import re
 import time
 from collections.abc import AsyncIterator
@@ -22,6 +23,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from app.core.audit_block import fetch_lag
+from app.core.audit_event import record_reads
 from app.core.health import find_problems
 from app.core.identity import authenticate
 from app.core.rate_bucket import RateLimiter, bucket_id
@@ -42,7 +45,7 @@ from app.kit.token import KeyRing
 from app.kit.trace import Export, open_exporter, read_trace
 from app.kit.websocket import Socket, refuse_handshake
 from app.live import Live
-from app.schema import NODE_TYPES, PUBLIC, ROUTES, SCOPES, schema
+from app.schema import NODE_TYPES, PUBLIC, READINGS, ROUTES, SCOPES, schema
 from app.settings import Settings
 
 SCHEMA_HASH = hashlib.sha256(schema.as_str().encode()).hexdigest()[:16]
@@ -196,6 +199,8 @@ class Service:
         db.enter(actor)
         db.languages = accepted(headers.get("accept-language"))
         context = Context(actor, db, request_id, NODE_TYPES, SCOPES, self.settings, self.keys, self.hasher, client)
+        reads = {name: READINGS[name] for name in document.roots(operation) & READINGS.keys()}
+        await record_reads(context, {name: reading.object for name, reading in reads.items() if reading.may(actor)})
         result = await self.executor.execute(document, operation, asked.variables, context)
         if db.lost and (not db.commits or has_keys(operation, asked.variables)):
             self.metrics.retries.inc()
@@ -205,6 +210,17 @@ class Service:
         for error in result.errors or ():
             self.metrics.errors.labels(getattr(error.original_error or error, "code_name", "INTERNAL")).inc()
         return answer(result, media_type, {"cost": {"requested": cost, "maximum": MAX_COST}})
+
+    async def measure(self) -> None:
+        """Ask the database for the gauges that it knows; one that does not answer leaves them unknown."""
+        try:
+            lag = await fetch_lag(self.pool)
+        except AppError:
+            self.metrics.audit_lag.set(math.nan)
+            self.metrics.audit_unsealed.set(math.nan)
+        else:
+            self.metrics.audit_lag.set(lag.seconds)
+            self.metrics.audit_unsealed.set(lag.unsealed)
 
     def text(self) -> bytes:
         """The metrics, with the gauges of this moment."""
@@ -266,7 +282,9 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
         return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
 
     async def metrics(request: Request) -> Response:
-        return Response(request.app.state.service.text(), media_type=CONTENT_TYPE_LATEST)
+        service: Service = request.app.state.service
+        await service.measure()
+        return Response(service.text(), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
         routes=[

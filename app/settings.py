@@ -146,6 +146,24 @@ class Settings(BaseSettings):
         default=None,
         description="Each erasure is noted in this folder as well, outside of every backup, to be replayed after a restore",
     )
+    audit_key: Path | None = Field(
+        default=None,
+        description="Path of the Ed25519 private key in PEM form that seals the audit; without one nothing is sealed",
+    )
+    audit_origin: str = Field(
+        default="fivefold/audit",
+        pattern=r"^[^\s+]{1,200}$",
+        description="Name of the audit log in its checkpoints, such as example.com/audit; keep it for ever",
+    )
+    audit_months: int = Field(
+        default=84,
+        ge=3,
+        le=1200,
+        description="Months of the audit older than so many are deleted once sealed; their seals stay",
+    )
+    audit_checkpoints: Path | None = Field(
+        default=None, description="Folder for a copy of each checkpoint; let it be one that the database's people cannot change"
+    )
     graphiql: bool = Field(default=False, description="Serve GraphiQL at /graphql; demo does")
     log_format: str = Field(default="json", pattern="^(json|text)$", description="json, or text for people")
 

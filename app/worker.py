@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from app.kit.db import open_pool
+from app.core.audit_block import Sealer, open_sealer, seal_all, seal_until
+from app.kit.db import Pool, open_pool
 from app.kit.errors import SetupError
 from app.kit.jobs import MAX_RUNNING, Job, Runner, open_queue
 from app.kit.log import log
@@ -29,6 +30,7 @@ async def run(settings: Settings, *, jobs: Sequence[Job[Any]] = JOBS, drain: boo
     analyzer_of(settings)  # an operator learns now what is missing, not from the first job
     mail = outgoing(settings)
     (log.info if mail.chosen else log.warning)("mail goes out", to=str(mail))
+    open_sealer(settings)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -54,16 +56,22 @@ async def _connected(settings: Settings, jobs: Sequence[Job[Any]], stopped: asyn
     pool = await open_pool(url, size=MAX_RUNNING, name="fivefold-worker", statement_seconds=settings.job_seconds)
     try:
         async with open_queue(url) as queue:
-            runner = Runner(jobs, pool, queue, settings)
-            await (runner.drain() if drain else _until(stopped, runner))
+            runner, sealer = Runner(jobs, pool, queue, settings), open_sealer(settings)
+            if drain:
+                await runner.drain()
+                if sealer is not None:
+                    await seal_all(sealer, pool)
+            else:
+                await _until(stopped, runner, sealer, pool)
     finally:
         with suppress(TimeoutError):
             await asyncio.wait_for(pool.close(), 10)
 
 
-async def _until(stopped: asyncio.Event, runner: Runner) -> None:
-    """Run until it is stopped; raise what ended it otherwise."""
+async def _until(stopped: asyncio.Event, runner: Runner, sealer: Sealer | None, pool: Pool) -> None:
+    """Run, and seal the audit, until it is stopped; raise what ended it otherwise."""
     working, waiting = asyncio.create_task(runner.run()), asyncio.create_task(stopped.wait())
+    sealing = asyncio.create_task(seal_until(stopped, sealer, pool))
     log.info("worker started")
     try:
         await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -74,6 +82,6 @@ async def _until(stopped: asyncio.Event, runner: Runner) -> None:
         else:  # what is cut off here is picked up again by another worker, and its work is done once
             log.warning("worker stopped before its jobs ended")
     finally:
-        for task in (working, waiting):
+        for task in (working, waiting, sealing):
             task.cancel()
-        await asyncio.gather(working, waiting, return_exceptions=True)
+        await asyncio.gather(working, waiting, sealing, return_exceptions=True)

@@ -102,6 +102,14 @@ class Recorder:
                 self.hear(match[1], query, records)
             return records
 
+        cursor = asyncpg.Connection.cursor
+
+        def streamed(connection: Any, query: str, *args: Any, **options: Any) -> Any:
+            if _ID.match(query):
+                self.texts.add(query)
+            return cursor(connection, query, *args, **options)
+
+        setattr(asyncpg.Connection, "cursor", streamed)  # noqa: B010 - as below
         setattr(asyncpg.Connection, "fetch", recorded)  # noqa: B010 - what is typed as overloads cannot be assigned
 
     def hear(self, id_: str, text: str, records: Sequence[Mapping[str, Any]]) -> None:

@@ -3,6 +3,8 @@
 from app.core.account import Account, AccountMutation
 from app.core.api_key import ApiKey, ApiKeyMutation, ApiKeyQuery
 from app.core.audit_event import AuditEvent, AuditEventQuery
+from app.core.audit_proof import AuditProofQuery
+from app.core.audit_retirement import retire_audit
 from app.core.credential import CredentialMutation
 from app.core.data_inventory import DataInventoryQuery
 from app.core.device import Device, DeviceMutation, DeviceQuery
@@ -35,6 +37,7 @@ product = Product(
         ApiKeyQuery,
         DeviceQuery,
         AuditEventQuery,
+        AuditProofQuery,
         DataInventoryQuery,
         ErasureQuery,
         MigrationQuery,
@@ -74,6 +77,7 @@ product = Product(
         mail_email_token,
         mail_sign_up,
         nightly_upkeep,
+        retire_audit,
         release_expired,
         send_mail,
     ),

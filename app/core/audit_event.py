@@ -11,7 +11,7 @@ from uuid import UUID
 
 import strawberry
 
-from app.kit.context import Info
+from app.kit.context import Context, Info
 from app.kit.db import Db
 from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode
@@ -19,6 +19,9 @@ from app.kit.graphql import JSON, Node, field, global_id, parse_global_id, query
 from app.kit.page import Page, page
 from app.kit.sql import File
 
+MAX_ALONE = 100_000
+_ALONE: set[tuple[UUID, UUID]] = set()
+"""(account, workspace) of people in their own personal workspaces, which those stay."""
 READERS = frozenset({"owner", "admin", "auditor"})
 
 
@@ -64,6 +67,7 @@ class AuditEvent(Node):
 
     node_statement = "core/audit_event.edge_audit_event"
     node_roles = READERS
+    node_reads = "core.audit_event"
 
     actor_id: strawberry.Private[UUID | None]
     api_key_id: strawberry.Private[UUID | None]
@@ -103,6 +107,7 @@ class AuditEvent(Node):
 sql = File("core/audit_event")
 details_by_event = sql.edge("edge_audit_detail", AuditDetail)
 audit_events_by_id = sql.edge("edge_audit_event", AuditEvent)
+insert_reads = sql.many("insert_reads", Recorded)
 insert_action = sql.one("insert_action", Recorded)
 page_audit_event = sql.page("page_audit_event", AuditEvent)
 
@@ -119,6 +124,26 @@ async def record_action(
     return made.event_id
 
 
+async def record_reads(context: Context, reads: Mapping[str, str]) -> None:
+    """Audit that what is personal to others is about to be read: tables by the field that shows them, in its own transaction.
+
+    It is recorded before anything is read, so that no answer leaves without it; a reading that fails later was still asked
+    for. Nothing is recorded of one's own personal workspace, where there are no others, nor twice in one operation.
+    """
+    new = {table: field for field, table in reads.items() if table not in context.recorded}
+    context.recorded.update(new)
+    actor, db = context.actor, context.db
+    if not new or (actor.account_id, actor.workspace_id) in _ALONE:
+        return
+    async with db.transaction():
+        made = await insert_reads(db, objects=list(new), fields=list(new.values()))
+    db.commits -= 1  # it does no harm twice: what only reads may still be run again when its connection is lost
+    if not made:
+        if len(_ALONE) >= MAX_ALONE:
+            _ALONE.clear()
+        _ALONE.add((actor.account_id, actor.workspace_id))
+
+
 def parse_object_id(value: str) -> UUID:
     """The uuid in a global id of any type, of a change that of its snapshot. Raises BAD_ID."""
     try:
@@ -131,7 +156,7 @@ def parse_object_id(value: str) -> UUID:
 class AuditEventQuery:
     """Root fields that read the audit log."""
 
-    @query(roles=READERS)
+    @query(roles=READERS, reads="core.audit_event")
     async def audit_events(
         self,
         info: Info,

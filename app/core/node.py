@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
+from app.core.audit_event import record_reads
 from app.kit.context import Info
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import Node, may, parse_global_id, query
@@ -45,6 +46,8 @@ async def _fetch(info: Info, ids: list[strawberry.ID], *, field: str) -> list[No
         if not may(info.context.actor, types[name].node_scopes, types[name].node_roles):
             found[name] = [None] * len(of_type)
             continue
+        if types[name].node_reads is not None:
+            await record_reads(info.context, {field: str(types[name].node_reads)})
         statement = BOUND[types[name].node_statement]
         assert isinstance(statement, PerKey)
         found[name] = await statement(info.context.db, **arguments)

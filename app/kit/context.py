@@ -80,6 +80,8 @@ class Context:
     loaders: dict[Any, Any] = field(default_factory=dict)
     outcomes: dict[str | int, Future[Any]] = field(default_factory=dict)
     ast: DocumentNode | None = None
+    recorded: set[str] = field(default_factory=set)
+    """Tables whose reading by this operation is audited by now."""
 
 
 Info = strawberry.Info[Context, None]

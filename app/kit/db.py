@@ -303,6 +303,20 @@ class Db:
         given = {**args, "workspace_id": actor.workspace_id, "account_id": actor.account_id}
         return await self._send(statement, given, _READ)
 
+    async def stream(self, statement: Statement, args: dict[str, Any], *, prefetch: int) -> AsyncIterator[asyncpg.Record]:
+        """The rows of a statement as they come, so many at a time in memory, in the reading transaction. Raises AppError.
+
+        Others may be streamed or fetched meanwhile, by the same task.
+        """
+        text, params = statement.variant(frozenset(p for p in statement.optional if args.get(p) is not None))
+        self.statements.append(statement.id)
+        async with self._translated():
+            connection = self._connection or await self._connect()
+            if self._begun is None:
+                await self._begin(_READ)
+            async for record in connection.cursor(text, *(args[p] for p in params), prefetch=prefetch):
+                yield record
+
     async def _send(self, statement: Statement, args: dict[str, Any], begin: str | None) -> list[asyncpg.Record]:
         text, params = statement.variant(frozenset(p for p in statement.optional if args.get(p) is not None))
         self.statements.append(statement.id)

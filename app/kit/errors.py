@@ -80,6 +80,7 @@ class ErrorCode(Enum):
     TOO_SOON = strawberry.enum_value(
         "TOO_SOON", description="This was asked for a short while ago; `extensions.retryAt` says from when on it may be again."
     )
+    NOT_SEALED = strawberry.enum_value("NOT_SEALED", description="The event waits to be sealed, for a second or so: ask again.")
     TIMED_OUT = strawberry.enum_value("TIMED_OUT", description="The database took too long; nothing was changed.")
     UNAVAILABLE = strawberry.enum_value(
         "UNAVAILABLE",

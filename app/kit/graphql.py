@@ -7,6 +7,7 @@ import binascii
 import functools
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NewType, TypeVar
 from uuid import UUID
@@ -104,6 +105,8 @@ class Node:
     """What a key needs one of; by default no key sees a node."""
     node_roles: ClassVar[frozenset[str] | None] = None
     """Which roles see it; None for all."""
+    node_reads: ClassVar[str | None] = None
+    """The table, where it shows what is personal to others: that it is read is audited."""
 
     @field(name="id", description="Global id: opaque, unique across all types.")
     def global_id(self) -> strawberry.ID:
@@ -175,8 +178,27 @@ def authorize(actor: Actor, scopes: frozenset[str], roles: frozenset[str] | None
 Resolver = TypeVar("Resolver", bound=Callable[..., Awaitable[Any]])
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A root field that shows what is personal to others: ``object`` is the table that it reads."""
+
+    object: str
+    scopes: frozenset[str]
+    roles: frozenset[str] | None
+    curator: bool
+
+    def may(self, actor: Actor) -> bool:
+        """Whether the caller will be answered."""
+        return may(actor, self.scopes, self.roles) and (actor.curator or not self.curator)
+
+
 def _field(
-    resolver: Resolver, scopes: frozenset[str], roles: frozenset[str] | None, curator: bool = False, public: bool = False
+    resolver: Resolver,
+    scopes: frozenset[str],
+    roles: frozenset[str] | None,
+    curator: bool = False,
+    public: bool = False,
+    reads: str | None = None,
 ) -> Any:
     @functools.wraps(resolver)
     async def guarded(self: Any, info: Info, **args: Any) -> Any:
@@ -189,12 +211,19 @@ def _field(
         return await resolver(self, info, **args)
 
     description = " ".join((resolver.__doc__ or "").split())
-    return strawberry.field(resolver=guarded, description=description, metadata={"public": public})
+    reading = None if reads is None else Reading(reads, scopes, roles, curator)
+    metadata = {"public": public, "reading": reading}
+    return strawberry.field(resolver=guarded, description=description, metadata=metadata)
 
 
-def query(*scopes: str, roles: frozenset[str] | None = None, curator: bool = False) -> Callable[[Resolver], Any]:
-    """A root field that reads. Keys need one of ``scopes``; people need one of ``roles`` if given, or to be curators."""
-    return lambda resolver: _field(resolver, frozenset(scopes), roles, curator)
+def query(
+    *scopes: str, roles: frozenset[str] | None = None, curator: bool = False, reads: str | None = None
+) -> Callable[[Resolver], Any]:
+    """A root field that reads. Keys need one of ``scopes``; people need one of ``roles`` if given, or to be curators.
+
+    ``reads`` is the table, such as core.member, of what is personal to others: that it is read is audited.
+    """
+    return lambda resolver: _field(resolver, frozenset(scopes), roles, curator, reads=reads)
 
 
 def mutation(*scopes: str, roles: frozenset[str] | None = WRITERS, curator: bool = False) -> Callable[[Resolver], Any]:

@@ -39,6 +39,14 @@ class Metrics:
         self.retries = Counter(
             "fivefold_retries", "Operations that ran once more after their connection was lost", registry=self._registry
         )
+        self.audit_lag = Gauge(
+            "fivefold_audit_sealing_lag_seconds",
+            "Age of the oldest audit event that waits to be sealed",
+            registry=self._registry,
+        )
+        self.audit_unsealed = Gauge(
+            "fivefold_audit_unsealed_events", "Audit events that wait to be sealed, 100,000 at most", registry=self._registry
+        )
 
     def text(self) -> bytes:
         """In Prometheus' text format."""

@@ -23,6 +23,17 @@ WHERE e.workspace_id = :workspace_id;
 -- What is no change of a row and must be provable all the same. The function writes for the caller, in its workspace.
 SELECT core.record_action(:action::text, :object::text, :object_id::uuid, :detail::jsonb) AS event_id;
 
+-- name: insert_reads :many
+-- What is personal to others is about to be read: one event for each table, none in one's own personal workspace.
+SELECT core.record_action('READ', r.object, :workspace_id::uuid, jsonb_build_object('field', r.field)) AS event_id
+FROM unnest(:objects::text[], :fields::text[]) AS r (object, field)
+WHERE NOT EXISTS (
+    SELECT
+    FROM core.workspace AS w
+    WHERE w.id = :workspace_id
+        AND w.personal_account_id = :account_id
+);
+
 -- name: page_audit_event :page
 -- Newest first. The id is the time, so a filter on the object reads only newer events than the page's end.
 SELECT e.id, e.actor_id, e.api_key_id, e.request_id, e.action, e.object, e.object_id, e.commitment,

@@ -139,6 +139,7 @@ def test_each_module_has_its_test() -> None:
 def test_each_test_has_its_module() -> None:
     """Where a test of a noun is looked for, nothing else is found."""
     allowed = {
+        "tests/core/test_audit_restore.py": "the seals of the audit, after a dump was restored",
         "tests/core/test_isolation.py": "every noun, seen from another workspace",
         "tests/core/test_organization.py": "organizations: who may what, over all nouns that they have",
         "tests/privacy/test_data.py": "the files of app/privacy/data",

@@ -21,6 +21,8 @@ LOGINS = ["fivefold_api", "fivefold_worker", "fivefold_auditor", "fivefold_migra
 OTHER_NOUN = {
     "core.audit_detail": "audit_event",
     "core.credit_pack": "plan_price",
+    "core.audit_key": "audit_block",
+    "core.audit_node": "audit_block",
     "core.data_subject": "data_inventory",
     "core.ledger_account": "wallet",
     "core.ledger_entry": "wallet",
@@ -77,6 +79,9 @@ AUDIT = {"audit_insert", "audit_update", "audit_delete"}
 NOT_AUDITED = {
     "core.audit_event": (AUDIT, "is the audit"),
     "core.audit_detail": (AUDIT, "is the audit"),
+    "core.audit_block": (AUDIT, "is append-only, signed, and a chain"),
+    "core.audit_retirement": (AUDIT, "is append-only, and each row has an event of its own"),
+    "core.audit_node": (AUDIT, "is append-only, and derived from the blocks"),
     "core.outbox": (AUDIT, "repeats what the audited rows say, for seven days"),
     "core.data_inventory": (AUDIT, "written by migrations alone, whose ledger says by which"),
     "core.data_subject": (AUDIT, "written by migrations alone, whose ledger says by which"),
@@ -143,6 +148,27 @@ UNREACHABLE = {
     "core.data_key.data_key_id_key": "made by the code, at random",
     "core.data_key.data_key_workspace_id_key": "insert_data_key does nothing then",
     "core.data_key.data_key_wrapped_length": "made by the code",
+    **{
+        f"core.{name}": "made by the sealer"
+        for name in (
+            "audit_block.audit_block_era_horizon_key",
+            "audit_block.audit_block_era_not_negative",
+            "audit_block.audit_block_key_id_length",
+            "audit_block.audit_block_leaves_length",
+            "audit_block.audit_block_number_positive",
+            "audit_block.audit_block_previous_length",
+            "audit_block.audit_block_root_length",
+            "audit_block.audit_block_signature_length",
+            "audit_key.audit_key_origin_form",
+            "audit_key.audit_key_public_key_length",
+            "audit_key.audit_key_public_key_origin_key",
+            "audit_retirement.audit_retirement_ends_later",
+            "audit_retirement.audit_retirement_events_not_negative",
+            "audit_node.audit_node_hash_length",
+            "audit_node.audit_node_index_not_negative",
+            "audit_node.audit_node_level_known",
+        )
+    },
     "core.data_inventory.data_inventory_class_known": "written by migrations only",
     "core.data_inventory.data_inventory_erase_rule_known": "written by migrations only",
     "core.data_inventory.data_inventory_export_rule_known": "written by migrations only",
@@ -478,6 +504,8 @@ def test_policies_that_are_always_true_are_the_known_ones(ask: Ask, kinds: dict[
     written = {(table, "fivefold_worker", "*") for table in WORKER_WRITES}
     audit = {("core.audit_event", "fivefold_auditor", "r"), ("core.audit_event", "fivefold_definer", "a"),
              ("core.audit_detail", "fivefold_definer", "a")}  # fmt: skip
+    audit |= {(f"core.audit_{name}", "fivefold_auditor", "r") for name in ("block", "key", "node", "retirement")}
+    audit.add(("core.audit_retirement", "fivefold_definer", "r"))
     assert set(found) == shared | written | audit
 
 
@@ -502,6 +530,13 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
     assert [name for name, _, _, settings, _ in found if 'search_path=""' not in (settings or "").split(",")] == []
     assert {(name, owner): granted for name, definer, owner, _, granted in found if definer} == {
         ("append_audit", "fivefold_definer"): ["fivefold_owner"],
+        ("append_audit_block", "fivefold_owner"): ["fivefold_worker"],
+        ("audit_comes_from_elsewhere", "fivefold_owner"): ["fivefold_worker"],
+        ("forget_retired_detail", "fivefold_definer"): ["fivefold_worker"],
+        ("list_event_between", "fivefold_owner"): ["fivefold_worker"],
+        ("retire_audit_month", "fivefold_owner"): ["fivefold_worker"],
+        ("list_unsealed_event", "fivefold_owner"): ["fivefold_worker"],
+        ("measure_audit_lag", "fivefold_owner"): ["fivefold_api", "fivefold_worker"],
         ("assign_plan", "fivefold_owner"): ["fivefold_api"],
         ("buy_credits", "fivefold_owner"): ["fivefold_worker"],
         ("check_ledger", "fivefold_owner"): ["fivefold_api", "fivefold_worker"],

@@ -6,6 +6,7 @@ import ast
 import base64
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import psycopg
@@ -26,10 +27,14 @@ from graphql import (
 )
 from strawberry.printer import print_schema
 
+from app.core.audit_block import Sealer
 from app.kit.errors import ErrorCode
 from app.kit.house import root
+from app.kit.note import read_private_key
+from app.kit.token import create_key
 from app.schema import NODE_TYPES, schema
 from tests.conftest import Api, Database
+from tests.core.test_audit_block import seal
 from tests.factory.analysis import analyze
 from tests.factory.privacy import START, link, record, scan, template_of
 from tests.house.code import trees
@@ -39,6 +44,8 @@ SCHEMA: GraphQLSchema = schema._schema
 BOUNDED = {
     "Alert.changes": "one for each setting of two templates at most",
     "AcknowledgeChangesPayload.changes": "one for each of 100 ids at most",
+    "AuditProof.consistency": "one for each level of a tree, 64 at most",
+    "AuditProof.path": "one for each level of a tree, 64 at most",
     "ApiKey.scopes": "there are a handful of scopes",
     "MarkNotificationsReadPayload.notifications": "one for each of 100 ids at most",
     "Mutation.recordSnapshots": "one for each of 50 inputs at most",
@@ -310,7 +317,7 @@ async def test_a_bare_uuid_is_no_id(api: Api) -> None:
         assert answer.codes == ["BAD_ID"], f"{name}: {answer.body}"
 
 
-async def test_every_id_that_comes_out_is_a_global_id(api: Api) -> None:
+async def test_every_id_that_comes_out_is_a_global_id(api: Api, tmp_path: Path) -> None:
     """Every field of every type that can be reached is read, two objects deep, and looked at."""
     ada, curator = await api.person("ada"), await api.person("curator", curator=True)
     template = await template_of(api, ada.token)
@@ -324,7 +331,11 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api) -> None:
     wanted = 'platformSlug: "google", action: ACCESS, regime: GDPR, idempotencyKey: "1"'
     creating = f"mutation {{ createRightsRequest(input: {{{wanted}}}) {{ request {{ id }} }} }}"
     request = (await api(creating, token=ada.token)).data["createRightsRequest"]["request"]["id"]
-    given = {"platform": 'slug: "google"', "rightsRequest": f'id: "{request}"', "playbooks": 'platformSlug: "google"',
+    create_key(tmp_path / "audit.pem")
+    await seal(api.database, Sealer(read_private_key(tmp_path / "audit.pem", "fivefold/audit")))
+    event = (await api("{ auditEvents(first: 1) { edges { node { id } } } }", token=ada.token)).data["auditEvents"]["edges"][0]
+    given = {"auditProof": f'id: "{event["node"]["id"]}"',
+             "platform": 'slug: "google"', "rightsRequest": f'id: "{request}"', "playbooks": 'platformSlug: "google"',
              "platformLink": f'id: "{link_id}"', "snapshot": f'id: "{newest}"',
              "snapshots": f'linkId: "{link_id}"', "purgedSnapshots": f'linkId: "{link_id}"',
              "settingsAsOf": f'linkId: "{link_id}", at: "{START.isoformat()}"',

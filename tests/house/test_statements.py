@@ -69,6 +69,10 @@ KINDS = {
 
 OPERATOR = {
     "core/credential.set_password": "the operator gives the demo's people their passwords",
+    "core/audit_block.list_detail_without_event": "the audit is verified on the command line",
+    "core/audit_proof.get_any_event": "operators and auditors prove on the command line",
+    "core/audit_block.list_sealed_event": "the audit is verified on the command line",
+    "core/audit_block.list_verified_event": "the audit is verified on the command line",
     "core/account.get_account_by_email": "the command line names people by their e-mail",
     "core/curator.delete_curator": "curators are granted and revoked on the command line",
     "core/curator.insert_curator": "curators are granted and revoked on the command line",
@@ -100,6 +104,12 @@ WORKER = {
     "core/email_token.take_email_token": "only jobs mail",
     "core/sign_up.take_sign_up": "only jobs mail",
     "core/erasure.take_erased": "only jobs erase",
+    "core/audit_block.get_audit_moment": "only the worker seals",
+    "core/audit_block.insert_audit_block": "only the worker seals",
+    "core/audit_block.list_event_between": "only the worker seals",
+    "core/audit_retirement.delete_retired_detail": "only the worker retires",
+    "core/audit_retirement.retire_audit_month": "only the worker retires",
+    "core/audit_block.list_unsealed_event": "only the worker seals",
     "core/notification.list_notification_in_mail": "only jobs mail",
     "core/notification.take_waiting_mail": "only jobs mail",
     "core/notification.update_mail_time": "only jobs mail",
@@ -276,6 +286,10 @@ def test_only_the_owner_may_run_what_is_listed_as_the_operators(sessions: dict[s
     # Their policies show the API no row but the caller's own, and let it write none of others.
     assert sorted(id_ for id_ in allowed if not id_.startswith("privacy/perf.")) == [
         "core/account.get_account_by_email",
+        "core/audit_block.list_detail_without_event",
+        "core/audit_block.list_sealed_event",
+        "core/audit_block.list_verified_event",
+        "core/audit_proof.get_any_event",
         "core/curator.list_curator",
         "core/erasure.list_ledger",
         "core/erasure.update_superseded_erasure",
