@@ -164,10 +164,21 @@ class Settings(BaseSettings):
     audit_checkpoints: Path | None = Field(
         default=None, description="Folder for a copy of each checkpoint; let it be one that the database's people cannot change"
     )
+    stripe_secret_key: SecretStr = Field(
+        default=SecretStr(""), description="Secret key of the Stripe account that takes payments; none are taken without it"
+    )
+    stripe_webhook_secrets: Annotated[list[SecretStr], NoDecode] = Field(
+        default=[], description="Secrets that sign what Stripe sends to /webhooks/stripe, separated by commas, old and new"
+    )
+    stripe_url: str = Field(
+        default="https://api.stripe.com", pattern="^https?://", description="Where Stripe is asked; another for tests"
+    )
+    billing_return_url: str = Field(default="", description="Page of the front end to which people come back from paying")
+    billing_grace_days: int = Field(default=7, ge=0, le=90, description="For so many days a plan stays after a payment failed")
     graphiql: bool = Field(default=False, description="Serve GraphiQL at /graphql; demo does")
     log_format: str = Field(default="json", pattern="^(json|text)$", description="json, or text for people")
 
-    @field_validator("jwt_keys", "vault_keys", "allowed_origins", "trusted_proxies", mode="before")
+    @field_validator("jwt_keys", "vault_keys", "allowed_origins", "trusted_proxies", "stripe_webhook_secrets", mode="before")
     @classmethod
     def split(cls, value: object) -> object:
         """A list from a text with commas."""

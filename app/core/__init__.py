@@ -1,16 +1,21 @@
 """The shared core: accounts, workspaces, keys, curators, audit."""
 
+from starlette.routing import Route
+
 from app.core.account import Account, AccountMutation
 from app.core.api_key import ApiKey, ApiKeyMutation, ApiKeyQuery
 from app.core.audit_event import AuditEvent, AuditEventQuery
 from app.core.audit_proof import AuditProofQuery
 from app.core.audit_retirement import retire_audit
+from app.core.billing_customer import BillingCustomerMutation
+from app.core.billing_event import apply_billing_event, receive_stripe
 from app.core.credential import CredentialMutation
 from app.core.data_inventory import DataInventoryQuery
 from app.core.device import Device, DeviceMutation, DeviceQuery
 from app.core.email_token import EmailTokenMutation, mail_email_token
 from app.core.erasure import Erasure, ErasureMutation, ErasureQuery, erase_due
 from app.core.identity import Identity
+from app.core.invoice import InvoiceQuery
 from app.core.mail import find_mail, gather_mail, send_mail
 from app.core.member import MemberMutation, MemberQuery
 from app.core.migration import MigrationQuery
@@ -22,6 +27,13 @@ from app.core.plan import Plan, PlanMutation, PlanQuery
 from app.core.plan_price import PlanPriceMutation, PlanPriceQuery
 from app.core.session import Session, SessionMutation, SessionQuery
 from app.core.sign_up import SignUpMutation, mail_sign_up
+from app.core.subscription import (
+    PlanSubscription,
+    SubscriptionMutation,
+    SubscriptionQuery,
+    end_subscriptions,
+    find_ending_subscriptions,
+)
 from app.core.upkeep import nightly_upkeep
 from app.core.usage_counter import UsageCounterQuery
 from app.core.viewer import ViewerQuery
@@ -45,9 +57,11 @@ product = Product(
         NotificationQuery,
         NotificationPreferenceQuery,
         OutboxQuery,
+        InvoiceQuery,
         PlanQuery,
         PlanPriceQuery,
         SessionQuery,
+        SubscriptionQuery,
         UsageCounterQuery,
         WalletQuery,
         WorkspaceQuery,
@@ -62,14 +76,19 @@ product = Product(
         ErasureMutation,
         NotificationMutation,
         NotificationPreferenceMutation,
+        BillingCustomerMutation,
         PlanMutation,
         PlanPriceMutation,
         SessionMutation,
+        SubscriptionMutation,
         WalletMutation,
         WorkspaceMutation,
         SignUpMutation,
     ),
     jobs=(
+        apply_billing_event,
+        end_subscriptions,
+        find_ending_subscriptions,
         find_expired_reservations,
         erase_due,
         find_mail,
@@ -81,5 +100,19 @@ product = Product(
         release_expired,
         send_mail,
     ),
-    nodes=(Account, ApiKey, AuditEvent, Device, Erasure, Identity, Notification, Plan, Reservation, Session, Workspace),
+    nodes=(
+        Account,
+        ApiKey,
+        AuditEvent,
+        Device,
+        Erasure,
+        Identity,
+        Notification,
+        Plan,
+        Reservation,
+        Session,
+        PlanSubscription,
+        Workspace,
+    ),
+    routes=(Route("/webhooks/stripe", receive_stripe, methods=["POST"]),),
 )

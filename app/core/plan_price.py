@@ -64,6 +64,25 @@ class CreditPack:
 
 
 @dataclass(frozen=True)
+class Price:
+    """A price as the provider knows it."""
+
+    id: UUID
+    provider_price_id: str
+    plan: str
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack as the provider knows it."""
+
+    id: UUID
+    credits: int
+    unit: str
+    provider_price_id: str
+
+
+@dataclass(frozen=True)
 class Published:
     """What was written."""
 
@@ -71,6 +90,8 @@ class Published:
 
 
 sql = File("core/plan_price")
+get_credit_pack = sql.one("get_credit_pack", Pack)
+get_plan_price = sql.one("get_plan_price", Price)
 insert_credit_pack = sql.one("insert_credit_pack", Published)
 insert_plan_price = sql.one("insert_plan_price", Published)
 list_credit_pack = sql.many("list_credit_pack", CreditPack)

@@ -45,6 +45,16 @@ class ErrorCode(Enum):
         "INSUFFICIENT_CREDITS",
         description="The wallet holds less than this takes; `extensions.credits` has unit, needed and available.",
     )
+    BILLING_NOT_CONFIGURED = strawberry.enum_value(
+        "BILLING_NOT_CONFIGURED", description="This installation takes no payments: its operator has set no provider."
+    )
+    BILLING_UNAVAILABLE = strawberry.enum_value(
+        "BILLING_UNAVAILABLE", description="The payment provider cannot be reached or did not take it; nothing was charged."
+    )
+    ALREADY_SUBSCRIBED = strawberry.enum_value(
+        "ALREADY_SUBSCRIBED", description="The workspace has what is asked for, or more."
+    )
+    TRIAL_USED = strawberry.enum_value("TRIAL_USED", description="The workspace has tried a plan before.")
     RESERVATION_CLOSED = strawberry.enum_value(
         "RESERVATION_CLOSED", description="The reservation has ended; it stays as it is."
     )

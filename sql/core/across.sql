@@ -64,6 +64,14 @@ WHERE e.canceled_at IS NULL
 ORDER BY e.due_at
 LIMIT :limit;
 
+-- name: list_ending_subscription :many
+-- Trials and days of grace end in any workspace.
+SELECT DISTINCT s.workspace_id
+FROM core.subscription AS s
+WHERE s.trial_ends_at <= now() AND s.status = 'trial' AND s.provider_subscription_id IS NULL
+    OR s.grace_until <= now()
+LIMIT :limit;
+
 -- name: list_expired_reservation :many
 -- Credits are held in any workspace by work that never said how it ended; the longest forgotten come first.
 SELECT r.workspace_id

@@ -14,6 +14,28 @@ CROSS JOIN LATERAL (
 ) AS c
 ORDER BY k.position, c.currency, c.billing_interval;
 
+-- name: get_credit_pack :one
+-- What it costs now, and what the provider calls it.
+SELECT p.id, p.credits, p.unit, p.provider_price_id
+FROM core.credit_pack AS p
+WHERE p.slug = :slug
+    AND p.currency = :currency
+    AND p.valid_from <= now()
+ORDER BY p.valid_from DESC
+LIMIT 1;
+
+-- name: get_plan_price :one
+-- What it costs now, and what the provider calls it.
+SELECT p.id, p.provider_price_id, l.slug AS plan
+FROM core.plan_price AS p
+JOIN core.plan AS l ON l.id = p.plan_id
+WHERE l.slug = :plan
+    AND p.currency = :currency
+    AND p.billing_interval = :billing_interval
+    AND p.valid_from <= now()
+ORDER BY p.valid_from DESC
+LIMIT 1;
+
 -- name: insert_credit_pack :one
 -- By a curator.
 INSERT INTO core.credit_pack (slug, unit, credits, currency, amount, provider_price_id, valid_from)

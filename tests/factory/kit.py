@@ -131,6 +131,22 @@ async def spend(api: Api, name: str, word: str) -> None:
         await db.close()
 
 
+async def subscribe(api: Api, person: Person, word: str) -> None:
+    """What the payment provider would have told of a customer."""
+    rows = (
+        "INSERT INTO core.billing_customer (workspace_id, provider_customer_id) VALUES ($1, 'cus_' || $2 || $1::text)",
+        "INSERT INTO core.billing_event (workspace_id, occurred_at, provider_event_id, type, state, detail)"
+        " VALUES ($1, now(), 'evt_' || $2 || $1::text, 'invoice.paid', 'APPLIED', '{}')",
+        "INSERT INTO core.subscription (workspace_id, observed_at, plan, status, provider_subscription_id)"
+        " VALUES ($1, now(), 'enterprise', 'active', 'sub_' || $1::text)",
+        "INSERT INTO core.invoice (workspace_id, observed_at, issued_at, amount_due, amount_paid, currency, status, number,"
+        " provider_invoice_id) VALUES ($1, now(), now(), 900, 900, 'EUR', 'paid', 'F-1', 'in_' || $1::text)",
+    )
+    async with api.database.connect() as admin:
+        for row in rows:
+            await admin.execute(row.replace("$1", f"'{person.workspace_id}'::uuid").replace("$2", f"'{word}'"))
+
+
 async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     """A person with rows in every owned table; ``word`` stands wherever there is room for one."""
     person = await api.person(name)
@@ -177,6 +193,7 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     asked = await api(f"{erasing} {{ erasure {{ id }} }} }}", token=person.token)
     canceling = f'mutation {{ cancelErasure(id: "{asked.data["requestErasure"]["erasure"]["id"]}") {{ erasure {{ id }} }} }}'
     assert (await api(canceling, token=person.token)).data
+    await subscribe(api, person, word)
     await claim_as(api, name, f"{word} idempotency key")
     await seal_as(api, name, word)
     return person
@@ -216,6 +233,7 @@ NODE_KEYS = {
     "PlatformLink": "SELECT id::text FROM privacy.platform_link WHERE workspace_id = $1 AND account_id = $2",
     "Snapshot": "SELECT id::text FROM privacy.snapshot WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "Reservation": "SELECT id::text FROM core.reservation WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
+    "PlanSubscription": "SELECT id::text FROM core.subscription WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "RightsRequest": "SELECT id::text FROM privacy.rights_request WHERE workspace_id = $1 AND account_id = $2",
     "Change": "SELECT snapshot_id || ':' || setting FROM privacy.change WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
 }

@@ -36,6 +36,7 @@ from app.schema import NODE_TYPES, schema
 from tests.conftest import Api, Database
 from tests.core.test_audit_block import seal
 from tests.factory.analysis import analyze
+from tests.factory.kit import subscribe
 from tests.factory.privacy import START, link, record, scan, template_of
 from tests.house.code import trees
 
@@ -117,14 +118,15 @@ BOUNDED_INPUTS = {
 }
 """Lists that clients send, and what bounds them."""
 
-CREATING = {"create", "grant", "link", "propose", "publish", "record", "register", "report", "request"}
+CREATING = {"create", "grant", "link", "propose", "publish", "record", "register", "report", "request", "start"}
 CHANGING = {
+    "open",
+    "cancel",
     "acknowledge",
     "activate",
     "assign",
     "change",
     "confirm",
-    "cancel",
     "describe",
     "dismiss",
     "freeze",
@@ -322,6 +324,7 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api, tmp_path: Path) 
     ada, curator = await api.person("ada"), await api.person("curator", curator=True)
     template = await template_of(api, ada.token)
     await analyze(api, curator.token, template["id"])
+    await subscribe(api, ada, "x")
     link_id = await link(api, ada.token)
     await record(api, ada.token, scan(link_id, template))
     flipped = {template["settings"][0]["key"]: template["settings"][0]["recommended"]}

@@ -47,6 +47,7 @@ KINDS = {
     "open": ("one",),
     "page": ("page",),
     "propose": ("one",),
+    "receive": ("one",),
     "refresh": ("one",),
     "refuse": ("one",),
     "reject": ("one",),
@@ -118,6 +119,13 @@ WORKER = {
     "privacy/digest.get_digest": "only jobs make digests",
     "privacy/digest.list_change_by_origin": "only jobs make digests",
     "privacy/digest.update_digest_week": "only jobs make digests",
+    "core/billing_event.get_billing_event": "only jobs do what the provider told",
+    "core/billing_event.update_billing_event": "only jobs do what the provider told",
+    "core/invoice.upsert_invoice": "only jobs do what the provider told",
+    "core/subscription.update_ended_grace": "only jobs end what is over",
+    "core/subscription.update_ended_trial": "only jobs end what is over",
+    "core/subscription.update_plan_followed": "only jobs do what the provider told",
+    "core/subscription.upsert_subscription": "only jobs do what the provider told",
     "core/wallet.buy_credits": "only jobs book what was paid for",
     "core/wallet.expire_reservations": "only jobs give back what was forgotten",
     "kit/jobs.delete_effect": "the nightly upkeep",
@@ -141,6 +149,7 @@ NEVER_NULL: dict[tuple[str, str], str] = {
 
 NARROWER = {
     ("core.workspace", "default_role"): "who is invited becomes neither owner nor admin unless the invitation says so",
+    ("core.notification", "kind"): "a kind is added by the code alone; the table has room for as many as a set of kinds",
     ("core.workspace", "kind"): "the system workspace is nobody's: no policy shows it to anyone",
 }
 """(table, column) whose CHECK allows values that the enum of the API has not, with the reason."""
