@@ -7,7 +7,7 @@ import hashlib
 import math
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -41,6 +41,7 @@ from app.kit.locale import accepted
 from app.kit.log import log
 from app.kit.metrics import CONTENT_TYPE_LATEST, Metrics
 from app.kit.password import Hasher
+from app.kit.replica import HEADER, Replica
 from app.kit.token import KeyRing
 from app.kit.trace import Export, open_exporter, read_trace
 from app.kit.websocket import Socket, refuse_handshake
@@ -104,6 +105,7 @@ class Service:
         self._seconds = max(settings.request_seconds - 2 * UNDO_SECONDS, settings.request_seconds / 2)
         self.documents = Documents(schema._schema, trusted, trusted_only=settings.trusted_only)
         self.metrics = Metrics()
+        self.replica = self._find_replica()
         self.executor = Executor(schema, self.metrics)
         self.executor.prepare(self.documents)
         self.hasher = Hasher(
@@ -114,6 +116,24 @@ class Service:
             per_second=settings.stranger_per_second, burst=settings.stranger_burst, whom="Your network, without a token,"
         )
         self.live = Live(settings, pool, keys, self.hasher, self.documents, self.executor, self.limiter, self.metrics)
+
+    def _find_replica(self) -> Replica | None:
+        settings = self.settings
+        if not settings.read_url:
+            return None
+
+        def connect() -> Awaitable[Pool]:
+            return open_pool(
+                settings.read_url,
+                size=settings.pool_size,
+                name="fivefold-api-read",
+                statement_seconds=settings.statement_seconds,
+                acquire_seconds=min(settings.acquire_seconds, 1.0),  # then there is the primary
+                connect_seconds=settings.connect_seconds,
+                patient=False,
+            )
+
+        return Replica(self.pool, connect, max_lag=settings.read_lag_seconds, reads=self.metrics.reads)
 
     async def graphql(self, request: Request) -> Response:
         """One request: who calls, what is asked, what it costs, one connection for it, the answer, one line in the log."""
@@ -167,6 +187,8 @@ class Service:
             response = refuse(masked, media_type or JSON)
         finally:
             await call.db.close()
+        if self.replica is not None and call.db.position is not None and (token := self.replica.token(call.db.position)):
+            response.headers[HEADER] = token
         return call.name, response
 
     async def _execute(self, request: Request, request_id: UUID, call: _Call, media_type: str) -> Response:
@@ -197,6 +219,11 @@ class Service:
         else:
             await self.strangers.charge(db, bucket_id("stranger", client.network), cost)
         db.enter(actor)
+        if self.replica is not None:
+            if operation.operation.value == "query":
+                db.read_from(self.replica, self.replica.read_token(headers.get(HEADER)))
+            else:
+                db.tell = True
         db.languages = accepted(headers.get("accept-language"))
         context = Context(actor, db, request_id, NODE_TYPES, SCOPES, self.settings, self.keys, self.hasher, client)
         reads = {name: READINGS[name] for name in document.roots(operation) & READINGS.keys()}
@@ -227,6 +254,11 @@ class Service:
         idle = self.pool.get_idle_size()
         self.metrics.connections.labels("idle").set(idle)
         self.metrics.connections.labels("busy").set(self.pool.get_size() - idle)
+        if self.replica is not None:
+            self.metrics.replica_lag.set(-1 if self.replica.lag is None else self.replica.lag)
+            size, idle = self.replica.size()
+            self.metrics.replica_connections.labels("idle").set(idle)
+            self.metrics.replica_connections.labels("busy").set(size - idle)
         self.metrics.waiting.set(self.pool.waiting)
         self.metrics.rounds.set(self.pool.round)
         self.metrics.documents.set(len(self.documents))
@@ -252,9 +284,13 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
         try:
             service = app.state.service = Service(settings, pool, keys, export)
             live = asyncio.create_task(service.live.run())
+            if service.replica is not None:
+                await service.replica.start()
             try:
                 yield
             finally:
+                if service.replica is not None:
+                    await service.replica.stop()
                 await service.live.stop(live)
                 service.hasher.close()
         finally:
@@ -303,8 +339,8 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
                 CORSMiddleware,
                 allow_origin_regex=allowed.pattern,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", "Fivefold-Workspace", "X-Request-Id", "traceparent"],
-                expose_headers=["X-Request-Id", "Retry-After", "traceparent"],
+                allow_headers=["Authorization", "Content-Type", "Fivefold-Workspace", HEADER, "X-Request-Id", "traceparent"],
+                expose_headers=[HEADER, "X-Request-Id", "Retry-After", "traceparent"],
                 max_age=86_400,
             ),
         ],

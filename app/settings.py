@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(default=10, ge=1, le=500, description="Connections of one server process")
     statement_seconds: float = Field(default=10.0, gt=0, le=600, description="Longest time of one statement")
+    read_url: str = Field(
+        default="", description="A streaming replica that queries read from, as DATABASE_URL; mutations stay on the primary"
+    )
+    read_lag_seconds: float = Field(
+        default=10.0, gt=0, le=3600, description="A replica that is further behind is not read from"
+    )
     acquire_seconds: float = Field(
         default=5.0, gt=0, le=60, description="Longest wait for a database connection, or for a database that is away"
     )

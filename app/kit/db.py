@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -27,6 +27,9 @@ from psycopg.conninfo import conninfo_to_dict
 from app.kit.context import NOBODY, OPERATOR, SYSTEM_ID, Actor
 from app.kit.errors import CONSTRAINTS, AppError, ErrorCode, SetupError
 from app.kit.sql import Statement
+
+if TYPE_CHECKING:
+    from app.kit.replica import Replica
 
 Connection = asyncpg.pool.PoolConnectionProxy
 
@@ -40,8 +43,16 @@ SILENT_SECONDS = 15
 """A server that acknowledges nothing for so long is gone: the kernel says so, whatever waits for it."""
 _WAS_LOST = "The connection to the database was lost. Nothing was changed; try again in a moment."
 _PAUSE = 0.05
+REPLICA_PATIENCE = 0.02
+"""How long a query waits for a replica to replay what its caller has written."""
+_REPLICA_BEGIN_SECONDS = 1.0
+_REACH = 16 * 2**20
+"""Bytes of write-ahead log: a replica that is further behind does not catch up within that time."""
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_TOLD = "fivefold.position "
+# A notice is the only thing that a text of several statements can answer. The SELECT fails where COMMIT would roll back.
+_COMMIT_AND_TELL = f"SELECT; COMMIT; DO $$BEGIN RAISE NOTICE '{_TOLD}%', pg_current_wal_insert_lsn() - '0/0'::pg_lsn; END$$"
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _AWAY = (asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError, asyncpg.OperatorInterventionError, OSError)
 """What connecting ends in while a database starts, stops, fails over or is full: it is tried again."""
@@ -53,11 +64,12 @@ class Pool(asyncpg.Pool):
     """asyncpg's pool, which knows when all its connections are of no use, and counts what an operator wants to see.
 
     ``round`` is how often that was. A connection of an earlier round is closed when it comes back or is asked for.
+    ``patient``: a database that is away is waited for, as a connection is while all are busy.
     """
 
-    def __init__(self, *args: Any, acquire_seconds: float = ACQUIRE_SECONDS, **options: Any) -> None:
+    def __init__(self, *args: Any, acquire_seconds: float = ACQUIRE_SECONDS, patient: bool = True, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.acquire_seconds = acquire_seconds
+        self.acquire_seconds, self.patient = acquire_seconds, patient
         self.round = 0
         self.waiting = 0
 
@@ -72,6 +84,8 @@ class Pool(asyncpg.Pool):
                         return await self.acquire()
                     except (*_AWAY, asyncpg.TargetServerAttributeNotMatched) as error:
                         away = error
+                    if not self.patient:
+                        raise TimeoutError
                     await asyncio.sleep(_PAUSE)
         except TimeoutError:
             why = "cannot be reached" if away else "is busy: all connections are in use"
@@ -117,6 +131,7 @@ async def open_pool(
     role: str | None = None,
     acquire_seconds: float = ACQUIRE_SECONDS,
     connect_seconds: float = CONNECT_SECONDS,
+    patient: bool = True,
 ) -> Pool:
     """A pool whose sessions end a statement after ``statement_seconds`` and have become ``role``, if one is given.
 
@@ -139,6 +154,7 @@ async def open_pool(
         record_class=Row,
         statement_cache_size=500,
         acquire_seconds=acquire_seconds,
+        patient=patient,
         # The server ends a statement before that. Who hears nothing for longer listens to nobody.
         command_timeout=statement_seconds + 2,
         server_settings={
@@ -243,6 +259,7 @@ class Db:
 
     Until it is known who calls, ``actor`` is None and only ``look_up`` works.
     ``keep_rows``: rows that are only shown may stay as they came, see app/kit/executor.py.
+    ``tell``: after each commit, ``position`` is to be where it stands in the write-ahead log.
     ``lost``: the connection is, and the operation might be run again; ``commits`` counts what may have been written by then.
     ``languages``: what the caller reads, the dearest first.
     """
@@ -260,10 +277,14 @@ class Db:
         self.request_id = request_id
         self.lost = False
         self.commits = 0
+        self.tell = False
+        self.position: int | None = None
         self.languages: tuple[str, ...] = ()
         self._actor = actor
         self._seconds = seconds
-        self._pool = pool
+        self._pool = self._held = pool
+        self._replica: Replica | None = None
+        self._after: int | None = None
         self._connection: Connection | None = None
         self._begun: str | None = None
         self._round = 0
@@ -281,6 +302,10 @@ class Db:
     def enter(self, actor: Actor) -> None:
         """It is known now who calls."""
         self._actor = actor
+
+    def read_from(self, replica: Replica, after: int | None) -> None:
+        """Read from a replica, once it has replayed the log up to ``after``; from the primary if it does not soon."""
+        self._replica, self._after = replica, after
 
     async def look_up(self, statement: Statement, args: dict[str, Any]) -> list[asyncpg.Record]:
         """Run a statement by nobody, in a transaction of its own, before the first of the operation. Raises AppError.
@@ -322,9 +347,9 @@ class Db:
         self.statements.append(statement.id)
         async with self._turn:
             try:
-                connection = self._connection or await self._connect()
-                if self._begun is None and begin is not None:
+                if self._begun is None and begin is not None and not (self._replica and await self._begin_there(self._replica)):
                     await self._begin(begin)
+                connection = self._connection or await self._connect()
                 begun = perf_counter()
                 records: list[asyncpg.Record] = await connection.fetch(text, *(args[p] for p in params))
             except Exception as error:
@@ -343,6 +368,9 @@ class Db:
         """One writing transaction: committed at the end, rolled back when anything is raised."""
         async with self._turn, self._translated():
             await self._end("COMMIT")
+            if self._held is not self._pool:
+                await self._release()
+            self._replica = None  # what is read from now on must see what is written
             await self._begin(_WRITE)
         try:
             yield
@@ -355,7 +383,7 @@ class Db:
     async def renew(self) -> None:
         """Let go of a connection that was lost; the next statement takes another. What was done before stays done."""
         await self._give_back()
-        self.lost, self._failure = False, None
+        self.lost, self._failure, self._replica = False, None, None
 
     async def restart(self) -> None:
         """Leave a reading transaction; the next statement begins another."""
@@ -388,9 +416,18 @@ class Db:
             raise
         finally:
             self._begun, self._connection = None, None
+            held, self._held = self._held, self._pool
             if connection is not None:
                 with suppress(*_LOST):
-                    await self._pool.release(connection, timeout=UNDO_SECONDS)
+                    await held.release(connection, timeout=UNDO_SECONDS)
+
+    async def _release(self) -> None:
+        """Give back a connection on which nothing is open."""
+        connection, self._connection = self._connection, None
+        held, self._held = self._held, self._pool
+        if connection is not None:
+            with suppress(*_LOST):
+                await held.release(connection, timeout=UNDO_SECONDS)
 
     async def _connect(self) -> Connection:
         if self._closed:
@@ -411,6 +448,48 @@ class Db:
         self._begun = begin  # before it is sent: a cancelled BEGIN may have begun
         await connection.execute(f"{begin}; {_identity(self.actor, self.request_id)}")
 
+    async def _begin_there(self, replica: Replica) -> bool:
+        """Begin to read on the replica. False when it is away, busy, or has not replayed what the caller has written."""
+        self._replica = None  # an operation tries once
+        self._still_there()
+        pool = replica.pool
+        if self._closed or pool is None or not replica.usable:
+            replica.count("primary")
+            return False
+        await self._release()
+        try:
+            self._connection, self._held, self._round = await pool.take(), pool, pool.round
+            self._begun = _READ
+            async with asyncio.timeout(_REPLICA_BEGIN_SECONDS):
+                if await self._catch_up(self._connection):
+                    replica.count("replica")
+                    return True
+                await self._end("ROLLBACK")
+        except (*_LOST, Lost):
+            replica.leave()
+            _terminate(self._connection)
+            self._begun = None
+        await self._release()
+        replica.count("primary")
+        return False
+
+    async def _catch_up(self, connection: Connection) -> bool:
+        """Begin, and find out in the same round trip whether the replica is there yet; else again, for a short while."""
+        begin = f"{_READ}; {_identity(self.actor, self.request_id)}"
+        if self._after is None:
+            await connection.execute(begin)
+            return True
+        until = perf_counter() + REPLICA_PATIENCE
+        text = f"{_behind(self._after)} {begin}; SELECT FROM generate_series(1, current_setting('fivefold.behind')::int)"
+        while True:
+            behind = (await connection.execute(text)).removeprefix("SELECT ")
+            if behind == "0":
+                return True
+            if behind != "1" or perf_counter() > until:
+                return False
+            await connection.execute("ROLLBACK")
+            await asyncio.sleep(REPLICA_PATIENCE / 5)
+
     async def _end(self, end: str) -> None:
         """Raises RuntimeError where PostgreSQL answers COMMIT with ROLLBACK: somebody caught the error of a statement."""
         if self._begun is None or self._connection is None:
@@ -419,11 +498,30 @@ class Db:
         if end == "COMMIT" and self._begun == _WRITE and not _is_gone(self._connection):
             self._committing = True  # before it is sent: its answer may be lost
             self.commits += 1
-        done = await self._connection.execute(end)
+        done = await (self._commit(self._connection) if self.tell and self._committing else self._connection.execute(end))
         begun, self._begun, self._committing = self._begun, None, False
         if begun == _WRITE and done != end:
             self.commits -= 1
             raise RuntimeError("a statement of this transaction failed and its error was caught: nothing was committed")
+
+    async def _commit(self, connection: Connection) -> str:
+        """COMMIT, and note the position after it, in one round trip."""
+        told: list[int] = []
+
+        def hear(_: Any, message: asyncpg.PostgresLogMessage) -> None:
+            if (message.message or "").startswith(_TOLD):
+                told.append(int(str(message.message).removeprefix(_TOLD)))
+
+        connection.add_log_listener(hear)
+        try:
+            await connection.execute(_COMMIT_AND_TELL)
+        except asyncpg.InFailedSQLTransactionError:
+            return await connection.execute("COMMIT")
+        finally:
+            with suppress(asyncpg.InterfaceError):
+                connection.remove_log_listener(hear)
+        self.position = told[0] if told else self.position
+        return "COMMIT"
 
     async def _undo(self) -> None:
         """Roll back. A connection that is lost has nothing to undo; one that does not answer is closed."""
@@ -456,7 +554,8 @@ class Db:
             self._failure = in_doubt() if committing else Lost(_WAS_LOST, written=False)
             if isinstance(error, OSError | asyncpg.InternalClientError):  # it says nothing, or is about to be closed
                 _terminate(self._connection)
-            await self._pool.expire(self._round)
+            if not self._on_replica(error):  # which has many reasons of its own to give a query up
+                await self._held.expire(self._round)
             return self._failure.copy()
         if committing:
             self.commits -= 1
@@ -465,8 +564,20 @@ class Db:
             self._failure = known
         return known
 
+    def _on_replica(self, error: Exception) -> bool:
+        """Whether a replica could not answer what the primary perhaps can: it cancels what stands in the way of replaying."""
+        slow = asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError
+        return (
+            self._held is not self._pool
+            and isinstance(error, asyncpg.PostgresError)
+            and not isinstance(error, slow)
+            and not (error.sqlstate or "").startswith(("08", "57P"))
+        )
+
     def _is_loss(self, error: Exception) -> bool:
         """Whether the connection is lost with its server, or leads to one that became a standby."""
+        if self._on_replica(error):
+            return True
         if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
             return self._begun != _READ  # there it is a mistake of ours
         if isinstance(error, asyncpg.PostgresError):
@@ -503,6 +614,18 @@ async def open_as(url: str, role: str) -> AsyncIterator[tuple[Pool, Db]]:
             await db.close()
     finally:
         await pool.close()
+
+
+def _behind(position: int) -> str:
+    """The text that compares a server's log with a position, before BEGIN, whose snapshot is not to be older than the answer.
+
+    It leaves 0 for there, 1 for close, 2 for far in a setting of the session, where the end of the same text finds it.
+    """
+    wanted = f"'{position >> 32:X}/{position & 0xFFFFFFFF:X}'::pg_lsn"
+    here = "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END"
+    code = f"CASE WHEN here >= {wanted} THEN '0' WHEN here + {_REACH} >= {wanted} THEN '1' ELSE '2' END"
+    compare = f"SELECT set_config('fivefold.behind', {code}, false) FROM (SELECT {here} AS here) AS log"  # noqa: S608 - of a number
+    return f"BEGIN; {compare}; COMMIT;"
 
 
 def _identity(actor: Actor, request_id: UUID) -> str:

@@ -34,6 +34,15 @@ class Metrics:
         self.events = Counter("fivefold_events", "Events that were sent to subscribers", ["kind"], registry=self._registry)
         self.documents = Gauge("fivefold_documents", "Documents whose plans are kept", registry=self._registry)
         self.connections = Gauge("fivefold_connections", "Database connections", ["state"], registry=self._registry)
+        self.reads = Counter(
+            "fivefold_reads", "Queries by where they read, where there is a replica", ["pool"], registry=self._registry
+        )
+        self.replica_lag = Gauge(
+            "fivefold_replica_lag_seconds", "How far behind the replica is; -1 while it is not used", registry=self._registry
+        )
+        self.replica_connections = Gauge(
+            "fivefold_replica_connections", "Connections to the replica", ["state"], registry=self._registry
+        )
         self.waiting = Gauge("fivefold_waiting", "Operations that wait for a database connection", registry=self._registry)
         self.rounds = Gauge("fivefold_failovers", "How often all connections were given up as lost", registry=self._registry)
         self.retries = Counter(
