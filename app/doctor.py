@@ -16,6 +16,7 @@ from app.kit.db import Pool, open_pool
 from app.kit.errors import AppError, SetupError
 from app.kit.jobs import fetch_queue
 from app.kit.mail import outgoing
+from app.kit.replica import fetch_position
 from app.kit.vault import UNSET, vault_of
 from app.settings import Settings
 
@@ -42,7 +43,8 @@ async def examine(url: str, settings: Settings) -> list[Check]:
     except SetupError as error:
         return [Check("connection", "failed", str(error))]
     try:
-        return [*await _examine(url, pool, version or "unknown", settings), _examine_mail(settings)]
+        found = [*await _examine(url, pool, version or "unknown", settings), _examine_mail(settings)]
+        return [*found, *_examine_pooler(pool), *await _examine_replica(pool, settings)]
     except AppError as error:
         return [Check("connection", "failed", error.message)]
     finally:
@@ -130,6 +132,40 @@ async def _examine_books(pool: Pool) -> Check:
         return Check("ledger", "ok", f"{found.accounts} accounts add up")
     wrong = f"{found.wrong_balances} balances, {found.wrong_transfers} transfers and {found.wrong_reserves} reserves"
     return Check("ledger", "failed", f"{wrong} do not add up: somebody altered the books; the audit says who moved what")
+
+
+def _examine_pooler(pool: Pool) -> list[Check]:
+    if pool.pooler is None:
+        return []
+    if pool.pooler.keeps_statements:
+        return [Check("pooler", "ok", "between us and PostgreSQL; it keeps prepared statements")]
+    return [
+        Check(
+            "pooler",
+            "warning",
+            "between us and PostgreSQL, and each statement is prepared anew: take PgBouncer 1.21 or newer with "
+            "max_prepared_statements of 1000",
+        )
+    ]
+
+
+async def _examine_replica(pool: Pool, settings: Settings) -> list[Check]:
+    """Whether queries can read from FIVEFOLD_READ_URL, if that is set."""
+    if not settings.read_url:
+        return []
+    try:
+        reading = await open_pool(settings.read_url, size=1, name="fivefold-doctor", statement_seconds=10, patient=False)
+    except SetupError as error:
+        return [Check("replica", "failed", str(error).replace("DATABASE_URL", "FIVEFOLD_READ_URL"))]
+    try:
+        here, there = await fetch_position(pool), await fetch_position(reading)
+    finally:
+        await reading.close()
+    if here.cluster != there.cluster:
+        return [Check("replica", "failed", "FIVEFOLD_READ_URL is another database cluster, not a replica: nobody reads there")]
+    behind = max(0, here.position - there.position)
+    found = f"{behind} bytes of write-ahead log behind"
+    return [Check("replica", "ok" if there.standby else "warning", found if there.standby else "is no standby")]
 
 
 def _examine_mail(settings: Settings) -> Check:

@@ -13,6 +13,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ SILENT_SECONDS = 15
 """A server that acknowledges nothing for so long is gone: the kernel says so, whatever waits for it."""
 _WAS_LOST = "The connection to the database was lost. Nothing was changed; try again in a moment."
 _PAUSE = 0.05
+_PROBE = "fivefold_probe"
 REPLICA_PATIENCE = 0.02
 """How long a query waits for a replica to replay what its caller has written."""
 _REPLICA_BEGIN_SECONDS = 1.0
@@ -64,12 +66,21 @@ class Pool(asyncpg.Pool):
     """asyncpg's pool, which knows when all its connections are of no use, and counts what an operator wants to see.
 
     ``round`` is how often that was. A connection of an earlier round is closed when it comes back or is asked for.
+    ``pooler`` is what lies between, if something does; ``prelude`` is then what each transaction sets first.
     ``patient``: a database that is away is waited for, as a connection is while all are busy.
     """
 
-    def __init__(self, *args: Any, acquire_seconds: float = ACQUIRE_SECONDS, patient: bool = True, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        acquire_seconds: float = ACQUIRE_SECONDS,
+        patient: bool = True,
+        pooler: Pooler | None = None,
+        prelude: str = "",
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
-        self.acquire_seconds, self.patient = acquire_seconds, patient
+        self.acquire_seconds, self.patient, self.pooler, self.prelude = acquire_seconds, patient, pooler, prelude
         self.round = 0
         self.waiting = 0
 
@@ -139,9 +150,27 @@ async def open_pool(
     nothing answers.
     """
     milliseconds = int(statement_seconds * 1000)
+    settings = {
+        "statement_timeout": str(milliseconds),
+        # The backstops: they close the connection, so they come later than the limit that does not.
+        "transaction_timeout": str(milliseconds * 4),
+        "idle_in_transaction_session_timeout": str(milliseconds * 2),
+        "timezone": "UTC",
+        "jit": "off",
+        # Statements are written so that their plan does not depend on the values: planning each time is waste.
+        "plan_cache_mode": "force_generic_plan",
+        **({"role": role} if role else {}),
+    }
+    connect = _connector(url, connect_seconds)
+    try:
+        pooler = await find_pooler(url, connect)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
+        raise SetupError(f"cannot connect to the database of DATABASE_URL: {error or type(error).__name__}") from error
+    if pooler is not None and role is not None:
+        raise SetupError(f"This command becomes {role}, and DATABASE_URL leads to a pooler: connect to PostgreSQL itself.")
     pool = Pool(
         url,
-        connect=_connector(url, connect_seconds),
+        connect=connect,
         min_size=0,
         init_size=min(2, size),
         max_size=size,
@@ -152,23 +181,15 @@ async def open_pool(
         init=_prepare_connection,
         reset=_keep_session,
         record_class=Row,
-        statement_cache_size=500,
+        statement_cache_size=500 if pooler is None or pooler.keeps_statements else 0,
         acquire_seconds=acquire_seconds,
         patient=patient,
+        pooler=pooler,
+        # A pooler does not take settings at the start, and its sessions are other people's in the next moment.
+        prelude=_settings(settings) if pooler is not None else "",
         # The server ends a statement before that. Who hears nothing for longer listens to nobody.
         command_timeout=statement_seconds + 2,
-        server_settings={
-            "application_name": name,
-            "statement_timeout": str(milliseconds),
-            # The backstops: they close the connection, so they come later than the limit that does not.
-            "transaction_timeout": str(milliseconds * 4),
-            "idle_in_transaction_session_timeout": str(milliseconds * 2),
-            "timezone": "UTC",
-            "jit": "off",
-            # Statements are written so that their plan does not depend on the values: planning each time is waste.
-            "plan_cache_mode": "force_generic_plan",
-            **({"role": role} if role else {}),
-        },
+        server_settings={"application_name": name} | (settings if pooler is None else {}),
     )
     try:
         return await pool
@@ -176,6 +197,44 @@ async def open_pool(
         raise SetupError("Fivefold needs PostgreSQL 18 or newer; the server of DATABASE_URL is older.") from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
         raise SetupError(f"cannot connect to the database of DATABASE_URL: {error or type(error).__name__}") from error
+
+
+@dataclass(frozen=True)
+class Pooler:
+    """Something between us and PostgreSQL that gives a session to one transaction after the other, such as PgBouncer.
+
+    ``keeps_statements``: it prepares on each session what a client has prepared (PgBouncer since 1.21).
+    """
+
+    keeps_statements: bool
+
+
+async def find_pooler(url: str, connect: Callable[..., Awaitable[asyncpg.Connection]] = asyncpg.connect) -> Pooler | None:
+    """The pooler that an address leads to, if it does. Raises what connecting raises.
+
+    A pooler invents the process id that it greets with, and PostgreSQL lists prepared statements by the name they have there.
+    """
+    connection = await connect(url, statement_cache_size=0, server_settings={"application_name": "fivefold"})
+    try:
+        greeted = connection.get_server_pid()
+        await connection.execute("BEGIN")
+        pid: int = await connection.fetchval("SELECT pg_backend_pid()")
+        if pid == greeted:
+            return None
+        prepared = await connection.prepare("SELECT 1", name=_PROBE)
+        names = await connection.fetch("SELECT name FROM pg_prepared_statements")
+        passed = _PROBE in {name for (name,) in names}
+        if passed:
+            await connection.execute(f"DEALLOCATE {_PROBE}")
+        del prepared
+        return Pooler(keeps_statements=not passed)
+    finally:
+        connection.terminate()
+
+
+def _settings(settings: dict[str, str]) -> str:
+    """The text that sets them for one transaction."""
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items()) + "; "
 
 
 def _connector(url: str, seconds: float) -> Callable[..., Awaitable[asyncpg.Connection]]:
@@ -446,7 +505,7 @@ class Db:
         connection = self._connection or await self._connect()
         self._still_there()
         self._begun = begin  # before it is sent: a cancelled BEGIN may have begun
-        await connection.execute(f"{begin}; {_identity(self.actor, self.request_id)}")
+        await connection.execute(f"{begin}; {self._held.prelude}{_identity(self.actor, self.request_id)}")
 
     async def _begin_there(self, replica: Replica) -> bool:
         """Begin to read on the replica. False when it is away, busy, or has not replayed what the caller has written."""
@@ -475,7 +534,7 @@ class Db:
 
     async def _catch_up(self, connection: Connection) -> bool:
         """Begin, and find out in the same round trip whether the replica is there yet; else again, for a short while."""
-        begin = f"{_READ}; {_identity(self.actor, self.request_id)}"
+        begin = f"{_READ}; {self._held.prelude}{_identity(self.actor, self.request_id)}"
         if self._after is None:
             await connection.execute(begin)
             return True

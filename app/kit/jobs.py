@@ -29,7 +29,8 @@ from pgqueuer.domain.settings import DBSettings
 from pydantic import BaseModel
 
 from app.kit.context import SYSTEM_ID, Actor
-from app.kit.db import Db, Pool, look_up
+from app.kit.db import Db, Pool, find_pooler, look_up
+from app.kit.errors import SetupError
 from app.kit.log import log
 from app.kit.sql import File, make
 
@@ -270,7 +271,12 @@ def _actor(workspace_id: UUID | None) -> Actor:
 
 @asynccontextmanager
 async def open_queue(url: str) -> AsyncIterator[asyncpg.Pool]:
-    """The queue's own connections: it keeps one to listen on, and its statements want plans of their own."""
+    """The queue's own connections: it keeps one to listen on, and its statements want plans of their own.
+
+    Raises SetupError where they would not be its own.
+    """
+    if await find_pooler(url) is not None:
+        raise SetupError("DATABASE_URL leads to a pooler, and the worker listens: connect it to PostgreSQL itself.")
     pool = await asyncpg.create_pool(
         url, min_size=2, max_size=4, server_settings={"application_name": "fivefold-queue", "timezone": "UTC", "jit": "off"}
     )

@@ -7,15 +7,18 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import ANY
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from app import doctor
 from app.kit.context import OPERATOR
 from app.kit.db import Db, Lost
 from app.kit.embedded import Embedded
 from app.kit.replica import HEADER, Replica
+from app.settings import Settings
 from tests.conftest import Answer, Api, Database, copy_of
 from tests.factory.cluster import HOST, Cluster, cluster_of
 from tests.factory.kit import inhabit, pool_of, serving, statement
@@ -265,6 +268,20 @@ async def test_nobody_reads_from_a_stranger(copied: Database, jwt_key: Path, tmp
             ada = await api.person("ada")
             assert "x" in labels(await seen(api, "x", ada.token))
             assert await reads(api) == {"primary": 1}
+
+
+async def test_doctor_looks_at_the_replica(standby: Cluster, copied: Database, tmp_path: Path) -> None:
+    async def found(read_url: str) -> tuple[str, str]:
+        checks = await doctor.examine(copied.url(), Settings(read_url=read_url))
+        return next((check.state, check.found) for check in checks if check.name == "replica")
+
+    assert await found(standby.url(copied.name)) == ("ok", ANY)
+    assert await found(copied.url()) == ("warning", "is no standby")
+    state, said = await found("postgresql://127.0.0.1:1/none")
+    assert (state, "FIVEFOLD_READ_URL" in said) == ("failed", True)
+    with Embedded.start(tmp_path / "other", durable=False) as other:
+        state, said = await found(other.url())
+    assert (state, "another database cluster" in said) == ("failed", True)
 
 
 async def test_another_primary_is_found(server: Embedded, template: str, jwt_key: Path, tmp_path: Path) -> None:
