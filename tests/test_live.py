@@ -27,6 +27,7 @@ from tests.factory.browser import chromium
 from tests.factory.core import Person, create_person
 from tests.factory.kit import listen
 from tests.factory.privacy import api_key, link, record, scan, template_of, unlink
+from tests.factory.session import sign_in
 from tests.factory.socket import Client, Server, listening, narrow, until
 
 SCANS = "subscription Scans($after: String) { scanRequested(after: $after) { cursor requestedAt reason link { id label } } }"
@@ -283,6 +284,19 @@ async def test_a_membership_that_ended_ends_the_connection(live: Server) -> None
             await live.service.recheck()
             assert (await client.closed())[0] == 4403
             await own.settle()
+
+
+async def test_a_session_that_ended_ends_its_connections(live: Server) -> None:
+    """And not those of another session of the same person."""
+    ada = await live.api.person("ada")
+    one, other = await sign_in(live.api, ada), await sign_in(live.api, ada)
+    async with live.open(one.access_token) as client, live.open(other.access_token) as own:
+        await client.subscribe("1", SCANS)
+        await own.subscribe("1", SCANS)
+        assert (await live.api("mutation { signOut { session { id } } }", token=one.access_token)).data
+        await live.service.recheck()
+        assert (await client.closed())[0] == 4403
+        await own.settle()
 
 
 async def test_it_is_looked_again_soon_enough(live: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ delete_old_email_tokens = sql.exec("delete_email_token")
 delete_old_keys = sql.exec("delete_idempotency")
 delete_old_notifications = sql.exec("delete_notification")
 delete_old_outbox = sql.exec("delete_outbox")
+delete_old_buckets = sql.exec("delete_rate_bucket")
 delete_old_sessions = sql.exec("delete_session")
 delete_old_sign_ups = sql.exec("delete_sign_up")
 
@@ -35,6 +36,8 @@ async def run(db: Db) -> None:
     async with db.transaction():
         await delete_old_sign_ups(db)
         await delete_old_email_tokens(db)
+    async with db.transaction():
+        await delete_old_buckets(db)
     async with db.transaction():
         await delete_job_log(db)
         await delete_job_statistics(db)

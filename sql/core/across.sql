@@ -25,6 +25,11 @@ WHERE n.id < core.uuidv7_floor(now() - interval '90 days');
 DELETE FROM core.outbox AS o
 WHERE o.created_at < now() - interval '7 days';
 
+-- name: delete_rate_bucket :exec
+-- Full again long since, and as good as none; the worker's policy shows it no younger ones.
+DELETE FROM core.rate_bucket AS b
+WHERE b.refilled_at < now() - interval '1 day';
+
 -- name: delete_session :exec
 -- What ran out a month ago is of no use to anybody's list; the worker's policy shows it no younger ones.
 DELETE FROM core.session AS s

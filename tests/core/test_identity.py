@@ -24,6 +24,7 @@ from app.kit.db import Db
 from app.kit.graphql import global_id
 from tests.conftest import Answer, Api
 from tests.factory.kit import pool_of
+from tests.factory.session import sign_in
 
 VIEWER = "{ viewer { role curator workspace { id } account { id email } } }"
 HOUR = timedelta(hours=1)
@@ -118,6 +119,12 @@ FORGERIES: dict[str, Callable[[Forge], str]] = {
     "workspace is a list": lambda f: f(claims={"workspace": []}),
     "scope is a number": lambda f: f(claims={"scope": 1}),
     "scope is a list": lambda f: f(claims={"scope": ["privacy:read"]}),
+    "issued in the future": lambda f: f(claims={"iat": NOW + 600}),
+    "session is no uuid": lambda f: f(claims={"sid": "mine"}),
+    "session is a number": lambda f: f(claims={"sid": 1}),
+    "session is a list": lambda f: f(claims={"sid": [str(uuid4())]}),
+    "session is an object": lambda f: f(claims={"sid": {"id": str(uuid4())}}),
+    "session is empty": lambda f: f(claims={"sid": ""}),
     "alg none": lambda f: f({"alg": "none"}, sign=lambda _: b""),
     "alg None": lambda f: f({"alg": "None"}, sign=lambda _: b""),
     "alg none, signed": lambda f: f({"alg": "none"}),
@@ -229,6 +236,18 @@ async def test_a_token_of_nobody_is_refused(shared: Api, forge: Forge) -> None:
     for subject in strangers:
         answer = await shared(VIEWER, token=forge(claims={"sub": subject}))
         assert (answer.status, answer.code, subject) == (401, "UNAUTHENTICATED", subject)
+
+
+async def test_a_session_that_is_none_or_somebody_elses_is_refused(shared: Api, forge: Forge) -> None:
+    """The claim is signed, so only a key of ours could write it; it is looked up all the same."""
+    ada, ben = await shared.person("ada"), await shared.person("ben")
+    foreign = jwt.decode((await sign_in(shared, ben)).access_token, options={"verify_signature": False})["sid"]
+    own = jwt.decode((await sign_in(shared, ada)).access_token, options={"verify_signature": False})["sid"]
+    for sid in (str(uuid4()), str(SYSTEM_ID), str(ada.account_id), foreign):
+        answer = await shared(VIEWER, token=forge(claims={"sid": sid}))
+        assert (answer.status, answer.code) == (401, "UNAUTHENTICATED"), sid
+    for sid in (own, own.upper(), None):
+        assert (await shared(VIEWER, token=forge(claims={"sid": sid}))).data, sid
 
 
 async def test_a_subject_with_nul_is_no_accident(shared: Api, forge: Forge) -> None:

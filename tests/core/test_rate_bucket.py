@@ -9,12 +9,14 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.core.rate_bucket import RateLimiter, take_rate_tokens
+from app.core.rate_bucket import RateLimiter, bucket_id, take_rate_tokens
+from app.core.upkeep import delete_old_buckets
 from app.kit.db import Db, open_pool
 from app.kit.errors import AppError, ErrorCode
 from app.server import create_app
 from app.settings import Settings
 from tests.conftest import Api, Database
+from tests.factory.jobs import worker_db
 
 
 async def test_many_at_once_get_no_more_than_there_is(database: Database) -> None:
@@ -92,3 +94,26 @@ async def test_429_over_http(database: Database, api: Api, jwt_key: Path) -> Non
         (error,) = answer.json()["errors"]
         assert error["extensions"]["code"] == "RATE_LIMITED"
         assert int(answer.headers["Retry-After"]) == error["extensions"]["rateLimit"]["retryAfter"] > 0
+
+
+async def test_buckets_of_strangers_are_forgotten_once_they_are_full(api: Api) -> None:
+    """There is one for whatever somebody tries, so they would be many."""
+    person = await api.person("ada")
+    await api("{ viewer { role } }", token=person.token)
+    async with api.database.connect() as admin:
+        await admin.execute(
+            "INSERT INTO core.rate_bucket (workspace_id, refilled_at, tokens) VALUES ($1, now() - interval '25 h', 0),"
+            " ($2, now() - interval '23 h', 0)",
+            bucket_id("sign in", "192.0.2.1"),
+            bucket_id("sign in", "192.0.2.2"),
+        )
+    async with worker_db(api.database) as db, db.transaction():
+        await delete_old_buckets(db)
+    async with api.database.connect() as admin:
+        left = {row["workspace_id"] for row in await admin.fetch("SELECT workspace_id FROM core.rate_bucket")}
+    assert left == {person.workspace_id, bucket_id("sign in", "192.0.2.2")}
+
+
+def test_a_bucket_is_named_by_all_of_its_words() -> None:
+    names = [("a", "b"), ("ab",), ("a", "", "b"), ("b", "a"), ("a",), ("",), ("a\0b", "c"), ("a", "b\0c")]
+    assert len({bucket_id(*each) for each in names}) == len(names)
