@@ -112,6 +112,28 @@ async def test_a_reset_throws_out_whoever_was_there_before(unlimited: Api, outbo
     assert (await verify(unlimited, person.token, trap)).codes == ["BAD_INPUT"]
 
 
+@pytest.mark.parametrize("proven", [False, True])
+async def test_a_first_proof_ends_every_way_in_that_somebody_else_prepared(
+    unlimited: Api, outbox: Outbox, *, proven: bool
+) -> None:
+    """An account that nobody had proven may be a stranger's trap; one that was proven is its owner's, keys and all."""
+    person = await with_password(unlimited, f"trap{proven}".lower())
+    key = 'mutation { createApiKey(input: {name: "k", scopes: ["privacy:read"]}) { secret } }'
+    secret = (await unlimited(key, token=person.token)).data["createApiKey"]["secret"]
+    async with unlimited.database.connect() as admin:
+        await admin.execute("INSERT INTO core.identity (account_id, issuer, subject) VALUES ($1, 'https://idp.example', $2)",
+                            person.account_id, f"trap {proven}")  # fmt: skip
+        if proven:
+            await admin.execute("UPDATE core.account SET email_verified_at = now() WHERE id = $1", person.account_id)
+    await ask(unlimited, person.email)
+    (mail,) = await outbox.receive(unlimited)
+    token = (await reset(unlimited, mail.token)).data["resetPassword"]["tokens"]["accessToken"]
+    left = (await unlimited("{ viewer { identities { issuer } } }", token=token)).data["viewer"]["identities"]
+    assert [each["issuer"] for each in left] == (["fivefold", "https://idp.example"] if proven else ["fivefold"])
+    used = await unlimited("{ platforms { edges { cursor } } }", token=secret)
+    assert used.status == (200 if proven else 401)
+
+
 async def test_of_many_resets_at_once_one_succeeds(unlimited: Api, outbox: Outbox) -> None:
     person = await with_password(unlimited, "racing")
     await ask(unlimited, person.email)
