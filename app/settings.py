@@ -135,6 +135,10 @@ class Settings(BaseSettings):
     analysis_auto_approve_hours: float = Field(
         default=72.0, ge=0, le=8760, description="An analysis is approved by itself after so many hours; 0 is never"
     )
+    dns_servers: Annotated[list[str], NoDecode] = Field(
+        default=[],
+        description="DNS servers that prove domains, by address, separated by commas; by default those of the machine",
+    )
     smtp_url: SecretStr = Field(
         default=SecretStr(""),
         description="Mail goes to this server: smtp://user:password@host:587, or smtps:// for TLS from the first byte",
@@ -184,11 +188,24 @@ class Settings(BaseSettings):
     graphiql: bool = Field(default=False, description="Serve GraphiQL at /graphql; demo does")
     log_format: str = Field(default="json", pattern="^(json|text)$", description="json, or text for people")
 
-    @field_validator("jwt_keys", "vault_keys", "allowed_origins", "trusted_proxies", "stripe_webhook_secrets", mode="before")
+    @field_validator(
+        "jwt_keys", "vault_keys", "allowed_origins", "trusted_proxies", "stripe_webhook_secrets", "dns_servers", mode="before"
+    )
     @classmethod
     def split(cls, value: object) -> object:
         """A list from a text with commas."""
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("dns_servers")
+    @classmethod
+    def check_servers(cls, value: list[str]) -> list[str]:
+        """Addresses, each with a port perhaps. Raises SetupError."""
+        if value:
+            from app.kit.dns import parse_server  # few processes ask DNS
+
+            for server in value:
+                parse_server(server)
+        return value
 
     @model_validator(mode="after")
     def complete_model(self) -> Settings:

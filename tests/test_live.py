@@ -19,13 +19,14 @@ from app.core.outbox import publish
 from app.kit import bootstrap, migrate, subscription, websocket
 from app.kit.db import Db, open_as
 from app.kit.embedded import Embedded
-from app.kit.graphql import parse_uuid
+from app.kit.graphql import global_id, parse_uuid
 from app.kit.page import encode_cursor
 from app.privacy.platform_link import SCAN_REQUESTED
 from tests.conftest import Database, copy_of
 from tests.factory.browser import chromium
 from tests.factory.core import Person, create_person
 from tests.factory.kit import listen
+from tests.factory.organization import account, ask, do, organize
 from tests.factory.privacy import api_key, link, record, scan, template_of, unlink
 from tests.factory.session import sign_in
 from tests.factory.socket import Client, Server, listening, narrow, until
@@ -296,6 +297,24 @@ async def test_a_session_that_ended_ends_its_connections(live: Server) -> None:
         assert (await live.api("mutation { signOut { session { id } } }", token=one.access_token)).data
         await live.service.recheck()
         assert (await client.closed())[0] == 4403
+        await own.settle()
+
+
+async def test_who_is_removed_hears_nothing_more_by_token_or_by_key(live: Server) -> None:
+    """Of that organization; what is one's own goes on."""
+    workspace_id = await organize(live.api, ada="owner", ben="admin")
+    ben, header = await live.api.person("ben"), {"Fivefold-Workspace": global_id("Workspace", str(workspace_id))}
+    making = 'mutation { createApiKey(input: {name: "k", scopes: ["snapshots:write"]}) { secret } }'
+    secret = (await ask(live.api, "ben", workspace_id, making)).data["createApiKey"]["secret"]
+    async with live.open(ben.token, **header) as by_token, live.open(secret) as by_key, live.open(ben.token) as own:
+        for client in (by_token, by_key, own):
+            await client.subscribe("1", SCANS)
+        await live.service.recheck()
+        given = {"accountId": await account(live.api, "ben")}
+        assert (await do(live.api, "ada", workspace_id, "removeMember", "accountId", **given)).data
+        await live.service.recheck()
+        assert (await by_token.closed())[0] == 4403
+        assert (await by_key.closed())[0] == 4403
         await own.settle()
 
 

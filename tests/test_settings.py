@@ -139,3 +139,9 @@ def test_the_key_of_the_model_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> N
     found = read(monkeypatch, FIVEFOLD_ANALYSIS_KEY="sk-secret")
     assert found.analysis_key.get_secret_value() == "sk-secret"
     assert "sk-secret" not in f"{found} {found!r} {found.model_dump()} {settings.describe()}"
+
+
+def test_a_dns_server_is_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, FIVEFOLD_DNS_SERVERS="9.9.9.9, [::1]:5353").dns_servers == ["9.9.9.9", "[::1]:5353"]
+    with pytest.raises(SetupError, match=r"^FIVEFOLD_DNS_SERVERS: dns.example.com is not an address"):
+        read(monkeypatch, FIVEFOLD_DNS_SERVERS="dns.example.com")

@@ -12,9 +12,11 @@ from app.core.billing_event import apply_billing_event, receive_stripe
 from app.core.credential import CredentialMutation
 from app.core.data_inventory import DataInventoryQuery
 from app.core.device import Device, DeviceMutation, DeviceQuery
+from app.core.domain import Domain, DomainMutation, DomainQuery, check_proof, find_domains
 from app.core.email_token import EmailTokenMutation, mail_email_token
 from app.core.erasure import Erasure, ErasureMutation, ErasureQuery, erase_due
 from app.core.identity import Identity
+from app.core.invitation import Invitation, InvitationMutation, InvitationQuery, mail_invitation
 from app.core.invoice import InvoiceQuery
 from app.core.mail import find_mail, gather_mail, send_mail
 from app.core.member import MemberMutation, MemberQuery
@@ -34,6 +36,8 @@ from app.core.subscription import (
     end_subscriptions,
     find_ending_subscriptions,
 )
+from app.core.team import Team, TeamQuery
+from app.core.team_member import TeamMutation
 from app.core.upkeep import nightly_upkeep
 from app.core.usage_counter import UsageCounterQuery
 from app.core.viewer import ViewerQuery
@@ -65,6 +69,9 @@ product = Product(
         UsageCounterQuery,
         WalletQuery,
         WorkspaceQuery,
+        DomainQuery,
+        InvitationQuery,
+        TeamQuery,
     ),
     mutations=(
         AccountMutation,
@@ -84,6 +91,9 @@ product = Product(
         WalletMutation,
         WorkspaceMutation,
         SignUpMutation,
+        DomainMutation,
+        InvitationMutation,
+        TeamMutation,
     ),
     jobs=(
         apply_billing_event,
@@ -99,6 +109,9 @@ product = Product(
         retire_audit,
         release_expired,
         send_mail,
+        check_proof,
+        find_domains,
+        mail_invitation,
     ),
     nodes=(
         Account,
@@ -113,6 +126,9 @@ product = Product(
         Session,
         PlanSubscription,
         Workspace,
+        Domain,
+        Invitation,
+        Team,
     ),
     routes=(Route("/webhooks/stripe", receive_stripe, methods=["POST"]),),
 )

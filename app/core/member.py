@@ -9,6 +9,7 @@ from uuid import UUID
 
 import strawberry
 
+from app.core.team import Team
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
@@ -49,6 +50,8 @@ class Member:
 
     person: Person = edge("core/member.edge_person", account_ids="account_id")
 
+    teams: list[Team] = edge("core/team_member.edge_team_of_member", many=True, account_ids="account_id")
+
     @field(name="accountId", description="Global id of the account.")
     def account_global_id(self) -> strawberry.ID:
         """The id as the API writes it."""
@@ -74,6 +77,7 @@ class Standing:
 
 sql = File("core/member")
 delete_member = sql.one("delete_member", Member)
+members_by_account = sql.edge("edge_member", Member)
 get_standing = sql.one("get_standing", Standing)
 lock_workspace = sql.one("lock_member", Locked)
 page_member = sql.page("page_member", Member, keyset=(("account_id", "ffffffff-ffff-ffff-ffff-ffffffffffff"),))
@@ -146,7 +150,7 @@ async def stand(db: Db, account_id: UUID, roles: frozenset[str] | None = MANAGER
     if roles is not None and found.role.value not in roles:
         raise AppError(ErrorCode.FORBIDDEN, f"Your role in this workspace, {found.role.value}, may not do this.")
     if found.other_role is None:
-        raise _no_member()
+        raise no_member()
     if found.kind != "organization":
         message = "A personal workspace has one member for good. Make an organization to work with others."
         raise AppError(ErrorCode.BAD_INPUT, message)
@@ -164,7 +168,8 @@ def _gone() -> AppError:
     return AppError(ErrorCode.FORBIDDEN, "You are no member of this workspace any more.")
 
 
-def _no_member() -> AppError:
+def no_member() -> AppError:
+    """There is none."""
     message = "There is no such member in this workspace. Pass an accountId that `members` returned."
     return AppError(ErrorCode.NOT_FOUND, message, field="accountId")
 
@@ -179,10 +184,16 @@ class MemberQuery:
 
     @query()
     async def members(
-        self, info: Info, role: Role | None = None, first: int = 20, after: str | None = None
+        self,
+        info: Info,
+        role: Role | None = None,
+        team_id: strawberry.ID | None = None,
+        first: int = 20,
+        after: str | None = None,
     ) -> Page[Member] | None:
-        """The members of the active workspace."""
-        return await page(page_member, info.context.db, first, after, role=role.value if role else None)
+        """The members of the active workspace; of one role, of one team."""
+        team = None if team_id is None else parse_uuid(team_id, "Team", field="teamId")
+        return await page(page_member, info.context.db, first, after, role=role.value if role else None, team_id=team)
 
 
 @strawberry.type

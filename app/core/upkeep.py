@@ -15,6 +15,7 @@ create_audit_partitions = sql.exec("create_audit_partition")
 delete_old_email_tokens = sql.exec("delete_email_token")
 delete_old_keys = sql.exec("delete_idempotency")
 delete_old_notifications = sql.exec("delete_notification")
+delete_old_invitations = sql.exec("delete_invitation")
 delete_old_outbox = sql.exec("delete_outbox")
 delete_old_buckets = sql.exec("delete_rate_bucket")
 delete_old_sessions = sql.exec("delete_session")
@@ -31,6 +32,8 @@ async def run(db: Db) -> None:
         await delete_old_outbox(db)
     async with db.transaction():
         await delete_old_notifications(db)
+    async with db.transaction():
+        await delete_old_invitations(db)
     async with db.transaction():
         await delete_old_sessions(db)
     async with db.transaction():

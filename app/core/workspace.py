@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -15,6 +14,7 @@ import strawberry
 from app.core.idempotency import claim, settle
 from app.core.member import Role
 from app.core.plan import LimitReached, Plan
+from app.core.text import check_line
 from app.kit.context import Info
 from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode, constraint
@@ -25,7 +25,6 @@ from app.kit.sql import File
 MOST_NAME = 200
 MOST_URL = 500
 _COLOR = re.compile(r"#[0-9a-f]{6}")
-_BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 constraint("workspace_key_days_range", ErrorCode.BAD_INPUT, "keyDays is 1 to 3650, or null for no limit.", field="keyDays")
 constraint(
@@ -96,18 +95,6 @@ lock_workspace = sql.one("lock_workspace", Workspace)
 page_membership = sql.page("page_membership", Membership, keyset=(("workspace_id", "ffffffff-ffff-ffff-ffff-ffffffffffff"),))
 update_workspace = sql.one("update_workspace", Workspace)
 workspaces_by_id = sql.edge("edge_workspace", Workspace)
-
-
-def check_name(name: str, *, most: int = MOST_NAME) -> str:
-    """A name of something that others will read, in mails too: one line, nothing hidden, no address. Raises BAD_INPUT."""
-    name = name.strip()
-    if not 1 <= len(name) <= most:
-        raise AppError(ErrorCode.BAD_INPUT, f"A name has 1 to {most} characters.", field="name")
-    if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") or each in _BIDIRECTIONAL for each in name):
-        raise AppError(ErrorCode.BAD_INPUT, "A name is one line of characters that can be seen.", field="name")
-    if "://" in name:
-        raise AppError(ErrorCode.BAD_INPUT, "A name holds no web address; leave out the part with ://.", field="name")
-    return name
 
 
 def check_color(color: str) -> str:
@@ -199,7 +186,7 @@ class WorkspaceMutation:
                 done = await claim(db, "createOrganization", input.idempotency_key, [input.name])
                 if done is not None:
                     return CreateOrganizationPayload(membership=await _membership(info, done.result_id))
-            name = check_name(input.name)
+            name = check_line(input.name, MOST_NAME)
             made = await create_organization(db, name=name)
             assert made is not None  # everybody has a personal workspace with a plan
             if made.id is None:
@@ -212,7 +199,7 @@ class WorkspaceMutation:
     async def update_workspace(self, info: Info, input: UpdateWorkspaceInput) -> UpdateWorkspacePayload | None:
         """Change name, branding or settings of the active workspace. Owners and admins only."""
         db = info.context.db
-        name = None if input.name is None else check_name(input.name)
+        name = None if input.name is None else check_line(input.name, MOST_NAME)
         color = check_color(input.color) if isinstance(input.color, str) else input.color
         logo_url = check_logo_url(input.logo_url) if isinstance(input.logo_url, str) else input.logo_url
         async with db.transaction():

@@ -75,6 +75,14 @@ class ErrorCode(Enum):
         "STALE_VERSION", description="It has changed since it was read. Read it again and decide anew."
     )
     REQUEST_CLOSED = strawberry.enum_value("REQUEST_CLOSED", description="The rights request has ended; it stays as it is.")
+    ALREADY_INVITED = strawberry.enum_value("ALREADY_INVITED", description="An invitation waits for this address.")
+    ALREADY_MEMBER = strawberry.enum_value("ALREADY_MEMBER", description="This is a member.")
+    INVITATION_CLOSED = strawberry.enum_value(
+        "INVITATION_CLOSED", description="The invitation was answered or revoked; it stays as it is."
+    )
+    EMAIL_NOT_VERIFIED = strawberry.enum_value("EMAIL_NOT_VERIFIED", description="The account's address must be proven first.")
+    DOMAIN_NOT_PROVEN = strawberry.enum_value("DOMAIN_NOT_PROVEN", description="The domain's TXT record was not found.")
+    DOMAIN_TAKEN = strawberry.enum_value("DOMAIN_TAKEN", description="Another organization has proven the domain.")
     LAST_OWNER = strawberry.enum_value("LAST_OWNER", description="An organization keeps at least one owner.")
     UNKNOWN_SCOPE = strawberry.enum_value("UNKNOWN_SCOPE", description="No scope of that name exists.")
     SIGNATURE_INVALID = strawberry.enum_value(

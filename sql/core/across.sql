@@ -15,6 +15,11 @@ WHERE t.expires_at < now();
 DELETE FROM core.idempotency AS i
 WHERE i.created_at < now() - interval '7 days';
 
+-- name: delete_invitation :exec
+-- Addresses of people who were asked, in every workspace, are kept for a month after that ended; the worker's policy shows no younger.
+DELETE FROM core.invitation AS i
+WHERE coalesce(i.closed_at, i.expires_at) < now() - interval '30 days';
+
 -- name: delete_notification :exec
 -- Notifications are kept for 90 days in every workspace; the worker's policy lets it drop no younger ones.
 DELETE FROM core.notification AS n
@@ -58,6 +63,15 @@ JOIN core.account AS a ON a.id = p.account_id
 WHERE p.weekly_digest
     AND p.digest_week < :newest_week
 ORDER BY p.digest_week, p.account_id;
+
+-- name: list_domain_due :many
+-- Proofs of all workspaces are checked again each day; the longest unchecked first.
+SELECT d.workspace_id, d.id AS domain_id
+FROM core.domain AS d
+WHERE d.proven_at IS NOT NULL
+    AND d.checked_at < now() - interval '20 hours'
+ORDER BY d.checked_at
+LIMIT :limit;
 
 -- name: list_due_erasure :many
 -- Whose time to think has passed is asked of everybody who asked to be forgotten.

@@ -8,6 +8,13 @@ WHERE m.workspace_id = :workspace_id
     AND m.account_id = :member_id
 RETURNING m.account_id, m.role, m.joined_at;
 
+-- name: edge_member :edge
+-- For what a mutation of a team answers.
+SELECT k.position, m.account_id, m.role, m.joined_at
+FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
+JOIN core.member AS m ON m.account_id = k.id
+WHERE m.workspace_id = :workspace_id;
+
 -- name: edge_person :edge
 -- Members by name; who may see an address is said by the function.
 SELECT k.position, p.display_name, p.email
@@ -38,6 +45,7 @@ FROM core.member AS m
 WHERE m.workspace_id = :workspace_id
     AND m.account_id < :after_account_id
     AND m.role = :role  -- if :role
+    AND EXISTS (SELECT FROM core.team_member AS t WHERE t.workspace_id = m.workspace_id AND t.account_id = m.account_id AND t.team_id = :team_id)  -- if :team_id
 ORDER BY m.account_id DESC
 LIMIT :limit;
 

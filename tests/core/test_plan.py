@@ -31,6 +31,8 @@ async def test_a_new_workspace_has_the_least(api: Api) -> None:
     assert data["viewer"]["workspace"]["plan"] == {"slug": "free"}
     limits = {limit["name"]: limit["amount"] for limit in data["plans"][0]["limits"]}
     assert limits == {
+        "core.domains": "1",
+        "core.invitations": "20",
         "core.members": "5",
         "core.organizations": "1",
         "privacy.analysis": "0",

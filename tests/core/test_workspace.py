@@ -76,7 +76,10 @@ async def test_members_of_one_workspace_keep_their_links_to_themselves(api: Api)
 
 
 OF_ONES_OWN = {
+    "acceptInvitation",
     "createOrganization",
+    "declineInvitation",
+    "joinByDomain",
     "leaveWorkspace",
     "verifyEmail",
     "signUp",

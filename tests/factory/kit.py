@@ -194,6 +194,17 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     canceling = f'mutation {{ cancelErasure(id: "{asked.data["requestErasure"]["erasure"]["id"]}") {{ erasure {{ id }} }} }}'
     assert (await api(canceling, token=person.token)).data
     await subscribe(api, person, word)
+    # Personal workspaces have none of these by the API, and the same walls.
+    async with api.database.connect() as admin:  # personal workspaces have none of these by the API, and the same walls
+        for of_organizations in (
+            "INSERT INTO core.invitation (workspace_id, account_id, email, role)"
+            " VALUES ($1, $2, $3::text || '@example.net', 'viewer')",
+            "INSERT INTO core.domain (workspace_id, name, challenge)"
+            " SELECT $1, $3::text || '.example.net', repeat('x', 43) WHERE $2::uuid IS NOT NULL",
+            "WITH team AS (INSERT INTO core.team (workspace_id, name, description) VALUES ($1, $3::text, $3) RETURNING id)"
+            " INSERT INTO core.team_member (workspace_id, team_id, account_id) SELECT $1, id, $2 FROM team",
+        ):
+            await admin.execute(of_organizations, person.workspace_id, person.account_id, word)
     await claim_as(api, name, f"{word} idempotency key")
     await seal_as(api, name, word)
     return person
@@ -226,6 +237,9 @@ NODE_KEYS = {
     "Identity": "SELECT id::text FROM core.identity WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "ApiKey": "SELECT id::text FROM core.api_key WHERE workspace_id = $1 AND account_id = $2",
     "Notification": "SELECT id::text FROM core.notification WHERE workspace_id = $1 AND account_id = $2",
+    "Domain": "SELECT id::text FROM core.domain WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
+    "Invitation": "SELECT id::text FROM core.invitation WHERE workspace_id = $1 AND account_id = $2",
+    "Team": "SELECT id::text FROM core.team WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "Device": "SELECT id::text FROM core.device WHERE workspace_id = $1 AND account_id = $2",
     "Session": "SELECT id::text FROM core.session WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "Erasure": "SELECT id::text FROM core.erasure WHERE account_id = $2 AND $1::uuid IS NOT NULL",

@@ -190,7 +190,7 @@ def _maker(decorator: ast.expr) -> str:
 def test_the_front_door_is_short() -> None:
     for product in PRODUCTS:
         text = path_of(f"app.{product.name}").read_text(encoding="utf-8")
-        assert len(text.splitlines()) <= 120, product.name
+        assert len(text.splitlines()) <= 200, product.name
         assert ast.get_docstring(trees()[f"app.{product.name}"])
 
 

@@ -49,6 +49,7 @@ BOUNDED = {
     "AuditProof.path": "one for each level of a tree, 64 at most",
     "ApiKey.scopes": "there are a handful of scopes",
     "MarkNotificationsReadPayload.notifications": "one for each of 100 ids at most",
+    "Member.teams": "100 at most, by LIMIT",
     "Mutation.recordSnapshots": "one for each of 50 inputs at most",
     "ErasurePreview.counts": "one for each table and rule at most",
     "ErasurePreview.soleOwnerships": "the organizations that one person owns alone",
@@ -118,24 +119,42 @@ BOUNDED_INPUTS = {
 }
 """Lists that clients send, and what bounds them."""
 
-CREATING = {"create", "grant", "link", "propose", "publish", "record", "register", "report", "request", "start"}
+CREATING = {
+    "add",
+    "create",
+    "grant",
+    "invite",
+    "link",
+    "propose",
+    "publish",
+    "record",
+    "register",
+    "report",
+    "request",
+    "start",
+}
 CHANGING = {
-    "open",
-    "cancel",
+    "accept",
     "acknowledge",
     "activate",
     "assign",
+    "cancel",
     "change",
     "confirm",
+    "decline",
+    "delete",
     "describe",
     "dismiss",
     "freeze",
+    "join",
     "leave",
     "mark",
+    "open",
     "refresh",
     "reject",
     "remove",
     "require",
+    "resend",
     "reset",
     "restore",
     "resume",
@@ -356,7 +375,7 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api, tmp_path: Path) 
             text = base64.b64decode(value, validate=True).decode()
             assert re.fullmatch(r"[A-Z][A-Za-z]+:\S+", text), f"{name}: {key} is {value!r}"
             seen.add(text.partition(":")[0])
-    assert seen >= set(NODE_TYPES) - {"ApiKey", "Device", "Erasure", "Reservation", "Session"}
+    assert seen >= set(NODE_TYPES) - {"ApiKey", "Device", "Domain", "Erasure", "Invitation", "Reservation", "Session", "Team"}
 
 
 def selection(kind: GraphQLNamedType, depth: int) -> str:

@@ -26,6 +26,7 @@ from tests.house.code import bindings, edge_fields, statements, uses
 
 KINDS = {
     "activate": ("one",),
+    "answer": ("one",),
     "assign": ("one",),
     "buy": ("one",),
     "change": ("one",),
@@ -56,7 +57,7 @@ KINDS = {
     "reserve": ("one",),
     "reset": ("one",),
     "retire": ("exec",),
-    "revoke": ("one",),
+    "revoke": ("one", "exec"),
     "set": ("exec",),
     "start": ("one",),
     "take": ("one", "many"),
@@ -111,6 +112,7 @@ WORKER = {
     "core/audit_retirement.delete_retired_detail": "only the worker retires",
     "core/audit_retirement.retire_audit_month": "only the worker retires",
     "core/audit_block.list_unsealed_event": "only the worker seals",
+    "core/invitation.take_invitation": "only jobs mail",
     "core/notification.list_notification_in_mail": "only jobs mail",
     "core/notification.take_waiting_mail": "only jobs mail",
     "core/notification.update_mail_time": "only jobs mail",
@@ -148,6 +150,7 @@ NEVER_NULL: dict[tuple[str, str], str] = {
 """(statement, column) of a column that may be NULL in its table and cannot be NULL here, with the reason."""
 
 NARROWER = {
+    ("core.domain", "role"): "nobody joins as an owner or admin without being asked",
     ("core.workspace", "default_role"): "who is invited becomes neither owner nor admin unless the invitation says so",
     ("core.notification", "kind"): "a kind is added by the code alone; the table has room for as many as a set of kinds",
     ("core.workspace", "kind"): "the system workspace is nobody's: no policy shows it to anyone",
