@@ -219,17 +219,18 @@ class Service:
         else:
             await self.strangers.charge(db, bucket_id("stranger", client.network), cost)
         db.enter(actor)
+        db.languages = accepted(headers.get("accept-language"))
+        context = Context(actor, db, request_id, NODE_TYPES, SCOPES, self.settings, self.keys, self.hasher, client)
+        reads = {name: READINGS[name] for name in document.roots(operation) & READINGS.keys()}
+        await record_reads(context, {name: reading.object for name, reading in reads.items() if reading.may(actor)})
         if self.replica is not None:
             if operation.operation.value == "query":
                 db.read_from(self.replica, self.replica.read_token(headers.get(HEADER)))
             else:
                 db.tell = True
-        db.languages = accepted(headers.get("accept-language"))
-        context = Context(actor, db, request_id, NODE_TYPES, SCOPES, self.settings, self.keys, self.hasher, client)
-        reads = {name: READINGS[name] for name in document.roots(operation) & READINGS.keys()}
-        await record_reads(context, {name: reading.object for name, reading in reads.items() if reading.may(actor)})
+        noted = db.commits  # that something is read is audited first, and once
         result = await self.executor.execute(document, operation, asked.variables, context)
-        if db.lost and (not db.commits or has_keys(operation, asked.variables)):
+        if db.lost and (db.commits == noted or has_keys(operation, asked.variables)):
             self.metrics.retries.inc()
             await db.renew()
             context = replace(context, loaders={}, outcomes={}, ast=None)

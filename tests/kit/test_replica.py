@@ -215,6 +215,15 @@ async def test_a_query_that_the_replica_ends_is_answered_by_the_primary(
         assert "fivefold_retries_total 1.0" in (await api.http.get("/metrics")).text
 
 
+async def test_what_is_audited_when_it_is_read_is_read_there_too(standby: Cluster, copied: Database, jwt_key: Path) -> None:
+    """The event is written on the primary, and the rest of the query is as any other."""
+    async with replicated(copied, standby, jwt_key) as api:
+        ada = await api.person("ada")
+        answer = await api("{ auditEvents(first: 2) { edges { node { id } } } }", token=ada.token)
+        assert "errors" not in answer.body
+        assert await reads(api) == {"replica": 1}
+
+
 async def test_what_only_a_primary_can_is_asked_there(standby: Cluster, copied: Database, jwt_key: Path) -> None:
     async with replicated(copied, standby, jwt_key) as api:
         replica = replica_of(api)
