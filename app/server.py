@@ -28,6 +28,7 @@ from app.core.audit_event import record_reads
 from app.core.health import find_problems
 from app.core.identity import authenticate
 from app.core.rate_bucket import RateLimiter, bucket_id
+from app.core.sign_in import open_providers
 from app.kit import console
 from app.kit.context import NOBODY, Context
 from app.kit.db import UNDO_SECONDS, Db, Pool, in_doubt, open_pool
@@ -36,6 +37,7 @@ from app.kit.errors import AppError, ErrorCode
 from app.kit.executor import Executor, has_keys
 from app.kit.graphql import UNAUTHENTICATED
 from app.kit.http import JSON, answer, negotiate, read_client, read_request, refuse, reject
+from app.kit.jwks import Issuers
 from app.kit.limits import MAX_COST
 from app.kit.locale import accepted
 from app.kit.log import log
@@ -104,6 +106,7 @@ class Service:
         # What is cut off must be undone within the request's time too.
         self._seconds = max(settings.request_seconds - 2 * UNDO_SECONDS, settings.request_seconds / 2)
         self.documents = Documents(schema._schema, trusted, trusted_only=settings.trusted_only)
+        self.providers = open_providers(settings)
         self.metrics = Metrics()
         self.replica = self._find_replica()
         self.executor = Executor(schema, self.metrics)
@@ -201,7 +204,7 @@ class Service:
             try:
                 actor = await authenticate(db, self.keys, headers["authorization"], headers.get("fivefold-workspace"))
             except AppError as refused:
-                if refused.code is ErrorCode.UNAUTHENTICATED:
+                if refused.code in (ErrorCode.UNAUTHENTICATED, ErrorCode.ADDRESS_TAKEN):
                     await self.strangers.charge(db, bucket_id("stranger", client.network), 1)
                 raise
         document = self.documents.find(asked.query, asked.document_id)
@@ -268,7 +271,7 @@ class Service:
 
 def create_app(settings: Settings, *, console_token: str | None = None) -> Starlette:
     """The ASGI application. ``console_token`` is prefilled in GraphiQL: for the demo on loopback only."""
-    keys = KeyRing(settings.jwt_keys)
+    keys = KeyRing(settings.jwt_keys, Issuers(settings.issuers) if settings.issuers else None)
     allowed = re.compile(origin_pattern(settings.allowed_origins))
     export = open_exporter(settings.otlp_endpoint) if settings.otlp_endpoint else None
 

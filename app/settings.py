@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +11,9 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.kit.errors import SetupError
+from app.kit.fetch import check_url
+from app.kit.jwks import IssuerConfig
+from app.kit.oidc import ProviderConfig, github, google, microsoft
 
 
 class Settings(BaseSettings):
@@ -33,6 +37,29 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         default=[],
         description="Origins of front ends and extensions, separated by commas, that may call from a browser",
+    )
+    public_url: str = Field(
+        default="",
+        description="Where browsers reach this server, such as https://api.example.com: providers send them back there",
+    )
+    google_client_id: str = Field(default="", description="Sign in with Google: the client id of its console")
+    google_client_secret: SecretStr = Field(default=SecretStr(""), description="The secret of that client")
+    github_client_id: str = Field(default="", description="Sign in with GitHub: the client id of its OAuth app")
+    github_client_secret: SecretStr = Field(default=SecretStr(""), description="The secret of that app")
+    microsoft_client_id: str = Field(default="", description="Sign in with Microsoft: the application id of Entra")
+    microsoft_client_secret: SecretStr = Field(default=SecretStr(""), description="The secret of that application")
+    microsoft_tenant: str = Field(
+        default="common",
+        pattern="^[A-Za-z0-9.-]{1,100}$",
+        description="Who may sign in with Microsoft: common, organizations, consumers, or one tenant",
+    )
+    providers: Annotated[list[ProviderConfig], NoDecode] = Field(
+        default=[],
+        description="Other OpenID Connect providers: a JSON list, or its file, of name, url, client_id and client_secret",
+    )
+    issuers: Annotated[list[IssuerConfig], NoDecode] = Field(
+        default=[],
+        description="Issuers such as Clerk, Supabase or Auth0 whose tokens are taken: a JSON list, or its file; see README.md",
     )
     trusted_documents: Path | None = Field(
         default=None, description="Registered documents: a JSON file of id -> text, or a folder of .graphql files"
@@ -206,6 +233,45 @@ class Settings(BaseSettings):
             for server in value:
                 parse_server(server)
         return value
+
+    @field_validator("providers", "issuers", mode="before")
+    @classmethod
+    def read_list(cls, value: object) -> object:
+        """A list from JSON, or from a file that has it."""
+        if not isinstance(value, str) or not value.strip():
+            return [] if isinstance(value, str) else value
+        try:
+            text = value if value.lstrip().startswith("[") else Path(value).read_text()
+            return json.loads(text)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"neither a JSON list nor a file with one: {type(error).__name__}") from None
+
+    @model_validator(mode="after")
+    def complete_sign_in(self) -> Settings:
+        """Issuers and providers are told apart by their names, and a provider knows where to send people back."""
+        for kind, names in (
+            ("FIVEFOLD_ISSUERS", [each.issuer for each in self.issuers]),
+            ("FIVEFOLD_PROVIDERS", [each.name for each in self.all_providers()]),
+        ):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{kind}: {max(names, key=names.count)} is there twice")
+        if self.all_providers():
+            try:
+                check_url(self.public_url)
+            except ValueError as error:
+                raise ValueError(f"FIVEFOLD_PUBLIC_URL {error}; it is needed to sign in at a provider") from None
+        return self
+
+    def all_providers(self) -> list[ProviderConfig]:
+        """Those with settings of their own, then the others."""
+        found = []
+        if self.google_client_id:
+            found.append(google(self.google_client_id, self.google_client_secret))
+        if self.github_client_id:
+            found.append(github(self.github_client_id, self.github_client_secret))
+        if self.microsoft_client_id:
+            found.append(microsoft(self.microsoft_client_id, self.microsoft_client_secret, self.microsoft_tenant))
+        return [*found, *self.providers]
 
     @model_validator(mode="after")
     def complete_model(self) -> Settings:

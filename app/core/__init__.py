@@ -15,7 +15,7 @@ from app.core.device import Device, DeviceMutation, DeviceQuery
 from app.core.domain import Domain, DomainMutation, DomainQuery, check_proof, find_domains
 from app.core.email_token import EmailTokenMutation, mail_email_token
 from app.core.erasure import Erasure, ErasureMutation, ErasureQuery, erase_due
-from app.core.identity import Identity
+from app.core.identity import Identity, IdentityMutation
 from app.core.invitation import Invitation, InvitationMutation, InvitationQuery, mail_invitation
 from app.core.invoice import InvoiceQuery
 from app.core.mail import find_mail, gather_mail, send_mail
@@ -28,6 +28,7 @@ from app.core.outbox import OutboxQuery
 from app.core.plan import Plan, PlanMutation, PlanQuery
 from app.core.plan_price import PlanPriceMutation, PlanPriceQuery
 from app.core.session import Session, SessionMutation, SessionQuery
+from app.core.sign_in import ROUTES, SignInMutation
 from app.core.sign_up import SignUpMutation, mail_sign_up
 from app.core.subscription import (
     PlanSubscription,
@@ -78,6 +79,7 @@ product = Product(
         ApiKeyMutation,
         CredentialMutation,
         DeviceMutation,
+        IdentityMutation,
         MemberMutation,
         EmailTokenMutation,
         ErasureMutation,
@@ -88,6 +90,7 @@ product = Product(
         PlanPriceMutation,
         SessionMutation,
         SubscriptionMutation,
+        SignInMutation,
         WalletMutation,
         WorkspaceMutation,
         SignUpMutation,
@@ -130,5 +133,5 @@ product = Product(
         Invitation,
         Team,
     ),
-    routes=(Route("/webhooks/stripe", receive_stripe, methods=["POST"]),),
+    routes=(*ROUTES, Route("/webhooks/stripe", receive_stripe, methods=["POST"])),
 )

@@ -10,14 +10,16 @@ from uuid import UUID
 
 import strawberry
 
-from app.kit.context import Actor
+from app.kit.context import Actor, Info
 from app.kit.db import Db, Pool, look_up
-from app.kit.errors import AppError, ErrorCode
-from app.kit.graphql import UNAUTHENTICATED, Node, parse_uuid
+from app.kit.errors import AppError, ErrorCode, constraint
+from app.kit.graphql import UNAUTHENTICATED, Node, mutation, parse_uuid
 from app.kit.sql import File, make
-from app.kit.token import KeyRing
+from app.kit.token import KeyRing, Profile
 
 API_KEY_PREFIX = "ffk_"
+
+constraint("identity_issuer_subject_key", ErrorCode.IDENTITY_TAKEN, "This identity signs in to another account.")
 
 
 @strawberry.type(description="A way in which an account signs in.")
@@ -39,6 +41,21 @@ class IdentityCaller:
     member_workspace_id: UUID | None
     role: str | None
     curator: bool
+
+
+@dataclass(frozen=True)
+class MetIdentity:
+    """Whose it is now; ``outcome`` is KNOWN, CREATED, LINKED, TAKEN_OVER, or why it is nobody's, see ``meet``."""
+
+    outcome: str
+    met_id: UUID | None
+
+
+@dataclass(frozen=True)
+class UnlinkedIdentity:
+    """UNLINKED, or why not: UNKNOWN, OWN, LAST."""
+
+    outcome: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +83,9 @@ list_caller = sql.many("list_caller", ValidCaller)
 list_identity = sql.many("list_identity", Identity)
 identities_by_id = sql.edge("edge_identity", Identity)
 get_caller_by_identity = sql.one("get_caller_by_identity", IdentityCaller)
+unlink = sql.one("unlink_identity", UnlinkedIdentity)
+identity_linked = sql.one("link_identity", Identity)
+meet_identity = sql.one("meet_identity", MetIdentity)
 get_caller_by_api_key = sql.one("get_caller_by_api_key", ApiKeyCaller)
 
 
@@ -102,18 +122,28 @@ async def _authenticate_api_key(db: Db, secret: str, asked: UUID | None) -> Acto
 
 
 async def _authenticate_token(db: Db, keys: KeyRing, token: str, asked: UUID | None) -> Actor:
-    claims = keys.verify(token)
+    claims = await keys.identify(token)
     if claims.workspace_id is not None and asked not in (None, claims.workspace_id):
         raise _no_workspace()
-    records = await db.look_up(
-        get_caller_by_identity.statement,
-        {
+    wanted = {
+        "issuer": claims.issuer,
+        "subject": claims.subject,
+        "asked_workspace_id": claims.workspace_id or asked,
+        "session_id": claims.session_id,
+    }
+    records = await db.look_up(get_caller_by_identity.statement, wanted)
+    if not records and claims.profile is not None:
+        stranger = {
             "issuer": claims.issuer,
             "subject": claims.subject,
-            "asked_workspace_id": claims.workspace_id or asked,
-            "session_id": claims.session_id,
-        },
-    )
+            "email": claims.profile.email,
+            "display_name": name_of(claims.profile),
+            "acceptable": claims.profile.acceptable,
+            "proven": claims.profile.proven,
+        }
+        (met,) = await db.look_up(meet_identity.statement, stranger)
+        own_by(make(MetIdentity, met))
+        records = await db.look_up(get_caller_by_identity.statement, wanted)
     if not records and claims.session_id is not None:
         raise AppError(ErrorCode.UNAUTHENTICATED, "The session of this token has ended. Sign in again.")
     if not records:
@@ -130,6 +160,61 @@ async def _authenticate_token(db: Db, keys: KeyRing, token: str, asked: UUID | N
         session_id=claims.session_id,
         expires_at=claims.expires_at,
     )
+
+
+@strawberry.type(description="The identity that opens the account no longer.")
+class UnlinkIdentityPayload:
+    """It may be linked again, to this account or to another."""
+
+    identity: Identity
+
+
+@strawberry.type
+class IdentityMutation:
+    """The root field that removes a way to sign in."""
+
+    @mutation(roles=None)
+    async def unlink_identity(self, info: Info, id: strawberry.ID) -> UnlinkIdentityPayload | None:
+        """Remove one of the caller's ways to sign in, unless it is the last; a password counts as one."""
+        identity_id = parse_uuid(id, "Identity", field="id")
+        async with info.context.db.transaction():
+            (identity,) = await identities_by_id(info.context.db, ids=[identity_id])
+            done = await unlink(info.context.db, id=identity_id)
+        assert done is not None
+        if done.outcome == "LAST":
+            raise AppError(ErrorCode.LAST_WAY_IN, "This is your last way to sign in: set a password or link another first.")
+        if done.outcome == "OWN":
+            raise AppError(ErrorCode.BAD_INPUT, "This identity is the account itself; it cannot be removed.", field="id")
+        if identity is None or done.outcome == "UNKNOWN":
+            raise AppError(ErrorCode.NOT_FOUND, "You have no such identity.", field="id")
+        return UnlinkIdentityPayload(identity=identity)
+
+
+def name_of(profile: Profile) -> str:
+    """What a new account is called: who is given no name, as the address begins."""
+    return profile.name or (profile.email or "").partition("@")[0]
+
+
+def own_by(met: MetIdentity) -> UUID:
+    """The account that an identity opens. Raises UNAUTHENTICATED or ADDRESS_TAKEN where it opens none."""
+    match met.outcome:
+        case "NO_ADDRESS":
+            raise AppError(
+                ErrorCode.UNAUTHENTICATED,
+                "No account belongs to this sign-in, and it names no e-mail address to make one with: add the claim there.",
+            )
+        case "NOT_VERIFIED":
+            raise AppError(
+                ErrorCode.UNAUTHENTICATED,
+                "No account belongs to this sign-in, and its e-mail address is not verified at its issuer: verify it there.",
+            )
+        case "ADDRESS_TAKEN":
+            raise AppError(
+                ErrorCode.ADDRESS_TAKEN,
+                "An account with this e-mail address exists. Sign in to it as before and link this identity there.",
+            )
+    assert met.met_id is not None
+    return met.met_id
 
 
 async def find_valid(pool: Pool, actors: Sequence[Actor]) -> set[Actor]:

@@ -19,6 +19,7 @@ delete_old_invitations = sql.exec("delete_invitation")
 delete_old_outbox = sql.exec("delete_outbox")
 delete_old_buckets = sql.exec("delete_rate_bucket")
 delete_old_sessions = sql.exec("delete_session")
+delete_old_sign_ins = sql.exec("delete_sign_in")
 delete_old_sign_ups = sql.exec("delete_sign_up")
 
 
@@ -37,6 +38,7 @@ async def run(db: Db) -> None:
     async with db.transaction():
         await delete_old_sessions(db)
     async with db.transaction():
+        await delete_old_sign_ins(db)
         await delete_old_sign_ups(db)
         await delete_old_email_tokens(db)
     async with db.transaction():

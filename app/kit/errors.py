@@ -25,6 +25,13 @@ class ErrorCode(Enum):
     )
     RATE_LIMITED = strawberry.enum_value("RATE_LIMITED", description="Too much was asked for lately; see Retry-After.")
     UNAUTHENTICATED = strawberry.enum_value("UNAUTHENTICATED", description="No bearer token, or one that is not valid.")
+    ADDRESS_TAKEN = strawberry.enum_value(
+        "ADDRESS_TAKEN", description="Another account has the e-mail address that this sign-in names; sign in there and link."
+    )
+    IDENTITY_TAKEN = strawberry.enum_value("IDENTITY_TAKEN", description="This identity signs in to another account.")
+    LAST_WAY_IN = strawberry.enum_value(
+        "LAST_WAY_IN", description="Nobody could sign in to the account any more: add another way before."
+    )
     FORBIDDEN = strawberry.enum_value("FORBIDDEN", description="The caller is known and may not do this.")
     NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="There is no such object, or it belongs to someone else.")
     BAD_ID = strawberry.enum_value("BAD_ID", description="Not a global id of the expected type.")
@@ -102,8 +109,8 @@ class ErrorCode(Enum):
     TIMED_OUT = strawberry.enum_value("TIMED_OUT", description="The database took too long; nothing was changed.")
     UNAVAILABLE = strawberry.enum_value(
         "UNAVAILABLE",
-        description="The database cannot be reached, or was lost; `extensions.written` says no, or unknown where a change "
-        "may have been made.",
+        description="The database or an issuer cannot be reached, or was lost; `extensions.written` says no, or unknown "
+        "where a change may have been made.",
     )
     INTERNAL = strawberry.enum_value("INTERNAL", description="Our fault. Tell us the request id.")
 

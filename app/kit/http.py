@@ -23,6 +23,7 @@ GRAPHQL = "application/graphql-response+json"
 
 STATUS = {
     ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.ADDRESS_TAKEN: 403,
     ErrorCode.FORBIDDEN: 403,
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.METHOD_NOT_ALLOWED: 405,

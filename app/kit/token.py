@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import jwt
@@ -32,8 +32,21 @@ ALGORITHM = "EdDSA"
 MAX_TOKEN_BYTES = 8192
 CACHE_SECONDS = 60.0
 CACHE_SIZE = 10_000
-_REFUSED_HEADERS = frozenset({"jwk", "jku", "x5u", "x5c", "crit"})
+REFUSED_HEADERS = frozenset({"jwk", "jku", "x5u", "x5c", "crit"})
 """Header parameters by which a token could bring its own key, or extensions that we do not understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What another issuer says of a person.
+
+    ``acceptable``: it is enough for an account. ``proven``: the issuer is trusted to know that the address is the person's.
+    """
+
+    email: str | None
+    name: str | None
+    acceptable: bool
+    proven: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +59,22 @@ class Claims:
     scopes: frozenset[str] | None
     expires_at: float
     session_id: UUID | None = None
+    profile: Profile | None = None
+    """Of other issuers' tokens: what an account is made from when nobody has come with this subject before."""
+
+
+class Others(Protocol):
+    """Issuers beside ourselves, see app/kit/jwks.py."""
+
+    async def verify(self, token: str) -> Claims | None:
+        """The claims of a token of theirs; None where it names none of them."""
 
 
 class KeyRing:
     """The keys of FIVEFOLD_JWT_KEYS: every one verifies, the first private one signs. Rotate by putting a new one first."""
 
-    def __init__(self, paths: list[Path]) -> None:
+    def __init__(self, paths: list[Path], others: Others | None = None) -> None:
+        self._others = others
         self._public: dict[str, Ed25519PublicKey] = {}
         self._signing: tuple[str, Ed25519PrivateKey] | None = None
         self._verified: dict[bytes, tuple[float, Claims]] = {}
@@ -91,6 +114,11 @@ class KeyRing:
             claims["sid"] = str(session_id)
         return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid})
 
+    async def identify(self, token: str) -> Claims:
+        """The claims of a token, ours or another issuer's. Raises UNAUTHENTICATED, UNAVAILABLE."""
+        theirs = None if self._others is None else await self._others.verify(token)
+        return self.verify(token) if theirs is None else theirs
+
     def verify(self, token: str) -> Claims:
         """The claims of a token. Raises UNAUTHENTICATED. A verified token is remembered for a minute at most."""
         if len(token) > MAX_TOKEN_BYTES:
@@ -112,7 +140,7 @@ class KeyRing:
         try:
             header = jwt.get_unverified_header(token)
             key = self._public.get(str(header.get("kid")))
-            if key is None or header.get("alg") != ALGORITHM or _REFUSED_HEADERS & header.keys():
+            if key is None or header.get("alg") != ALGORITHM or REFUSED_HEADERS & header.keys():
                 raise refused
             claims = jwt.decode(
                 token,

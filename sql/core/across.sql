@@ -40,6 +40,11 @@ WHERE b.refilled_at < now() - interval '1 day';
 DELETE FROM core.session AS s
 WHERE s.idle_until < now() - interval '30 days';
 
+-- name: delete_sign_in :exec
+-- Sign-ins at providers that nobody ended in time; the worker's policy shows it no others.
+DELETE FROM core.sign_in AS s
+WHERE s.expires_at < now();
+
 -- name: delete_sign_up :exec
 -- Wishes that nobody confirmed are forgotten after two days; the worker's policy shows it none that are good.
 DELETE FROM core.sign_up AS s

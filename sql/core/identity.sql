@@ -18,6 +18,11 @@ FROM core.authenticate_api_key(:secret_hash) AS k;
 SELECT i.account_id, i.member_workspace_id, i.role, i.curator
 FROM core.authenticate_identity(:issuer, :subject, :asked_workspace_id, :session_id) AS i;
 
+-- name: link_identity :one
+-- One more for the caller; no row where there are too many.
+SELECT i.id, i.issuer, i.subject, i.created_at
+FROM core.link_identity(:issuer, :subject) AS i;
+
 -- name: list_caller :many
 -- Which of those who were authenticated earlier may still call.
 SELECT c.place, c.role, c.curator
@@ -29,3 +34,12 @@ SELECT i.id, i.issuer, i.subject, i.created_at
 FROM core.identity AS i
 WHERE i.account_id = :account_id
 ORDER BY i.id;
+
+-- name: meet_identity :one
+-- There is no caller yet: the account of a subject that its issuer vouches for, made where there is none.
+SELECT m.outcome, m.met_id
+FROM core.meet_identity(:issuer, :subject, :email, :display_name, :acceptable, :proven) AS m;
+
+-- name: unlink_identity :one
+-- UNLINKED, or why not: UNKNOWN, OWN, LAST.
+SELECT core.unlink_identity(:id) AS outcome;

@@ -149,6 +149,7 @@ def test_each_test_has_its_module() -> None:
         "tests/privacy/test_data.py": "the files of app/privacy/data",
         "tests/privacy/test_extension.py": "the extension of tests/privacy/extension, in a browser",
         "tests/privacy/test_frontend.py": "the front end of tests/privacy/frontend, in a browser",
+        "tests/core/test_issuer.py": "identities of other issuers' tokens, app/kit/jwks.py behind the API",
         "tests/privacy/test_signature.py": "signed scans: core's devices, privacy's scans and links",
     }
     for name in MODULES:

@@ -150,6 +150,8 @@ CHANGING = {
     "leave",
     "mark",
     "open",
+    "prepare",
+    "complete",
     "refresh",
     "reject",
     "remove",
