@@ -34,6 +34,21 @@ class Settings(BaseSettings):
         default=[],
         description="Paths of files with 32 random bytes in base64, separated by commas; the first seals secrets, all open",
     )
+    alert_refused: int = Field(
+        default=5, ge=1, le=10_000, description="So many refused sign-ins to an account raise a security alert"
+    )
+    alert_refused_minutes: int = Field(default=15, ge=1, le=1440, description="Within how many minutes they come")
+    alert_exports: int = Field(default=3, ge=1, le=10_000, description="So many exports by one person in a day raise an alert")
+    alert_reads: int = Field(
+        default=100, ge=1, le=1_000_000, description="So many audited reads by one person in an hour raise an alert"
+    )
+    webhook_loopback: bool = Field(
+        default=False, description="Webhooks may go to this machine, and by http: for trials and tests only"
+    )
+    webhook_seconds: float = Field(default=10.0, gt=0, le=60, description="Longest time of one attempt of a webhook")
+    webhook_failing_days: float = Field(
+        default=5.0, gt=0, le=365, description="A webhook that has failed for so many days without a success is disabled"
+    )
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         default=[],
         description="Origins of front ends and extensions, separated by commas, that may call from a browser",

@@ -21,7 +21,7 @@ from app.kit.db import Db, open_as
 from app.kit.embedded import Embedded
 from app.kit.graphql import global_id, parse_uuid
 from app.kit.page import encode_cursor
-from app.privacy.platform_link import SCAN_REQUESTED
+from app.privacy.schedule import SCAN_REQUESTED
 from tests.conftest import Database, copy_of
 from tests.factory.browser import chromium
 from tests.factory.core import Person, create_person

@@ -27,6 +27,7 @@ from app.core.notification_preference import NotificationPreferenceMutation, Not
 from app.core.outbox import OutboxQuery
 from app.core.plan import Plan, PlanMutation, PlanQuery
 from app.core.plan_price import PlanPriceMutation, PlanPriceQuery
+from app.core.security_alert import SecurityAlert, SecurityAlertQuery, watch_security
 from app.core.session import Session, SessionMutation, SessionQuery
 from app.core.sign_in import ROUTES, SignInMutation
 from app.core.sign_up import SignUpMutation, mail_sign_up
@@ -43,12 +44,23 @@ from app.core.upkeep import nightly_upkeep
 from app.core.usage_counter import UsageCounterQuery
 from app.core.viewer import ViewerQuery
 from app.core.wallet import Reservation, WalletMutation, WalletQuery, find_expired_reservations, release_expired
+from app.core.webhook import Webhook, WebhookMutation, WebhookQuery
+from app.core.webhook_delivery import (
+    WebhookDelivery,
+    WebhookDeliveryMutation,
+    WebhookDeliveryQuery,
+    deliver_webhook,
+    find_deliveries,
+)
 from app.core.workspace import Workspace, WorkspaceMutation, WorkspaceQuery
 from app.kit.product import Product
 
 product = Product(
     name="core",
     queries=(
+        SecurityAlertQuery,
+        WebhookDeliveryQuery,
+        WebhookQuery,
         ViewerQuery,
         MemberQuery,
         ApiKeyQuery,
@@ -75,6 +87,8 @@ product = Product(
         TeamQuery,
     ),
     mutations=(
+        WebhookDeliveryMutation,
+        WebhookMutation,
         AccountMutation,
         ApiKeyMutation,
         CredentialMutation,
@@ -102,6 +116,9 @@ product = Product(
         apply_billing_event,
         end_subscriptions,
         find_ending_subscriptions,
+        deliver_webhook,
+        find_deliveries,
+        watch_security,
         find_expired_reservations,
         erase_due,
         find_mail,
@@ -128,6 +145,9 @@ product = Product(
         Reservation,
         Session,
         PlanSubscription,
+        SecurityAlert,
+        Webhook,
+        WebhookDelivery,
         Workspace,
         Domain,
         Invitation,

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from app.core.notification import (
     Notification,
+    NotificationKind,
     NotificationText,
     list_in_mail,
     render,
@@ -85,10 +86,10 @@ async def gather_mail(work: Work, payload: Member) -> None:
         if reader is None:
             return
         until = reader.quiet_end(datetime.now(UTC), zone_of(reader.time_zone))
-        if until is not None:
+        urgent = NotificationKind.SECURITY_ALERT.value if until is not None else None
+        waiting = await take_waiting(db, member_id=payload.account_id, kind=urgent)
+        if until is not None:  # what is not urgent waits for the end of the hours
             await update_mail_time(db, member_id=payload.account_id, send_at=until)
-            return
-        waiting = await take_waiting(db, member_id=payload.account_id)
         ids = sorted(each.id for each in waiting if each.fresh and reader.mails(each.kind))
         if ids:
             letter = Letter(workspace_id=payload.workspace_id, account_id=payload.account_id, notification_ids=ids)

@@ -32,6 +32,7 @@ class NotificationKind(Enum):
 
     EXPORT_READY = strawberry.enum_value(7, description="What is known of the person can be downloaded.")
     ERASURE_SCHEDULED = strawberry.enum_value(8, description="The person will be erased.")
+    SECURITY_ALERT = strawberry.enum_value(6, description="Something that an attacker would do. It cannot be switched off.")
     PAYMENT_FAILED = strawberry.enum_value(9, description="A payment for the workspace's plan failed.")
 
     @property

@@ -184,6 +184,9 @@ def changed(row: NotificationPreference, given: UpdateNotificationPreferencesInp
     if len(set(kinds)) < len(kinds):
         raise AppError(ErrorCode.BAD_INPUT, "A kind is given twice. Send each kind once.", field="channels")
     for channels in given.channels or ():
+        if channels.kind is NotificationKind.SECURITY_ALERT and False in (channels.in_app, channels.email):
+            message = "Security alerts cannot be switched off: they tell of what an attacker would do."
+            raise AppError(ErrorCode.BAD_INPUT, message, field="channels")
         bit = channels.kind.bit
         if channels.in_app is not None:
             in_app_off = in_app_off & ~bit if channels.in_app else in_app_off | bit

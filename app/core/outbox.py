@@ -51,6 +51,25 @@ list_news = sql.many("list_news", News)
 list_outbox = sql.many("list_outbox", Told)
 
 
+@dataclass(frozen=True)
+class Announced:
+    """A kind of news: of which type its object is, and what it says. ``personal`` is told to nobody but the person."""
+
+    type_name: str
+    description: str
+    personal: bool
+
+
+ANNOUNCED: dict[str, Announced] = {}
+"""What webhooks may ask for. Filled by the nouns that publish it."""
+
+
+def announce(kind: str, type_name: str, description: str, *, personal: bool = False) -> str:
+    """Let webhooks ask for a kind of news; returns it. What is ``personal`` is for personal workspaces only."""
+    ANNOUNCED[kind] = Announced(type_name, description, personal)
+    return kind
+
+
 async def publish(db: Db, kind: str, object_id: UUID, detail: Mapping[str, Any] | None = None) -> None:
     """Tell that something happened to an object of the workspace, in the open transaction.
 

@@ -14,6 +14,8 @@ sql = File("core/across")
 create_audit_partitions = sql.exec("create_audit_partition")
 delete_old_email_tokens = sql.exec("delete_email_token")
 delete_old_keys = sql.exec("delete_idempotency")
+delete_old_alerts = sql.exec("delete_security_alert")
+delete_old_deliveries = sql.exec("delete_webhook_delivery")
 delete_old_notifications = sql.exec("delete_notification")
 delete_old_invitations = sql.exec("delete_invitation")
 delete_old_outbox = sql.exec("delete_outbox")
@@ -43,6 +45,10 @@ async def run(db: Db) -> None:
         await delete_old_email_tokens(db)
     async with db.transaction():
         await delete_old_buckets(db)
+    async with db.transaction():
+        await delete_old_alerts(db)
+    async with db.transaction():
+        await delete_old_deliveries(db)
     async with db.transaction():
         await delete_job_log(db)
         await delete_job_statistics(db)

@@ -12,7 +12,7 @@ from uuid import UUID
 import strawberry
 
 from app.core.notification import Significance
-from app.core.outbox import Told
+from app.core.outbox import Told, announce
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
@@ -89,7 +89,9 @@ class LinkOfSnapshot:
     link_id: UUID
 
 
-CHANGE_DETECTED = "privacy.change_detected"
+CHANGE_DETECTED = announce(
+    "privacy.change_detected", "Snapshot", "A scan found settings that changed; the object is the scan.", personal=True
+)
 
 BEHIND_ALL = (("id", "ffffffff-ffff-ffff-ffff-ffffffffffff"), ("setting", ""))
 

@@ -26,7 +26,7 @@ from app.kit.sql import File
 from app.kit.subscription import Event, Source, subscription
 from app.privacy.platform import ANY_KEY, Platform, get_platform_by_slug, platforms_by_id
 from app.privacy.playbook import FEW, LinkPlaybook, playbooks_of_links
-from app.privacy.schedule import begin
+from app.privacy.schedule import SCAN_REQUESTED, begin
 from app.privacy.score import MOST_GROUPS, SubScore, sub_scores_of_links
 
 if TYPE_CHECKING:
@@ -196,9 +196,6 @@ async def tell_failing_links(db: Db, notifications: Sequence[Any]) -> list[Notif
         why = _FAILURES.get((notification.detail or {}).get("failure", ""), "Its last scans failed.")
         texts.append(NotificationText(title=f"{name} cannot be read any more", body=why))
     return texts
-
-
-SCAN_REQUESTED = "privacy.scan_requested"
 
 
 @strawberry.enum(description="Why a scan is asked for.")

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from app.core.idempotency import claim, settle
 from app.core.notification import NotificationKind, notify_many
-from app.core.outbox import publish
+from app.core.outbox import announce, publish
 from app.core.plan import LimitReached, get_allowance
 from app.kit.context import Info
 from app.kit.db import Db
@@ -36,6 +36,8 @@ from app.privacy.rhythm import (
 
 if TYPE_CHECKING:
     from app.privacy.platform_link import PlatformLink
+
+SCAN_REQUESTED = announce("privacy.scan_requested", "PlatformLink", "A link is to be scanned now.", personal=True)
 
 BATCH = 200
 """How many links the scheduler holds at once."""
@@ -386,7 +388,7 @@ class ScheduleMutation:
                 plan = await hold_plan(db, link_id, now)
                 await check_pace(db, plan, now)
                 await keep_plan(db, request(plan, now))
-                await publish(db, "privacy.scan_requested", link_id, {"reason": "MANUAL"})
+                await publish(db, SCAN_REQUESTED, link_id, {"reason": "MANUAL"})
                 await settle(db, "requestScan", input.idempotency_key, link_id)
         return RequestScanPayload(link_id=link_id)
 

@@ -35,6 +35,11 @@ WHERE o.created_at < now() - interval '7 days';
 DELETE FROM core.rate_bucket AS b
 WHERE b.refilled_at < now() - interval '1 day';
 
+-- name: delete_security_alert :exec
+-- Alerts are kept for 90 days in every workspace; the worker's policy shows it no younger ones.
+DELETE FROM core.security_alert AS a
+WHERE a.event_at < now() - interval '90 days';
+
 -- name: delete_session :exec
 -- What ran out a month ago is of no use to anybody's list; the worker's policy shows it no younger ones.
 DELETE FROM core.session AS s
@@ -49,6 +54,11 @@ WHERE s.expires_at < now();
 -- Wishes that nobody confirmed are forgotten after two days; the worker's policy shows it none that are good.
 DELETE FROM core.sign_up AS s
 WHERE s.expires_at < now();
+
+-- name: delete_webhook_delivery :exec
+-- Deliveries are kept for 30 days in every workspace; the worker's policy shows it no younger ones that have ended.
+DELETE FROM core.webhook_delivery AS d
+WHERE d.event_at < now() - interval '30 days';
 
 -- name: insert_notifications :exec
 -- Tells people of many workspaces at once, each unless they left or want neither to see nor to get it.
@@ -113,4 +123,12 @@ FROM core.notification AS n
 WHERE n.send_at <= now()
 GROUP BY n.workspace_id, n.account_id
 ORDER BY min(n.send_at)
+LIMIT :limit;
+
+-- name: list_overdue_delivery :many
+-- Deliveries whose job was lost, in any workspace: each has one, which is a little late at most.
+SELECT d.workspace_id, d.id, d.turn
+FROM core.webhook_delivery AS d
+WHERE d.next_at < now() - interval '2 minutes'
+ORDER BY d.next_at
 LIMIT :limit;

@@ -72,6 +72,7 @@ SET send_at = NULL
 WHERE n.workspace_id = :workspace_id
     AND n.account_id = :member_id
     AND n.send_at IS NOT NULL
+    AND n.kind = :kind  -- if :kind
 RETURNING n.id, n.kind, uuid_extract_timestamp(n.id) > now() - interval '3 days' AS fresh;
 
 -- name: update_mail_time :exec

@@ -26,7 +26,7 @@ from graphql import (
     is_required_input_field,
 )
 
-from app.core import data_key, idempotency
+from app.core import idempotency
 from app.core.usage_counter import use
 from app.core.wallet import reserve
 from app.kit.context import Actor
@@ -97,16 +97,6 @@ async def claim_as(api: Api, name: str, key: str) -> None:
         async with db.transaction():
             await idempotency.claim(db, "linkPlatform", key, ["google", "x"])
             await idempotency.settle(db, "linkPlatform", key, uuid4())
-    finally:
-        await db.close()
-
-
-async def seal_as(api: Api, name: str, word: str) -> bytes:
-    """Seal a word in a person's workspace, which makes its data key."""
-    db = await db_of(api, name)
-    try:
-        async with db.transaction():
-            return await data_key.seal(db, Settings(), "test.word", "word", uuid4(), word.encode())
     finally:
         await db.close()
 
@@ -206,7 +196,24 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
         ):
             await admin.execute(of_organizations, person.workspace_id, person.account_id, word)
     await claim_as(api, name, f"{word} idempotency key")
-    await seal_as(api, name, word)
+    hook = f'url: "https://example.com/{word}", kinds: ["privacy.scan_requested"], description: "{word} webhook"'
+    creating = f'mutation {{ createWebhook(input: {{{hook}, idempotencyKey: "{word}"}}) {{ webhook {{ id }} }} }}'
+    hook_id = (await api(creating, token=person.token)).data["createWebhook"]["webhook"]["id"]
+    testing = f'mutation {{ testWebhook(input: {{id: "{hook_id}", idempotencyKey: "{word}"}}) {{ delivery {{ id }} }} }}'
+    assert (await api(testing, token=person.token)).data
+    async with api.database.connect() as admin:  # what jobs would have written
+        await admin.execute(
+            "INSERT INTO core.webhook_attempt (workspace_id, delivery_id, milliseconds, failure)"
+            " SELECT workspace_id, id, 1, 'TIMED_OUT' FROM core.webhook_delivery WHERE workspace_id = $1",
+            person.workspace_id,
+        )
+        await admin.execute(
+            "INSERT INTO core.security_alert (workspace_id, object_id, event_at, kind, key, detail)"
+            " VALUES ($1, $2, now(), 'NEW_CLIENT', 'k', jsonb_build_object('client', $3::text))",
+            person.workspace_id,
+            person.account_id,
+            word,
+        )
     return person
 
 
@@ -236,6 +243,9 @@ NODE_KEYS = {
     "Workspace": "SELECT id::text FROM core.workspace WHERE id = $1 AND $2::uuid IS NOT NULL",
     "Identity": "SELECT id::text FROM core.identity WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "ApiKey": "SELECT id::text FROM core.api_key WHERE workspace_id = $1 AND account_id = $2",
+    "SecurityAlert": "SELECT id::text FROM core.security_alert WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
+    "Webhook": "SELECT id::text FROM core.webhook WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
+    "WebhookDelivery": "SELECT id::text FROM core.webhook_delivery WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "Notification": "SELECT id::text FROM core.notification WHERE workspace_id = $1 AND account_id = $2",
     "Domain": "SELECT id::text FROM core.domain WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "Invitation": "SELECT id::text FROM core.invitation WHERE workspace_id = $1 AND account_id = $2",

@@ -97,12 +97,16 @@ BOUNDED = {
     "TemplateAnalysis.recommendations": "10 at most, by constraint",
     "TemplateAnalysis.settings": "250 at most, by constraint",
     "TemplateSetting.options": "20 at most, by constraint",
+    "Webhook.kinds": "100 at most, by constraint",
+    "WebhookDelivery.attempts": "100 at most, by LIMIT",
     "Viewer.identities": "the ways in which one person signs in",
 }
 """Lists that are no connections, and what bounds them."""
 
 BOUNDED_INPUTS = {
     "AcknowledgeChangesInput.ids": "100 at most, by check_size",
+    "CreateWebhookInput.kinds": "repetitions are dropped and unknown ones refused",
+    "UpdateWebhookInput.kinds": "repetitions are dropped and unknown ones refused",
     "CreateApiKeyInput.scopes": "repetitions are dropped and unknown ones refused",
     "PublishPlatformContactInput.requiredElements": "20 at most, by check_content",
     "PublishPlatformConfigInput.urlPatterns": "50 at most, by check_content",
@@ -144,7 +148,9 @@ CHANGING = {
     "decline",
     "delete",
     "describe",
+    "disable",
     "dismiss",
+    "enable",
     "freeze",
     "join",
     "leave",
@@ -155,6 +161,7 @@ CHANGING = {
     "refresh",
     "reject",
     "remove",
+    "replay",
     "require",
     "resend",
     "reset",
@@ -162,6 +169,7 @@ CHANGING = {
     "resume",
     "review",
     "revoke",
+    "rotate",
     "schedule",
     "sign",
     "transfer",
@@ -180,7 +188,7 @@ REPEATABLE = {
 CURATORS = {"blastRadius", "migrations", "proposedTemplates", "templateAnalyses"}
 """Root fields that only curators may read."""
 
-NOT_OURS = {"requestId": "names a request, which is no object"}
+NOT_OURS = {"messageId": "a header of what is sent", "requestId": "names a request, which is no object"}
 """Names like an id's of what is none."""
 
 ROOTS = ("Query", "Mutation", "Subscription")
@@ -378,6 +386,16 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api, tmp_path: Path) 
             assert re.fullmatch(r"[A-Z][A-Za-z]+:\S+", text), f"{name}: {key} is {value!r}"
             seen.add(text.partition(":")[0])
     assert seen >= set(NODE_TYPES) - {"ApiKey", "Device", "Domain", "Erasure", "Invitation", "Reservation", "Session", "Team"}
+    assert seen >= set(NODE_TYPES) - {
+        "ApiKey",
+        "Device",
+        "Erasure",
+        "Reservation",
+        "Session",
+        "SecurityAlert",
+        "Webhook",
+        "WebhookDelivery",
+    }
 
 
 def selection(kind: GraphQLNamedType, depth: int) -> str:
