@@ -7,6 +7,7 @@ not handle (an error, a null where none may be) is given to it, and it says what
 
 from __future__ import annotations
 
+import re
 from asyncio import Future
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -242,8 +243,32 @@ def _coerce(schema: Schema, operation: OperationDefinitionNode, given: dict[str,
         return VariableValues({}, {})
     values = get_variable_values(schema._schema, operation.variable_definitions, given, hide_suggestions=True)
     if not isinstance(values, VariableValues):
+        for error in values:
+            error.message = _unsaid(error.message, given)
         raise Invalid(values, ErrorCode.BAD_VARIABLES)
     return values
+
+
+def _unsaid(message: str, given: Any) -> str:
+    """A message without the texts that were sent: what is in the wrong place may be a password. Names of fields stay."""
+    for text in sorted(_texts(given), key=len, reverse=True):
+        for form in (text, repr(text)[1:-1]):
+            message = message.replace(form, "…")
+    return re.sub(r"[^\s']{60,}", "…", message)  # the library shortens long ones itself
+
+
+def _texts(given: Any) -> Iterator[str]:
+    """Every text of at least four characters in a value, however deep."""
+    waiting = [given]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            if len(each) >= 4:
+                yield each
+        elif isinstance(each, dict):
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)
 
 
 async def _run(root: Selection, run: Run, data: dict[str, Any], done: list[str]) -> None:

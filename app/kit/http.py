@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any
@@ -158,6 +159,10 @@ async def _read_body(request: Request) -> bytes:
     return bytes(body)
 
 
+_LITERAL = re.compile(r'"(?:[^"\\]|\\.){4,}"')
+"""A text of a document as its errors quote it: it may be a password."""
+
+
 def _bad(message: str) -> AppError:
     return AppError(ErrorCode.BAD_REQUEST, message)
 
@@ -182,8 +187,8 @@ def reject(errors: list[GraphQLError], code: ErrorCode, media_type: str) -> Resp
 
 
 def describe_all(errors: list[GraphQLError], code: ErrorCode) -> list[dict[str, Any]]:
-    """The errors of a document that was not executed, as the client sees them."""
-    return [_show(error, error.message, {"code": code.value}) for error in errors]
+    """The errors of a document that was not executed, as the client sees them; without the texts that it holds."""
+    return [_show(error, _LITERAL.sub('"…"', error.message), {"code": code.value}) for error in errors]
 
 
 def refuse(error: AppError, media_type: str) -> Response:
