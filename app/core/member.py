@@ -182,7 +182,7 @@ def _owners_matter() -> AppError:
 class MemberQuery:
     """Root fields that read members."""
 
-    @query()
+    @query(reads="core.member")
     async def members(
         self,
         info: Info,

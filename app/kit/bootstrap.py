@@ -324,6 +324,12 @@ BEGIN
         FROM (
             SELECT to_regclass('core.audit_detail')::oid
             UNION ALL
+            SELECT to_regclass('core.audit_block')::oid
+            UNION ALL
+            SELECT to_regclass('core.audit_node')::oid
+            UNION ALL
+            SELECT to_regclass('core.audit_retirement')::oid
+            UNION ALL
             SELECT to_regclass('core.audit_event')::oid
             UNION ALL
             SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('core.audit_event')

@@ -262,6 +262,25 @@ async def test_nobody_writes_blocks(database: Database, key: PrivateKey, login: 
                 await connection.execute(text)
 
 
+async def test_not_even_an_owner_takes_the_walls_of_the_seals_down(database: Database, key: PrivateKey) -> None:
+    await happen(database)
+    await seal(database, Sealer(key))
+    for replica in ("origin", "replica"):
+        async with database.connect() as admin:
+            await admin.execute(f"SET session_replication_role = {replica}")
+            for table in ("block", "node", "retirement"):
+                for text in (
+                    "ALTER TABLE {} DISABLE TRIGGER USER",
+                    "ALTER TABLE {} ENABLE TRIGGER ALL",
+                    "DROP TABLE {}",
+                    "TRUNCATE {}",
+                ):
+                    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                        await admin.execute(text.format(f"core.audit_{table}"))
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await admin.execute("DELETE FROM core.audit_block")
+
+
 async def test_the_worker_appends_only_at_the_end_and_of_what_has_ended(database: Database, key: PrivateKey) -> None:
     await happen(database)
     await seal(database, Sealer(key))

@@ -21,6 +21,7 @@ from app.kit.graphql import global_id, parse_global_id
 from tests.conftest import Api, Database, copy_of
 from tests.factory.core import Person
 from tests.factory.kit import db_of, inhabit, nodes_of, serving
+from tests.factory.organization import ask, everyone
 from tests.factory.privacy import link, record, scan, template_of
 
 REFUSED = asyncpg.InsufficientPrivilegeError
@@ -733,3 +734,63 @@ async def test_nobody_tells_of_another_workspace(shared: Api, login: str) -> Non
             await connection.fetch(
                 "SELECT core.append_audit($1, $2, 'READ', 'core.account', $2, '{}')", person.workspace_id, person.account_id
             )
+
+
+# What is read of others
+
+
+async def test_what_is_read_of_others_is_told_before_it_is_read(shared: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once an operation and table, also when the answer is lost; not of what is refused, nor of one's own."""
+    workspace_id = await everyone(shared)
+    reading = "{ a: members { edges { node { role } } } b: members(first: 1) { edges { node { role } } } }"
+
+    async def reads() -> list[tuple[str, UUID, Any]]:
+        async with shared.database.connect() as admin:
+            rows = await admin.fetch(
+                """
+                SELECT e.object, e.actor_id, d.detail ->> 'field' AS field
+                FROM core.audit_event AS e JOIN core.audit_detail AS d ON d.workspace_id = e.workspace_id AND d.event_id = e.id
+                WHERE e.workspace_id = $1 AND e.action = 'READ' ORDER BY e.id
+                """,
+                workspace_id,
+            )
+        return [tuple(row) for row in rows]
+
+    people = {role: await shared.person(role) for role in ("owner", "viewer", "auditor", "member")}
+    ids = {role: person.account_id for role, person in people.items()}
+    assert (await ask(shared, "viewer", workspace_id, reading)).data["a"]["edges"]
+    expected = [("core.member", ids["viewer"], "members")]
+    assert await reads() == expected
+    assert (
+        await ask(shared, "auditor", workspace_id, "{ auditEvents { edges { node { id } } } members { edges { cursor } } }")
+    ).data
+    expected += [("core.audit_event", ids["auditor"], "auditEvents"), ("core.member", ids["auditor"], "members")]
+    assert sorted((await reads())[1:]) == sorted(expected[1:])
+    assert (await ask(shared, "member", workspace_id, "{ auditEvents { edges { node { id } } } }")).code == "FORBIDDEN"
+    assert len(await reads()) == 3
+    async with shared.database.connect() as admin:
+        event_id = await admin.fetchval("SELECT id FROM core.audit_event WHERE workspace_id = $1 LIMIT 1", workspace_id)
+    asked = {"id": global_id("AuditEvent", str(event_id))}
+    node = "query($id: ID!) { node(id: $id) { id } again: node(id: $id) { id } }"
+    assert (await ask(shared, "owner", workspace_id, node, asked)).data["again"] == asked
+    assert (await reads())[3:] == [("core.audit_event", ids["owner"], "id")]
+
+    async def fail(*args: object, **options: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("app.core.member.page", fail)
+    assert (await ask(shared, "owner", workspace_id, reading)).codes == ["INTERNAL", "INTERNAL"]
+    assert (await reads())[4:] == [("core.member", ids["owner"], "members")], "the answer was lost, the asking was not"
+    monkeypatch.undo()
+
+    before = await last(shared)
+    own = await shared.person("alone")
+    for _ in range(2):
+        assert (await shared(reading, token=own.token)).data["a"]["edges"]
+        assert (await shared(EVENTS, token=own.token)).data["auditEvents"]["edges"]
+    async with shared.database.connect() as admin:
+        assert not await admin.fetchval(
+            "SELECT count(*) FROM core.audit_event WHERE action = 'READ' AND id > $1 AND workspace_id = $2",
+            before,
+            own.workspace_id,
+        )

@@ -55,6 +55,9 @@ def partition(months: int) -> str:
 async def test_a_fresh_database_is_ready(api: Api) -> None:
     assert await ready(api) == (200, [])
     found = await checks(api.database)
+    seals, told = found.pop("audit seals")  # nobody seals here, which becomes a warning when events are a minute old
+    assert seals in ("ok", "warning"), told
+    assert "0 blocks" in told
     assert {state for state, _ in found.values()} == {"ok"}, found
     assert found["audit partitions"] == ("ok", "12 months ahead")
     assert list(found)[:3] == ["connection", "version", "roles"]
