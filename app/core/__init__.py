@@ -10,6 +10,7 @@ from app.core.audit_retirement import retire_audit
 from app.core.billing_customer import BillingCustomerMutation
 from app.core.billing_event import apply_billing_event, receive_stripe
 from app.core.credential import CredentialMutation
+from app.core.data_export import DataExport, DataExportMutation, DataExportQuery, build_export, serve_export
 from app.core.data_inventory import DataInventoryQuery
 from app.core.device import Device, DeviceMutation, DeviceQuery
 from app.core.domain import Domain, DomainMutation, DomainQuery, check_proof, find_domains
@@ -67,6 +68,7 @@ product = Product(
         DeviceQuery,
         AuditEventQuery,
         AuditProofQuery,
+        DataExportQuery,
         DataInventoryQuery,
         ErasureQuery,
         MigrationQuery,
@@ -92,6 +94,7 @@ product = Product(
         AccountMutation,
         ApiKeyMutation,
         CredentialMutation,
+        DataExportMutation,
         DeviceMutation,
         IdentityMutation,
         MemberMutation,
@@ -119,6 +122,7 @@ product = Product(
         deliver_webhook,
         find_deliveries,
         watch_security,
+        build_export,
         find_expired_reservations,
         erase_due,
         find_mail,
@@ -137,6 +141,7 @@ product = Product(
         Account,
         ApiKey,
         AuditEvent,
+        DataExport,
         Device,
         Erasure,
         Identity,
@@ -153,5 +158,5 @@ product = Product(
         Invitation,
         Team,
     ),
-    routes=(*ROUTES, Route("/webhooks/stripe", receive_stripe, methods=["POST"])),
+    routes=(*ROUTES, Route("/webhooks/stripe", receive_stripe, methods=["POST"]), Route("/exports/{token}", serve_export)),
 )

@@ -13,6 +13,7 @@ MONTHS_AHEAD = 12
 sql = File("core/across")
 create_audit_partitions = sql.exec("create_audit_partition")
 delete_old_email_tokens = sql.exec("delete_email_token")
+delete_old_exports = sql.exec("delete_data_export")
 delete_old_keys = sql.exec("delete_idempotency")
 delete_old_alerts = sql.exec("delete_security_alert")
 delete_old_deliveries = sql.exec("delete_webhook_delivery")
@@ -31,6 +32,8 @@ async def run(db: Db) -> None:
         await create_audit_partitions(db, months_ahead=MONTHS_AHEAD)
     async with db.transaction():
         await delete_old_keys(db)
+    async with db.transaction():
+        await delete_old_exports(db)
     async with db.transaction():
         await delete_old_outbox(db)
     async with db.transaction():

@@ -5,6 +5,11 @@
 SELECT core.create_audit_partition((date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead))::date)
 FROM generate_series(0, :months_ahead::integer) AS ahead;
 
+-- name: delete_data_export :exec
+-- Exports are kept for seven days in every workspace; the worker's policy shows it no younger ones.
+DELETE FROM core.data_export AS e
+WHERE e.expires_at < now();
+
 -- name: delete_email_token :exec
 -- Mails that were asked for are forgotten after two days; the worker's policy shows it none that are good.
 DELETE FROM core.email_token AS t

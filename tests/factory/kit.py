@@ -179,6 +179,15 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
             person.workspace_id,
         )
     await spend(api, name, word)
+    exporting = f'mutation {{ requestExport(input: {{idempotencyKey: "{word} export"}}) {{ export {{ id }} }} }}'
+    assert (await api(exporting, token=person.token)).data
+    async with api.database.connect() as admin:  # as the job makes it
+        await admin.execute(
+            "INSERT INTO core.data_export_chunk SELECT workspace_id, id, 0, $2 FROM core.data_export WHERE workspace_id = $1",
+            person.workspace_id,
+            f"{word} file".encode(),
+        )
+        await admin.execute("UPDATE core.data_export SET finished_at = now() WHERE workspace_id = $1", person.workspace_id)
     erasing = f'mutation {{ requestErasure(input: {{confirmEmail: "{person.email}", idempotencyKey: "{word} erasing"}})'
     asked = await api(f"{erasing} {{ erasure {{ id }} }} }}", token=person.token)
     canceling = f'mutation {{ cancelErasure(id: "{asked.data["requestErasure"]["erasure"]["id"]}") {{ erasure {{ id }} }} }}'
@@ -252,6 +261,7 @@ NODE_KEYS = {
     "Team": "SELECT id::text FROM core.team WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "Device": "SELECT id::text FROM core.device WHERE workspace_id = $1 AND account_id = $2",
     "Session": "SELECT id::text FROM core.session WHERE account_id = $2 AND $1::uuid IS NOT NULL",
+    "DataExport": "SELECT id::text FROM core.data_export WHERE workspace_id = $1 AND account_id = $2",
     "Erasure": "SELECT id::text FROM core.erasure WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "AuditEvent": "SELECT id::text FROM core.audit_event WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "PlatformLink": "SELECT id::text FROM privacy.platform_link WHERE workspace_id = $1 AND account_id = $2",

@@ -109,6 +109,11 @@ OPERATOR = {
 WORKER = {
     "core/email_token.take_email_token": "only jobs mail",
     "core/sign_up.take_sign_up": "only jobs mail",
+    "core/data_export.delete_data_export_chunk": "only jobs make exports",
+    "core/data_export.get_open_export": "only jobs make exports",
+    "core/data_export.insert_data_export_chunk": "only jobs make exports",
+    "core/data_export.list_export_row": "only jobs make exports",
+    "core/data_export.update_finished_export": "only jobs make exports",
     "core/erasure.take_erased": "only jobs erase",
     "core/audit_block.get_audit_moment": "only the worker seals",
     "core/audit_block.insert_audit_block": "only the worker seals",
