@@ -10,7 +10,7 @@ import hashlib
 import secrets
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
@@ -38,6 +38,16 @@ ROWS = 500
 CHUNK = 256 * 1024
 MOST = 3
 """So many exports a person may have within seven days."""
+JSON_TYPES = {
+    "boolean": "boolean",
+    "bigint": "integer",
+    "integer": "integer",
+    "smallint": "integer",
+    "text[]": "array",
+    "double precision": "number",
+    "real": "number",
+}
+"""What JSON calls a type of PostgreSQL; all others are strings."""
 README = """This is what Fivefold knows of you.
 
 Each .jsonl file holds the rows of one table, a JSON object on each line; the .schema.json beside it says what each column is,
@@ -119,6 +129,33 @@ class Taken:
     size: int
 
 
+Decoder = Callable[[Db, Sequence[dict[str, Any]]], Awaitable[list[Any]]]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """A property that takes the place of columns whose bytes only a product can read."""
+
+    name: str
+    columns: tuple[str, ...]
+    schema: dict[str, Any]
+    decoder: Decoder
+
+
+DECODINGS: dict[str, Decoding] = {}
+"""By table. Filled by the nouns that own them."""
+
+
+def decodes(table: str, *columns: str, name: str, schema: dict[str, Any]) -> Callable[[Decoder], Decoder]:
+    """Say how columns of a table read in an export: a value for each row, whose JSON Schema is ``schema``."""
+
+    def declare(decoder: Decoder) -> Decoder:
+        DECODINGS[table] = Decoding(name, columns, schema, decoder)
+        return decoder
+
+    return declare
+
+
 class BuildExport(BaseModel, frozen=True):
     """Which."""
 
@@ -180,8 +217,8 @@ async def write_export(db: Db, asked: OpenExport, file: IO[bytes]) -> None:
             with archive.open(name, "w", force_zip64=True) as entry:
                 rows = first
                 while rows:
-                    for row in rows:
-                        line = orjson.dumps(row.content) + b"\n"
+                    for content in await readable(db, table, [row.content for row in rows]):
+                        line = orjson.dumps(content) + b"\n"
                         digest.update(line)
                         entry.write(line)
                     count, after = count + len(rows), rows[-1].key
@@ -199,25 +236,36 @@ async def write_export(db: Db, asked: OpenExport, file: IO[bytes]) -> None:
         archive.writestr("manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
 
 
+async def readable(db: Db, table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as a person reads them: with what a product makes of its bytes in their place."""
+    decoding = DECODINGS.get(table)
+    if decoding is None:
+        return rows
+    values = await decoding.decoder(db, rows)
+    return [
+        {key: value for key, value in row.items() if key not in decoding.columns} | {decoding.name: value}
+        for row, value in zip(rows, values, strict=True)
+    ]
+
+
 def schema_of(table: str, columns: Sequence[ExportColumn]) -> dict[str, Any]:
     """JSON Schema of a line of a file."""
-    kinds = {"boolean": "boolean", "bigint": "integer", "integer": "integer", "smallint": "integer", "text[]": "array"}
+    decoding = DECODINGS.get(table)
+    decoded = decoding.columns if decoding is not None else ()
+    properties: dict[str, Any] = {
+        each.column_name: ({} if each.type == "jsonb" else {"type": [JSON_TYPES.get(each.type, "string"), "null"]})
+        | {"description": f"{each.type}; {each.class_}, for {each.purpose}; kept: {each.retention}"}
+        for each in columns
+        if each.object == table and each.included and each.column_name not in decoded
+    }
+    if decoding is not None:
+        properties[decoding.name] = decoding.schema
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": table,
         "type": "object",
-        "properties": {
-            each.column_name: ({} if each.type == "jsonb" else {"type": [json_type(each.type, kinds), "null"]})
-            | {"description": f"{each.type}; {each.class_}, for {each.purpose}; kept: {each.retention}"}
-            for each in columns
-            if each.object == table and each.included
-        },
+        "properties": properties,
     }
-
-
-def json_type(type_: str, kinds: dict[str, str]) -> str:
-    """What JSON calls it."""
-    return "number" if type_ == "double precision" else kinds.get(type_, "string")
 
 
 async def serve_export(request: Request) -> Response:

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import Any
 from uuid import UUID
 
 import rfc8785
 import strawberry
 
+from app.core.data_export import decodes
 from app.core.device import Device
 from app.kit.context import Info
 from app.kit.db import Db
@@ -265,3 +267,26 @@ class SnapshotQuery:
         if not found.edges:
             await require_link(info.context.db, link, field="linkId")
         return found
+
+
+@decodes(
+    "privacy.snapshot",
+    "packed",
+    "observed",
+    name="settings",
+    schema={
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "description": "What each setting was, by its key; settings that were not read are missing.",
+    },
+)
+async def _settings(db: Db, rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    settings = await settings_of(db, {UUID(row["template_id"]) for row in rows})
+    return [
+        unpack(
+            settings[UUID(row["template_id"])],
+            bytes.fromhex(row["packed"].removeprefix("\\x")),
+            None if row["observed"] is None else bytes.fromhex(row["observed"].removeprefix("\\x")),
+        )
+        for row in rows
+    ]

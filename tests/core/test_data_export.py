@@ -16,6 +16,7 @@ from app.core.data_export import BuildExport, build_export
 from app.core.upkeep import run as upkeep
 from app.kit.context import Actor
 from app.kit.db import Db, open_pool
+from app.kit.graphql import global_id
 from app.kit.jobs import Work
 from tests.conftest import Api
 from tests.factory.jobs import run_jobs, worker_db
@@ -26,6 +27,7 @@ REQUEST = (
     " { export { id createdAt finishedAt expiresAt size sha256 } } }"
 )
 EXPORTS = "{ dataExports { edges { node { id finishedAt usedAt size sha256 } } } }"
+SETTINGS = "query($id: ID!) { snapshot(id: $id) { settings { key value observed } } }"
 LINK = "mutation($id: ID!) { createExportLink(id: $id) { path export { id } } }"
 
 
@@ -68,6 +70,11 @@ async def test_it_holds_all_of_a_person_and_nothing_of_others(api: Api, monkeypa
         )
     assert 0 < files["core.audit_event.jsonl"]["rows"] <= expected + 20
     assert {"core.account.jsonl", "core.api_key.jsonl", "privacy.snapshot.jsonl", "privacy.change.jsonl"} <= files.keys()
+    for line in map(json.loads, archive.read("privacy.snapshot.jsonl").splitlines()):
+        asked = {"id": global_id("Snapshot", line["id"])}
+        shown = (await api(SETTINGS, asked, token=ada.token)).data["snapshot"]["settings"]
+        assert line["settings"] == {each["key"]: each["value"] for each in shown if each["observed"]} != {}
+        assert not {"packed", "observed"} & line.keys()
     everything = b"".join(archive.read(name) for name in archive.namelist()).decode()
     assert "canarybird" in everything
     assert ada.email in everything
