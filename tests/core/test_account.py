@@ -124,7 +124,6 @@ async def test_no_login_role_writes_accounts(shared: Api, role: str) -> None:
     statements: list[tuple[str, Any]] = [
         ("INSERT INTO core.account (email, display_name, locale, time_zone) VALUES ($1, 'x', 'en', 'UTC')", "x@example.com"),
         ("UPDATE core.account SET email = $1", "x@example.com"),
-        ("UPDATE core.member SET role = $1", "owner"),
         ("INSERT INTO core.member VALUES (core.system_workspace_id(), $1, now(), 'owner')", ada.account_id),
         ("INSERT INTO core.identity (account_id, issuer, subject) VALUES ($1, 'fivefold', 'me')", ada.account_id),
         ("UPDATE core.workspace SET kind = $1", "organization"),
