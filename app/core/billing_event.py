@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from app.core.credit_purchase import DISPUTE, Followed, Standing, follow, is_reversal, look_at_payment, told
 from app.core.invoice import apply_invoice
 from app.core.subscription import SubscriptionStatus, apply_subscription, tell_of_failure
 from app.core.wallet import buy
@@ -41,7 +42,8 @@ KEPT = frozenset(
     {
         "id", "object", "customer", "status", "items", "current_period_start", "current_period_end", "cancel_at_period_end",
         "canceled_at", "ended_at", "trial_end", "metadata", "number", "amount_due", "amount_paid", "currency", "created",
-        "hosted_invoice_url", "subscription", "mode", "payment_status", "client_reference_id",
+        "hosted_invoice_url", "subscription", "mode", "payment_status", "client_reference_id", "payment_intent", "amount",
+        "amount_total", "amount_refunded",
     }
 )  # fmt: skip
 """What is kept of an object: no name, no address, no card."""
@@ -95,7 +97,7 @@ update_billing_event = sql.exec("update_billing_event")
 
 def is_known(kind: str) -> bool:
     """Whether an event of this type means something to us; others are written down and that is all."""
-    return kind.startswith((SUBSCRIPTION, INVOICE)) or kind in PAID
+    return kind.startswith((SUBSCRIPTION, INVOICE)) or kind in PAID or is_reversal(kind)
 
 
 def text(value: object) -> str | None:
@@ -216,6 +218,31 @@ async def look_now(work: Work, event: BillingEvent) -> tuple[Mapping[str, Any], 
     return event.detail, event.occurred_at
 
 
+async def look_at_money(work: Work, event: BillingEvent) -> Standing:
+    """How the payment of an order or a reversal stands: as the provider says now, or as was told where it cannot be asked."""
+    standing, payment = told(event.type, event.detail), event.detail.get("payment_intent")
+    if not is_configured(work.settings) or payment is None or not (event.type in PAID or is_reversal(event.type)):
+        return standing
+    return await look_at_payment(work.settings, payment, standing)
+
+
+async def sell(db: Db, order: Mapping[str, Any], standing: Standing) -> Followed | None:
+    """The credits of an order that was paid."""
+    pack = await get_pack_by_id(db, id=UUID(order["metadata"]["credit_pack_id"]))
+    assert pack is not None  # the order named it, and packs are never deleted
+    if payment := text(order.get("payment_intent")):
+        return await follow(db, payment, standing, key=order["id"], credits=pack.credits, unit=pack.unit)
+    await buy(db, pack.credits, key=order["id"], unit=pack.unit)
+    return None
+
+
+async def reverse(db: Db, event: BillingEvent, standing: Standing) -> Followed | None:
+    """Money went back. A refund that comes before its order waits for it; charges that bought no credits are of no interest."""
+    payment = text(event.detail.get("payment_intent"))
+    bought_credits = "credit_pack_id" in event.detail.get("metadata", {}) or event.type.startswith(DISPUTE)
+    return await follow(db, payment, standing) if payment is not None and bought_credits else None
+
+
 @job("core.apply_billing_event", Event, attempts=ATTEMPTS)
 async def apply_billing_event(work: Work, payload: Event) -> None:
     """Do what an event says, with the note that it was done, in one transaction."""
@@ -224,6 +251,7 @@ async def apply_billing_event(work: Work, payload: Event) -> None:
         return
     await work.db.restart()  # no transaction is held open while the provider takes its time
     facts, as_of = await look_now(work, event)
+    standing, booked = await look_at_money(work, event), None
     async with work.once() as db:
         if event.type.startswith(SUBSCRIPTION):
             done = await apply_subscription(db, facts, as_of, work.settings.billing_grace_days)
@@ -232,8 +260,9 @@ async def apply_billing_event(work: Work, payload: Event) -> None:
         elif event.type.startswith(INVOICE):
             if event.type != "invoice.deleted" and facts.get("id"):
                 await apply_invoice(db, facts, as_of)
+        elif is_reversal(event.type):
+            booked = await reverse(db, event, standing)
         elif facts.get("payment_status") == "paid" and facts.get("mode") == "payment":
-            pack = await get_pack_by_id(db, id=UUID(facts["metadata"]["credit_pack_id"]))
-            assert pack is not None  # the order named it, and packs are never deleted
-            await buy(db, pack.credits, key=facts["id"], unit=pack.unit)
-        await update_billing_event(db, id=payload.event_id, state="APPLIED")
+            booked = await sell(db, facts, standing)
+        outcome = {"taken": booked.taken, "spent": booked.spent} if booked and (booked.taken or booked.spent) else {}
+        await update_billing_event(db, id=payload.event_id, state="APPLIED", outcome=outcome)

@@ -21,8 +21,9 @@ FROM core.receive_billing_event(
     :provider_event_id, :type, :occurred_at, :customer, :given_workspace_id, :known::boolean, :detail::jsonb) AS r;
 
 -- name: update_billing_event :exec
--- It was done, in the same transaction.
+-- It was done, in the same transaction, with what came of it.
 UPDATE core.billing_event AS e
-SET state = :state
+SET state = :state,
+    detail = e.detail || :outcome::jsonb
 WHERE e.workspace_id = :workspace_id
     AND e.id = :id;

@@ -127,6 +127,7 @@ async def subscribe(api: Api, person: Person, word: str) -> None:
         "INSERT INTO core.billing_customer (workspace_id, provider_customer_id) VALUES ($1, 'cus_' || $2 || $1::text)",
         "INSERT INTO core.billing_event (workspace_id, occurred_at, provider_event_id, type, state, detail)"
         " VALUES ($1, now(), 'evt_' || $2 || $1::text, 'invoice.paid', 'APPLIED', '{}')",
+        "INSERT INTO core.credit_purchase (workspace_id, provider_payment_id) VALUES ($1, 'pi_' || $2 || $1::text)",
         "INSERT INTO core.subscription (workspace_id, observed_at, plan, status, provider_subscription_id)"
         " VALUES ($1, now(), 'enterprise', 'active', 'sub_' || $1::text)",
         "INSERT INTO core.invoice (workspace_id, observed_at, issued_at, amount_due, amount_paid, currency, status, number,"

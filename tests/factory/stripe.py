@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import httpx
@@ -42,6 +43,13 @@ class Provider:
             self.calls.append((method, path, body, key))
             if self.broken:
                 return 402, {"error": {"type": "card_error", "code": "card_declined", "message": KEY}}
+            if method == "GET" and "?" in path:
+                return 200, self.find(path)
+            if method == "DELETE" and path in self.objects:
+                if self.objects[path]["status"] == "canceled":
+                    return 404, {"error": {"type": "invalid_request_error", "code": "resource_missing", "message": "no such"}}
+                self.objects[path]["status"] = "canceled"
+                return 200, self.objects[path]
             if key in self.answers:
                 known, answer = self.answers[key]
                 if known != path + body:
@@ -60,6 +68,18 @@ class Provider:
                 self.answers[key] = (path + body, made)
             return 200, made
 
+    def find(self, path: str) -> dict[str, Any]:
+        """A list: the objects under the path that have what is asked for."""
+        base, _, query = path.partition("?")
+        wanted = dict(parse_qsl(query))
+        wanted.pop("limit", None)
+        found = [
+            each
+            for name, each in self.objects.items()
+            if name.startswith(f"{base}/") and all(each.get(key) == value for key, value in wanted.items())
+        ]
+        return {"object": "list", "url": base, "has_more": False, "data": found}
+
 
 class _Handler(BaseHTTPRequestHandler):
     provider: Provider
@@ -74,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(sent)
 
-    do_GET = do_POST = _serve  # noqa: N815 - the names are those of http.server
+    do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - the names are those of http.server
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""
@@ -158,6 +178,19 @@ async def bought(api: Api, workspace_id: UUID, session: str, **given: Any) -> di
     metadata = {"workspace_id": str(workspace_id), "credit_pack_id": str(pack)}
     made = {"id": session, "object": "checkout.session", "mode": "payment", "payment_status": "paid", "metadata": metadata}
     return made | {"customer": f"cus_{workspace_id}"} | given
+
+
+def charge(order: dict[str, Any], refunded: int, **given: Any) -> dict[str, Any]:
+    """The charge of an order, of 500 cents, as Stripe describes it."""
+    made = {"id": f"ch_{order['id']}", "object": "charge", "status": "succeeded", "amount": 500, "amount_refunded": refunded}
+    shared = {name: order[name] for name in ("payment_intent", "customer", "metadata")}
+    return made | shared | {"refunded": refunded == 500, "disputed": False} | given
+
+
+def dispute(order: dict[str, Any], status: str, amount: int = 500) -> dict[str, Any]:
+    """A dispute, which names neither customer nor workspace."""
+    made = {"id": f"dp_{order['id']}", "object": "dispute", "amount": amount, "status": status, "metadata": {}}
+    return made | {"charge": f"ch_{order['id']}", "payment_intent": order["payment_intent"]}
 
 
 async def plan_of(api: Api, workspace_id: UUID) -> str:

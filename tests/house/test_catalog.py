@@ -258,6 +258,19 @@ UNREACHABLE = {
     "core.billing_event.billing_event_provider_event_id_length": "text()",
     "core.billing_event.billing_event_state_known": "written by statements as a literal",
     "core.billing_event.billing_event_type_length": "text()",
+    **{
+        f"core.credit_purchase.credit_purchase_{name}": "written by core.settle_payment() alone"
+        for name in (
+            "amount_range",
+            "credits_have_unit",
+            "credits_range",
+            "disputed_amount_range",
+            "provider_payment_id_key",
+            "provider_payment_id_length",
+            "refunded_amount_range",
+            "taken_range",
+        )
+    },
     "core.invoice.invoice_currency_form": "told by the provider to a job",
     "core.invoice.invoice_hosted_url_form": "apply_invoice",
     "core.invoice.invoice_number_length": "told by the provider to a job",
@@ -645,7 +658,9 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("list_membership", "fivefold_owner"): ["fivefold_api"],
         ("list_person", "fivefold_owner"): ["fivefold_api"],
         ("end_trial", "fivefold_owner"): ["fivefold_api"],
+        ("settle_payment", "fivefold_owner"): ["fivefold_worker"],
         ("follow_subscription", "fivefold_owner"): ["fivefold_worker"],
+        ("list_leaving_customer", "fivefold_owner"): ["fivefold_worker"],
         ("receive_billing_event", "fivefold_owner"): ["fivefold_api"],
         ("start_trial", "fivefold_owner"): ["fivefold_api"],
         ("active_link_count", "fivefold_owner"): ["fivefold_api"],

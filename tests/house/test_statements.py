@@ -137,6 +137,8 @@ WORKER = {
     "privacy/digest.update_digest_week": "only jobs make digests",
     "core/billing_event.get_billing_event": "only jobs do what the provider told",
     "core/billing_event.update_billing_event": "only jobs do what the provider told",
+    "core/billing_customer.list_leaving_customer": "only jobs erase",
+    "core/credit_purchase.settle_payment": "only jobs do what the provider told",
     "core/invoice.upsert_invoice": "only jobs do what the provider told",
     "core/subscription.update_ended_grace": "only jobs end what is over",
     "core/subscription.update_ended_trial": "only jobs end what is over",
