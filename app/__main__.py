@@ -404,7 +404,7 @@ def erasure_request(email: str, now: bool, organizations: bool, yes: bool) -> No
     if not yes and not click.confirm(f"Erase {email}? Nothing brings it back.", err=True):
         raise SetupError("Nothing was erased.")
     days = 0 if now else settings.erasure_days
-    due = asyncio.run(people.request_erasure(database_url(), email, days=days, organizations=organizations))
+    due = asyncio.run(people.request_erasure(database_url(), email, days=days, organizations=organizations, settings=settings))
     print(f"{email} is erased" if now else f"{email} will be erased on {due.due_at:%Y-%m-%d}")
 
 

@@ -9,15 +9,17 @@ from uuid import UUID
 
 from app.core.account import Account, create_account, get_account_by_email
 from app.core.api_key import check_scopes
+from app.core.billing_customer import stop_paying
 from app.core.credential import set_password
 from app.core.curator import Curator, delete_curator, insert_curator, list_curator
 from app.core.erasure import Due, erase, insert_erasure_by_email, line_of, list_ledger, read_ledger, replay
 from app.kit.db import Db, open_as
-from app.kit.errors import SetupError
+from app.kit.errors import AppError, SetupError
 from app.kit.graphql import parse_uuid
 from app.kit.password import Hasher
 from app.kit.token import KeyRing
 from app.schema import SCOPES
+from app.settings import Settings
 
 
 async def grant_curator(url: str, email: str) -> str:
@@ -44,14 +46,23 @@ async def list_curators(url: str) -> list[Curator]:
         return await list_curator(db)
 
 
-async def request_erasure(url: str, email: str, *, days: int, organizations: bool) -> Due:
-    """Schedule the erasure of an account, or do it where ``days`` is 0. Raises SetupError."""
+async def request_erasure(url: str, email: str, *, days: int, organizations: bool, settings: Settings | None = None) -> Due:
+    """Schedule the erasure of an account, or do it where ``days`` is 0. Raises SetupError.
+
+    With ``settings`` what is paid for ends first; a worker does it later where the provider is away.
+    """
     async with open_as(url, "fivefold_owner") as (_, db):
         async with db.transaction():
             due = await insert_erasure_by_email(db, email=email, days=days, organizations=organizations)
         if due is None:
             raise SetupError(f"there is no account {email}")
         if days == 0:
+            try:
+                if settings is not None:
+                    await stop_paying(db, settings, due.id)
+            except AppError:
+                message = "the payment provider did not cancel what is paid for: a worker tries again, and erases then"
+                raise SetupError(message) from None
             async with db.transaction():
                 await erase(db, id=due.id)
         return due

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import strawberry
 
 from app.core.plan_price import BillingInterval, get_credit_pack, get_plan_price
 from app.core.subscription import get_live_subscription
 from app.kit.context import Info
+from app.kit.db import Db
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import MANAGERS, mutation
 from app.kit.provider import ask, is_configured
@@ -27,9 +29,39 @@ class BillingCustomer:
     provider_customer_id: str
 
 
+@dataclass(frozen=True)
+class LeavingCustomer:
+    """Who is erased, to the provider."""
+
+    workspace_id: UUID
+    provider_customer_id: str
+
+
 sql = File("core/billing_customer")
 get_billing_customer = sql.one("get_billing_customer", BillingCustomer)
 insert_billing_customer = sql.exec("insert_billing_customer")
+list_leaving_customer = sql.many("list_leaving_customer", LeavingCustomer)
+
+AT_MOST = 100
+"""Subscriptions of a workspace at the provider: we sell one at a time."""
+ENDED = frozenset({"canceled", "incomplete_expired"})
+
+
+async def stop_paying(db: Db, settings: Any, erasure_id: UUID) -> None:
+    """Cancel all that the workspaces of a due erasure pay for, at once. Raises BILLING_UNAVAILABLE; may be called again.
+
+    Call it outside of any transaction. Without a provider there is nothing to do.
+    """
+    if not is_configured(settings):
+        return
+    leaving = await list_leaving_customer(db, erasure_id=erasure_id)
+    await db.restart()
+    for customer in leaving:
+        asked: dict[str, Any] = {"customer": customer.provider_customer_id, "limit": AT_MOST}
+        found = await ask(settings, lambda client, asked=asked: client.v1.subscriptions.list(asked))  # type: ignore[misc]
+        for each in found["data"]:
+            if each["status"] not in ENDED:
+                await ask(settings, lambda client, name=each["id"]: client.v1.subscriptions.cancel(name))  # type: ignore[misc]
 
 
 @strawberry.input(description="What is ordered: either a plan or a pack of credits.")

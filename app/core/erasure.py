@@ -11,7 +11,7 @@ import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ import strawberry
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.core.account import get_account
+from app.core.billing_customer import stop_paying
 from app.core.data_inventory import EraseRule
 from app.core.idempotency import claim, settle
 from app.core.notification import NotificationKind, NotificationText, notify, tells
@@ -37,6 +38,8 @@ from app.kit.sql import File
 
 AT_ONCE = 100
 """So many are erased in one run of the job; the next comes in five minutes."""
+PROVIDER_AWAY = timedelta(days=7)
+"""So long an erasure waits for the payment provider to end what is paid for; then it happens, and the log says so."""
 
 
 class ErasureSettings(Protocol):
@@ -154,19 +157,46 @@ upsert_erasure = sql.one("upsert_erasure", Due)
 @job("core.erase_due", Nothing, cron="*/5 * * * *")
 async def erase_due(work: Work, payload: Nothing) -> None:
     """Each in a transaction of its own: cut off anywhere, it has happened or it has not, and the next run finds it."""
-    due, failure = await list_due_erasure(work.db, limit=AT_ONCE), None
-    await work.db.restart()
+    failure = None
+    waiting: list[UUID] = []
+    while due := await list_due_erasure(work.db, limit=AT_ONCE, waiting_ids=waiting):
+        await work.db.restart()
+        before = len(waiting)
+        failure = await _erase(work, due, waiting) or failure
+        if len(waiting) == before:
+            break
+    if failure is not None:
+        raise failure
+
+
+async def _erase(work: Work, due: Sequence[Due], waiting: list[UUID]) -> Exception | None:
+    """Erase them; those that have to wait, or fail, are added to ``waiting``: they keep nobody else. The last failure."""
+    failure = None
     for each in due:
         try:
+            if not await _may_go(work, each):
+                waiting.append(each.id)
+                continue
             # Before it happens: what is noted and does not happen is still due, and is erased by the next run.
             await asyncio.to_thread(note, work.settings.erasure_folder, each)
             async with work.db.transaction():
                 await erase(work.db, id=each.id)
         except Exception as error:  # noqa: BLE001 - one that fails keeps nobody else waiting; it is raised below
             log.error("erasure failed", erasure_id=str(each.id), exc_info=error)
+            waiting.append(each.id)
             failure = error
-    if failure is not None:
-        raise failure
+    return failure
+
+
+async def _may_go(work: Work, due: Due) -> bool:
+    """Whether nothing is paid for any more; a provider that is away is waited for, some days."""
+    try:
+        await stop_paying(work.db, work.settings, due.id)
+    except AppError as error:
+        late = datetime.now(UTC) - due.due_at > PROVIDER_AWAY
+        log.error("subscription not canceled", erasure_id=str(due.id), reason=error.code_name, erased_anyway=late)
+        return late
+    return True
 
 
 def note(folder: Path | None, due: Due) -> None:

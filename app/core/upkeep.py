@@ -12,6 +12,8 @@ MONTHS_AHEAD = 12
 
 sql = File("core/across")
 create_audit_partitions = sql.exec("create_audit_partition")
+delete_old_billing_events = sql.exec("delete_billing_event")
+"""Long after the provider sends an event again (3 days; by hand 30), and longer than a year that somebody may ask about."""
 delete_old_email_tokens = sql.exec("delete_email_token")
 delete_old_exports = sql.exec("delete_data_export")
 delete_old_keys = sql.exec("delete_idempotency")
@@ -44,6 +46,9 @@ async def run(db: Db) -> None:
         await delete_old_sessions(db)
     async with db.transaction():
         await delete_old_sign_ins(db)
+    async with db.transaction():
+        await delete_old_billing_events(db)
+    async with db.transaction():
         await delete_old_sign_ups(db)
         await delete_old_email_tokens(db)
     async with db.transaction():

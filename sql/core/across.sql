@@ -5,6 +5,11 @@
 SELECT core.create_audit_partition((date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead))::date)
 FROM generate_series(0, :months_ahead::integer) AS ahead;
 
+-- name: delete_billing_event :exec
+-- What a payment provider told is kept for 400 days in every workspace; the worker's policy lets it drop no younger ones.
+DELETE FROM core.billing_event AS e
+WHERE e.id < core.uuidv7_floor(now() - interval '400 days');
+
 -- name: delete_data_export :exec
 -- Exports are kept for seven days in every workspace; the worker's policy shows it no younger ones.
 DELETE FROM core.data_export AS e
@@ -100,6 +105,7 @@ FROM core.erasure AS e
 WHERE e.canceled_at IS NULL
     AND e.erased_at IS NULL
     AND e.due_at <= now()
+    AND e.id <> ALL (:waiting_ids::uuid[])
 ORDER BY e.due_at
 LIMIT :limit;
 

@@ -12,3 +12,8 @@ WHERE c.workspace_id = :workspace_id;
 INSERT INTO core.billing_customer (workspace_id, provider_customer_id)
 VALUES (:workspace_id, :provider_customer_id)
 ON CONFLICT (workspace_id) DO NOTHING;
+
+-- name: list_leaving_customer :many
+-- Of whom an erasure that is due takes the workspace.
+SELECT l.workspace_id, l.provider_customer_id
+FROM core.list_leaving_customer(:erasure_id) AS l;

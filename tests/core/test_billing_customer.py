@@ -10,15 +10,25 @@ from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
+from app import people
+from app.core.erasure import erase_due
+from app.core.upkeep import Nothing
 from app.kit.embedded import Embedded
+from app.kit.errors import SetupError
+from app.kit.jobs import Work
+from app.settings import Settings
 from tests.conftest import Answer, Api, copy_of
 from tests.core.test_workspace import organize
+from tests.factory.core import Person
+from tests.factory.jobs import worker_db
 from tests.factory.kit import serving
 from tests.factory.stripe import KEY, SECRET, Provider, event, provider, sell, subscription, tell
 
 CHECKOUT = "mutation($input: StartCheckoutInput!) { startCheckout(input: $input) { url } }"
+ERASE = 'mutation($email: String!) { requestErasure(input: {confirmEmail: $email, idempotencyKey: "k"}) { erasure { id } } }'
 PORTAL = "mutation { openBillingPortal { url } }"
 
 
@@ -76,6 +86,121 @@ async def test_orders_at_once_are_of_one_customer(shop: Shop) -> None:
         if str(ben.workspace_id) in call[2] and "line_items" in call[2]
     }
     assert len(bodies) == 1
+
+
+async def customer_of(shop: Shop, name: str) -> tuple[Person, str]:
+    """Somebody who ordered, and who they are to the provider."""
+    person = await shop.api.person(name, plan="free")
+    await order(shop.api, person.token, plan="pro")
+    async with shop.api.database.connect() as admin:
+        asked = "SELECT provider_customer_id FROM core.billing_customer WHERE workspace_id = $1"
+        return person, await admin.fetchval(asked, person.workspace_id)
+
+
+async def ask_to_be_erased(shop: Shop, person: Person, days: int = 0) -> None:
+    assert (await shop.api(ERASE, {"email": person.email}, token=person.token)).data
+    async with shop.api.database.connect() as admin:
+        moved = "UPDATE core.erasure SET due_at = now() - make_interval(days => $2) WHERE account_id = $1"
+        await admin.execute(moved, person.account_id, days)
+
+
+async def erase(shop: Shop, **given: Any) -> None:
+    async with worker_db(shop.api.database) as db:
+        settings = Settings(**({"stripe_secret_key": KEY, "stripe_url": shop.at.url} | given))
+        await erase_due.run(Work(db, 1, settings=settings), Nothing())
+
+
+async def is_there(shop: Shop, person: Person) -> bool:
+    async with shop.api.database.connect() as admin:
+        return bool(await admin.fetchval("SELECT count(*) FROM core.account WHERE id = $1", person.account_id))
+
+
+async def test_who_is_erased_pays_no_more(shop: Shop) -> None:
+    hugo, customer = await customer_of(shop, "hugo")
+    ines, other = await customer_of(shop, "ines")
+    for number, status in enumerate(("active", "past_due", "canceled", "trialing")):
+        told = subscription(hugo.workspace_id, status, f"sub_h{number}", customer=customer)
+        shop.at.objects[f"/v1/subscriptions/sub_h{number}"] = told
+    shop.at.objects["/v1/subscriptions/sub_i"] = subscription(ines.workspace_id, "active", "sub_i", customer=other)
+    await ask_to_be_erased(shop, hugo)
+    before = len(shop.at.calls)
+    await erase(shop)
+    assert not await is_there(shop, hugo)
+    sent = [call[:2] for call in shop.at.calls[before:]]
+    assert [path for method, path in sent if method == "DELETE"] == [f"/v1/subscriptions/sub_h{n}" for n in (0, 1, 3)]
+    assert shop.at.objects["/v1/subscriptions/sub_i"]["status"] == "active"
+    # What the provider tells of it afterwards is nobody's.
+    await tell(shop.api, event("customer.subscription.deleted", shop.at.objects["/v1/subscriptions/sub_h0"]))
+    async with shop.api.database.connect() as admin:
+        for table in ("billing_event", "subscription", "billing_customer"):
+            asked = f"SELECT count(*) FROM core.{table} WHERE workspace_id = $1"
+            assert await admin.fetchval(asked, hugo.workspace_id) == 0, table
+
+
+async def test_an_erasure_waits_for_the_provider_and_not_for_ever(shop: Shop) -> None:
+    (jana, customer), karl = await customer_of(shop, "jana"), await shop.api.person("karl")
+    lena, other = await customer_of(shop, "lena")
+    for number, (person, name) in enumerate(((jana, customer), (lena, other))):
+        told = subscription(person.workspace_id, "active", f"sub_w{number}", customer=name)
+        shop.at.objects[f"/v1/subscriptions/sub_w{number}"] = told
+    await ask_to_be_erased(shop, jana, days=6)
+    await ask_to_be_erased(shop, karl)
+    await ask_to_be_erased(shop, lena, days=8)
+    shop.at.broken = True
+    try:
+        await erase(shop)
+        await erase(shop)
+    finally:
+        shop.at.broken = False
+    there = [await is_there(shop, person) for person in (jana, karl, lena)]
+    assert there == [True, False, False], "who waits keeps nobody, and after a week nobody waits"
+    await erase(shop)
+    assert not await is_there(shop, jana)
+    assert shop.at.objects["/v1/subscriptions/sub_w0"]["status"] == "canceled"
+
+
+async def test_those_who_wait_do_not_fill_the_run(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.core.erasure.AT_ONCE", 1)
+    (mia, _), nora = await customer_of(shop, "mia"), await shop.api.person("nora")
+    await ask_to_be_erased(shop, mia, days=1)
+    await ask_to_be_erased(shop, nora)
+    shop.at.broken = True
+    try:
+        await erase(shop)
+    finally:
+        shop.at.broken = False
+    assert (await is_there(shop, mia), await is_there(shop, nora)) == (True, False)
+    await erase(shop, stripe_secret_key="")
+    assert not await is_there(shop, mia), "without a provider there is nothing to wait for"
+
+
+async def test_only_what_is_due_is_told_to_the_provider(shop: Shop) -> None:
+    olga, _ = await customer_of(shop, "olga")
+    await ask_to_be_erased(shop, olga, days=-1)
+    async with shop.api.database.connect() as admin:
+        erasure_id = await admin.fetchval("SELECT id FROM core.erasure WHERE account_id = $1", olga.account_id)
+    async with shop.api.database.connect("fivefold_worker") as worker:
+        assert await worker.fetch("SELECT * FROM core.list_leaving_customer($1)", erasure_id) == []
+    async with shop.api.database.connect("fivefold_api") as stranger:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await stranger.fetch("SELECT * FROM core.list_leaving_customer($1)", erasure_id)
+
+
+async def test_the_command_line_ends_what_is_paid_for_too(shop: Shop) -> None:
+    paul, customer = await customer_of(shop, "paul")
+    told = subscription(paul.workspace_id, "active", "sub_p", customer=customer)
+    shop.at.objects["/v1/subscriptions/sub_p"] = told
+    settings, url = Settings(stripe_secret_key=KEY, stripe_url=shop.at.url), shop.api.database.url()
+    shop.at.broken = True
+    try:
+        with pytest.raises(SetupError, match="a worker tries again"):
+            await people.request_erasure(url, paul.email, days=0, organizations=False, settings=settings)
+    finally:
+        shop.at.broken = False
+    assert await is_there(shop, paul)
+    await people.request_erasure(url, paul.email, days=0, organizations=False, settings=settings)
+    assert not await is_there(shop, paul)
+    assert shop.at.objects["/v1/subscriptions/sub_p"]["status"] == "canceled"
 
 
 @pytest.mark.parametrize(

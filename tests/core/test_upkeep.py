@@ -104,6 +104,29 @@ async def test_the_worker_can_drop_no_younger_key(api: Api) -> None:
                 await worker.execute(text)
 
 
+async def test_what_a_payment_provider_told_goes_after_400_days(api: Api) -> None:
+    people = [await api.person(name) for name in ("ada", "ben")]
+    insert = (
+        "INSERT INTO core.billing_event (workspace_id, id, occurred_at, provider_event_id, type, state, detail)"
+        " SELECT $1::uuid, uuidv7(make_interval(days => -d)), now(), $1::text || d, 'ping', 'IGNORED', '{}'"
+        " FROM unnest(ARRAY[1, 399, 401, 900]) AS d"
+    )
+    asked = "SELECT split_part(provider_event_id, $1, 2)::int FROM core.billing_event WHERE workspace_id::text = $1 ORDER BY id"
+    async with api.database.connect() as admin:
+        for person in people:
+            await admin.execute(insert, str(person.workspace_id))
+        async with api.database.connect("fivefold_worker") as worker:
+            await worker.execute("SELECT set_config('fivefold.workspace_id', $1, false)", str(people[0].workspace_id))
+            assert (
+                await worker.execute("DELETE FROM core.billing_event WHERE id > core.uuidv7_floor('2000-01-01')") == "DELETE 2"
+            )
+        await run(api.database)
+        for person in people:
+            assert [row[0] for row in await admin.fetch(asked, str(person.workspace_id))] == [399, 1]
+        told = "SELECT count(*) FROM core.audit_event WHERE object = 'core.billing_event' AND action = 'DELETE'"
+        assert await admin.fetchval(told) == 4
+
+
 @pytest.mark.parametrize("role", ["fivefold_api", "fivefold_auditor", "fivefold_migrator"])
 async def test_nobody_else_makes_partitions(database: Database, role: str) -> None:
     async with database.connect(role) as connection:
