@@ -169,7 +169,10 @@ class PlanMutation:
 
     @mutation(curator=True)
     async def assign_plan(self, info: Info, input: AssignPlanInput) -> AssignPlanPayload | None:
-        """Give a workspace a plan. What it has beyond a smaller plan's limits stays; nothing can be added."""
+        """Give a workspace a plan; what it pays for stays while that is larger, and this comes back afterwards.
+
+        What it has beyond a smaller plan's limits stays; nothing can be added.
+        """
         to = parse_uuid(input.workspace_id, "Workspace", field="workspaceId")
         db = info.context.db
         async with db.transaction():

@@ -2,6 +2,9 @@
 
 What the provider says wins when it is newer than what is known. Without it there is one trial for each workspace, which a job
 ends. Active and trial give the plan, past due keeps it for some days, canceled and unpaid take it away.
+
+A workspace has the largest plan of what it pays for, what it tries, and what a curator gave it (``assignPlan``). So nothing
+that a provider tells takes away what a curator gave, and what was given comes back when a larger subscription ends.
 """
 
 from __future__ import annotations

@@ -54,7 +54,8 @@ FOR NO KEY UPDATE OF w;
 -- name: update_plan :one
 -- By the operator, for a person's own workspace.
 UPDATE core.workspace AS w
-SET plan = :plan
+SET assigned_plan = :plan,
+    plan = core.largest_plan(w.id, :plan)
 WHERE w.personal_account_id = :personal_account_id
 RETURNING w.id;
 

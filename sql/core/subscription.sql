@@ -74,7 +74,7 @@ WHERE s.workspace_id = :workspace_id
     AND s.trial_ends_at <= now();
 
 -- name: update_plan_followed :one
--- The largest plan that is paid for or tried becomes the workspace's.
+-- The largest plan that is paid for, tried or assigned becomes the workspace's.
 SELECT f.plan
 FROM core.follow_subscription() AS f (plan);
 

@@ -152,7 +152,7 @@ def history(workspace_id: Any, name: str) -> list[dict[str, Any]]:
 async def test_events_may_come_in_any_order(booth: Api) -> None:
     for number, order in enumerate(permutations(range(4))):
         if number % 3 == 0:
-            one = await booth.person(f"person{number}")
+            one = await booth.person(f"person{number}", plan="free")
             told = history(one.workspace_id, f"sub_{number}")
             for place in order:
                 assert (await send(booth, told[place])).status_code == 200
@@ -164,7 +164,7 @@ async def test_events_may_come_in_any_order(booth: Api) -> None:
 
 
 async def test_what_is_older_does_not_win(booth: Api) -> None:
-    one = await booth.person("late")
+    one = await booth.person("late", plan="free")
     newer = event("customer.subscription.updated", subscription(one.workspace_id, "active", "sub_late"), BEGIN + 100)
     older = event("customer.subscription.updated", subscription(one.workspace_id, "unpaid", "sub_late"), BEGIN + 50)
     await tell(booth, newer, older)
@@ -179,7 +179,7 @@ def asking(at: Provider) -> Settings:
 
 
 async def test_the_provider_is_asked_how_things_stand_now(shop: Api) -> None:
-    ada = await shop.person("ada")
+    ada = await shop.person("ada", plan="free")
     with provider() as at:
         at.objects["/v1/subscriptions/sub_1"] = subscription(ada.workspace_id, "canceled")
         await tell(shop, event("customer.subscription.updated", subscription(ada.workspace_id, "active")), settings=asking(at))
@@ -188,7 +188,7 @@ async def test_the_provider_is_asked_how_things_stand_now(shop: Api) -> None:
 
 
 async def test_a_provider_that_is_away_is_asked_again(shop: Api) -> None:
-    ada = await shop.person("ada")
+    ada = await shop.person("ada", plan="free")
     with provider() as at:
         at.broken = True
         at.objects["/v1/subscriptions/sub_1"] = subscription(ada.workspace_id, "active")

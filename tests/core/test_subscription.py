@@ -165,6 +165,57 @@ async def test_of_two_subscriptions_the_larger_plan_counts(booth: Api) -> None:
     assert (await standing(booth, ada.token))[1] == "pro"
 
 
+async def assign(api: Api, person: Person, plan: str) -> None:
+    curator = await api.person("assigner", curator=True)
+    giving = "mutation($input: AssignPlanInput!) { assignPlan(input: $input) { plan { slug } } }"
+    given = {"workspaceId": person.workspace, "plan": plan}
+    assert (await api(giving, {"input": given}, token=curator.token)).data["assignPlan"]["plan"] == {"slug": plan}
+
+
+async def test_what_a_curator_gave_is_not_taken_by_what_is_told(booth: Api) -> None:
+    ada = await anybody(booth)
+    await assign(booth, ada, "premium")
+    for past, status in enumerate(("incomplete", "active", "past_due", "unpaid", "active", "canceled")):
+        await tell(booth, event("customer.subscription.updated", subscription(ada.workspace_id, status), BEGIN + past))
+        assert (await standing(booth, ada.token))[1] == "premium", status
+
+
+async def test_a_larger_subscription_counts_while_it_lasts(booth: Api) -> None:
+    ada = await anybody(booth)
+    await assign(booth, ada, "pro")
+    large = subscription(ada.workspace_id)
+    large["items"]["data"][0]["price"]["id"] = "price_premium"
+    await tell(booth, event("customer.subscription.created", large))
+    assert (await standing(booth, ada.token))[1] == "premium"
+    await assign(booth, ada, "free")
+    assert (await standing(booth, ada.token))[1] == "premium", "it is paid for"
+    await assign(booth, ada, "enterprise")
+    assert (await standing(booth, ada.token))[1] == "enterprise"
+    await assign(booth, ada, "pro")
+    assert (await standing(booth, ada.token))[1] == "premium"
+    await tell(booth, event("customer.subscription.deleted", large | {"status": "canceled"}, BEGIN + 9))
+    assert (await standing(booth, ada.token))[1] == "pro", "what was given comes back"
+    await assign(booth, ada, "free")
+    assert (await standing(booth, ada.token))[1] == "free"
+
+
+async def test_after_a_trial_what_was_given_comes_back(booth: Api) -> None:
+    ada = await anybody(booth)
+    await assign(booth, ada, "pro")
+    assert (await start(booth, ada.token, "pro")).code == "ALREADY_SUBSCRIBED"
+    await start(booth, ada.token, "premium")
+    assert (await standing(booth, ada.token))[1] == "premium"
+    assert (await booth(CANCEL, token=ada.token)).codes == []
+    assert (await standing(booth, ada.token))[1] == "pro"
+
+
+async def test_assigning_and_telling_at_once_end_the_same(booth: Api) -> None:
+    ada = await anybody(booth)
+    active = event("customer.subscription.created", subscription(ada.workspace_id))
+    await asyncio.gather(assign(booth, ada, "premium"), tell(booth, active))
+    assert (await standing(booth, ada.token))[1] == "premium"
+
+
 async def test_what_was_canceled_stays_so(booth: Api) -> None:
     ada = await anybody(booth)
     for number, status in enumerate(("active", "canceled", "active")):
