@@ -9,6 +9,8 @@ from app.core.audit_proof import AuditProofQuery
 from app.core.audit_retirement import retire_audit
 from app.core.billing_customer import BillingCustomerMutation
 from app.core.billing_event import apply_billing_event, receive_stripe
+from app.core.consent import Consent, ConsentMutation, ConsentQuery
+from app.core.consent_purpose import ConsentPurposeMutation, ConsentPurposeQuery
 from app.core.credential import CredentialMutation
 from app.core.data_export import DataExport, DataExportMutation, DataExportQuery, build_export, serve_export
 from app.core.data_inventory import DataInventoryQuery
@@ -69,6 +71,8 @@ product = Product(
         AuditEventQuery,
         AuditProofQuery,
         DataExportQuery,
+        ConsentPurposeQuery,
+        ConsentQuery,
         DataInventoryQuery,
         ErasureQuery,
         MigrationQuery,
@@ -93,6 +97,8 @@ product = Product(
         WebhookMutation,
         AccountMutation,
         ApiKeyMutation,
+        ConsentMutation,
+        ConsentPurposeMutation,
         CredentialMutation,
         DataExportMutation,
         DeviceMutation,
@@ -142,6 +148,7 @@ product = Product(
         ApiKey,
         AuditEvent,
         DataExport,
+        Consent,
         Device,
         Erasure,
         Identity,

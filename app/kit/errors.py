@@ -65,6 +65,11 @@ class ErrorCode(Enum):
     RESERVATION_CLOSED = strawberry.enum_value(
         "RESERVATION_CLOSED", description="The reservation has ended; it stays as it is."
     )
+    CONSENT_REQUIRED = strawberry.enum_value(
+        "CONSENT_REQUIRED",
+        description="This needs the caller's consent, which was not given, was withdrawn, or was to an older text; "
+        "`extensions.consent` has purpose and version.",
+    )
     LINK_ENDED = strawberry.enum_value("LINK_ENDED", description="The platform link was ended.")
     UNKNOWN_TEMPLATE = strawberry.enum_value("UNKNOWN_TEMPLATE", description="No template of the platform has this hash.")
     TOO_MANY_PROPOSALS = strawberry.enum_value(

@@ -103,7 +103,7 @@ async def test_nothing_is_left_of_a_person(api: Api, server: Embedded) -> None:
     async with api.database.connect() as admin:
         kept = {each["object"] for each in await admin.fetch(KEPT)}
         assert tables_with(text, str(ada.workspace_id)) <= kept
-        assert tables_with(text, str(ada.account_id)) <= {"core.audit_event", "core.erasure"}
+        assert tables_with(text, str(ada.account_id)) <= {"core.audit_event", "core.consent", "core.erasure"}
         counts = json.loads(await admin.fetchval("SELECT counts FROM core.erasure WHERE erased_at IS NOT NULL"))
         wrong = await admin.fetchval(
             "SELECT count(*) FROM core.audit_detail AS d JOIN core.audit_event AS e"

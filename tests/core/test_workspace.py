@@ -95,6 +95,8 @@ OF_ONES_OWN = {
     "prepareLink",
     "unlinkIdentity",
     "markNotificationsRead",
+    "giveConsent",
+    "withdrawConsent",
     "cancelErasure",
     "refreshSession",
     "requestErasure",

@@ -138,6 +138,18 @@ async def subscribe(api: Api, person: Person, word: str) -> None:
             await admin.execute(row.replace("$1", f"'{person.workspace_id}'::uuid").replace("$2", f"'{word}'"))
 
 
+async def consent(api: Api, person: Person) -> None:
+    """A consent to a purpose that nothing asks for."""
+    async with api.database.connect() as admin:
+        await admin.execute(
+            "INSERT INTO core.consent_purpose (slug, version, title, text, valid_from)"
+            " VALUES ('inhabiting', 1, 'Inhabiting', 'That there are rows.', now()) ON CONFLICT DO NOTHING"
+        )
+    giving = "mutation($input: GiveConsentInput!) { giveConsent(input: $input) { consent { holds } } }"
+    given = {"purpose": "inhabiting", "version": 1, "idempotencyKey": "inhabiting"}
+    assert (await api(giving, {"input": given}, token=person.token)).data
+
+
 async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     """A person with rows in every owned table; ``word`` stands wherever there is room for one."""
     person = await api.person(name)
@@ -194,6 +206,7 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     canceling = f'mutation {{ cancelErasure(id: "{asked.data["requestErasure"]["erasure"]["id"]}") {{ erasure {{ id }} }} }}'
     assert (await api(canceling, token=person.token)).data
     await subscribe(api, person, word)
+    await consent(api, person)
     # Personal workspaces have none of these by the API, and the same walls.
     async with api.database.connect() as admin:  # personal workspaces have none of these by the API, and the same walls
         for of_organizations in (
@@ -236,6 +249,7 @@ CURATORS_ONLY = {
     "grantCredits",
     "migrations",
     "proposedTemplates",
+    "publishConsentPurpose",
     "publishCreditPack",
     "publishPlanPrice",
     "publishPlatformConfig",
@@ -263,6 +277,7 @@ NODE_KEYS = {
     "Device": "SELECT id::text FROM core.device WHERE workspace_id = $1 AND account_id = $2",
     "Session": "SELECT id::text FROM core.session WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "DataExport": "SELECT id::text FROM core.data_export WHERE workspace_id = $1 AND account_id = $2",
+    "Consent": "SELECT id::text FROM core.consent WHERE workspace_id = $1 AND account_id = $2",
     "Erasure": "SELECT id::text FROM core.erasure WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "AuditEvent": "SELECT id::text FROM core.audit_event WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "PlatformLink": "SELECT id::text FROM privacy.platform_link WHERE workspace_id = $1 AND account_id = $2",

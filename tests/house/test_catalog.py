@@ -63,12 +63,14 @@ NOT_UNDER_WORKSPACE = {
 """Primary keys of owned tables that are not (workspace_id, id), with the reason."""
 
 NO_INDEX = {
+    "core.consent.consent_version_fkey": "purposes are append-only",
     "privacy.snapshot.snapshot_device_fkey": "devices are never deleted, and an index costs 40 bytes of every signed snapshot",
     "privacy.snapshot.snapshot_template_id_fkey": "templates are never deleted, and an index costs 32 bytes of every snapshot",
 }
 """Foreign keys without an index, with the reason."""
 
 PERSONAL = {
+    "core.consent",
     "privacy.acknowledgement",
     "privacy.platform_link",
     "privacy.recommendation_dismissal",
@@ -97,6 +99,7 @@ NOT_AUDITED = {
     "core.data_export_chunk": (AUDIT, "is the file of an export, which is audited"),
     "core.data_subject": (AUDIT, "written by migrations alone, whose ledger says by which"),
     "core.credit_pack": ({"audit_update", "audit_delete"}, "is append-only"),
+    "core.consent_purpose": ({"audit_update", "audit_delete"}, "is append-only"),
     "core.plan_price": ({"audit_update", "audit_delete"}, "is append-only"),
     "core.usage_counter": (AUDIT, "repeats in sum what the audited rows of the products say"),
     "core.rate_bucket": (AUDIT, "says nothing that lasts"),
@@ -160,6 +163,10 @@ UNREACHABLE = {
     "core.audit_event.audit_event_action_known": "written by the trigger only",
     "core.audit_event.audit_event_commitment_length": "written by the trigger only",
     "core.audit_detail.audit_detail_salt_length": "written by the trigger only",
+    "core.consent.consent_ends_later": "the later of the two moments is written",
+    "core.consent.consent_ends_once": "each statement asks for an open one",
+    "core.consent.consent_open_idx": "givers take turns, and end the one before",
+    "core.consent_purpose.consent_purpose_version_positive": "the next number",
     "core.data_key.data_key_id_key": "made by the code, at random",
     "core.data_key.data_key_workspace_id_key": "insert_data_key does nothing then",
     "core.data_key.data_key_wrapped_length": "made by the code",

@@ -55,6 +55,7 @@ BOUNDED = {
     "ErasurePreview.soleOwnerships": "the organizations that one person owns alone",
     "Query.dataInventory": "one for each column of each table",
     "Plan.prices": "one for each currency and interval",
+    "Query.consentPurposes": "100 at most, by LIMIT",
     "Query.creditPacks": "100 at most, by LIMIT",
     "Query.usage": "limits are made by migrations, a handful",
     "Plan.limits": "made by migrations, a handful",
@@ -126,6 +127,7 @@ BOUNDED_INPUTS = {
 CREATING = {
     "add",
     "create",
+    "give",
     "grant",
     "invite",
     "link",
@@ -177,6 +179,7 @@ CHANGING = {
     "unlink",
     "update",
     "verify",
+    "withdraw",
 }
 """First words of mutations: those that make something take an idempotency key, those that end in one state need none."""
 
@@ -390,6 +393,7 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api, tmp_path: Path) 
     assert seen >= set(NODE_TYPES) - {
         "ApiKey",
         "DataExport",
+        "Consent",
         "Device",
         "Domain",
         "Erasure",
