@@ -194,6 +194,9 @@ class Settings(BaseSettings):
     erasure_days: int = Field(
         default=14, ge=0, le=30, description="Days between asking to be erased and being erased, to think again"
     )
+    restore_days: int = Field(
+        default=30, ge=1, le=365, description="Days in which its owners restore a deleted organization, before it is erased"
+    )
     erasure_folder: Path | None = Field(
         default=None,
         description="Each erasure is noted in this folder as well, outside of every backup, to be replayed after a restore",

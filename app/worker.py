@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from app.core.audit_block import Sealer, open_sealer, seal_all, seal_until
+from app.core.workspace import is_resting
 from app.kit.db import Pool, open_pool
 from app.kit.errors import SetupError
 from app.kit.jobs import MAX_RUNNING, Job, Runner, open_queue
@@ -56,7 +57,7 @@ async def _connected(settings: Settings, jobs: Sequence[Job[Any]], stopped: asyn
     pool = await open_pool(url, size=MAX_RUNNING, name="fivefold-worker", statement_seconds=settings.job_seconds)
     try:
         async with open_queue(url) as queue:
-            runner, sealer = Runner(jobs, pool, queue, settings), open_sealer(settings)
+            runner, sealer = Runner(jobs, pool, queue, settings, is_resting), open_sealer(settings)
             if drain:
                 await runner.drain()
                 if sealer is not None:

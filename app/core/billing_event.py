@@ -243,7 +243,7 @@ async def reverse(db: Db, event: BillingEvent, standing: Standing) -> Followed |
     return await follow(db, payment, standing) if payment is not None and bought_credits else None
 
 
-@job("core.apply_billing_event", Event, attempts=ATTEMPTS)
+@job("core.apply_billing_event", Event, attempts=ATTEMPTS, rests=False)
 async def apply_billing_event(work: Work, payload: Event) -> None:
     """Do what an event says, with the note that it was done, in one transaction."""
     event = await get_billing_event(work.db, id=payload.event_id)

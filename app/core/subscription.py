@@ -219,7 +219,7 @@ async def find_ending_subscriptions(work: Work, payload: Nothing) -> None:
         await enqueue_many(work.db, end_subscriptions, asked)
 
 
-@job("core.end_subscriptions", Tenant)
+@job("core.end_subscriptions", Tenant, rests=False)
 async def end_subscriptions(work: Work, payload: Tenant) -> None:
     """The plan goes. Doing it twice finds nothing the second time."""
     async with work.db.transaction():

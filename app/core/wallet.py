@@ -315,7 +315,7 @@ async def find_expired_reservations(work: Work, payload: Nothing) -> None:
         await enqueue_many(work.db, release_expired, asked)
 
 
-@job("core.release_expired", Tenant)
+@job("core.release_expired", Tenant, rests=False)
 async def release_expired(work: Work, payload: Tenant) -> None:
     """Give it back. Doing it twice finds nothing the second time."""
     async with work.db.transaction():

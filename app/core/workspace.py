@@ -16,9 +16,10 @@ from app.core.member import Role
 from app.core.plan import LimitReached, Plan
 from app.core.text import check_line
 from app.kit.context import Info
+from app.kit.db import Db
 from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode, constraint
-from app.kit.graphql import MANAGERS, Node, field, global_id, mutation, query
+from app.kit.graphql import MANAGERS, Node, field, global_id, mutation, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
 
@@ -76,6 +77,45 @@ class Membership:
         return global_id("Workspace", str(self.workspace_id))
 
 
+@strawberry.type(description="An organization that was deleted, of which the caller is an owner.")
+class DeletedWorkspace:
+    """Nobody gets in. ``restoreWorkspace`` brings it back as it was."""
+
+    workspace_id: strawberry.Private[UUID]
+    name: str
+    deleted_at: datetime
+    restorable_until: datetime = strawberry.field(description="Then it is erased.")
+
+    @field(name="workspaceId", description="Global id of the workspace, for restoreWorkspace.")
+    def workspace_global_id(self) -> strawberry.ID:
+        """The id as the API writes it."""
+        return global_id("Workspace", str(self.workspace_id))
+
+
+@dataclass(frozen=True)
+class DeleteOutcome:
+    """DELETED, or why not: UNKNOWN, FORBIDDEN, PERSONAL, NAME."""
+
+    outcome: str
+    name: str | None
+    deleted_at: datetime | None
+    restorable_until: datetime | None
+
+
+@dataclass(frozen=True)
+class RestoreOutcome:
+    """Whether it is there again."""
+
+    restored: bool
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Whether the jobs of a workspace wait."""
+
+    resting: bool
+
+
 @dataclass(frozen=True)
 class MadeOrganization:
     """The new organization, or the limit of the caller's plan that was ``reached``."""
@@ -88,13 +128,25 @@ class MadeOrganization:
 
 sql = File("core/workspace")
 create_organization = sql.one("create_organization", MadeOrganization)
+delete_workspace = sql.one("delete_workspace", DeleteOutcome)
 get_membership = sql.one("get_membership", Membership)
 get_personal_workspace = sql.one("get_personal_workspace", Workspace)
+get_rest = sql.one("get_rest", Rest)
 get_workspace = sql.one("get_workspace", Workspace)
 lock_workspace = sql.one("lock_workspace", Workspace)
+page_deleted_workspace = sql.page(
+    "page_deleted_workspace", DeletedWorkspace, keyset=(("workspace_id", "ffffffff-ffff-ffff-ffff-ffffffffffff"),)
+)
 page_membership = sql.page("page_membership", Membership, keyset=(("workspace_id", "ffffffff-ffff-ffff-ffff-ffffffffffff"),))
+update_restored_workspace = sql.one("update_restored_workspace", RestoreOutcome)
 update_workspace = sql.one("update_workspace", Workspace)
 workspaces_by_id = sql.edge("edge_workspace", Workspace)
+
+
+async def is_resting(db: Db) -> bool:
+    """Whether jobs of the worker's workspace wait, because somebody deleted it and may restore it."""
+    found = await get_rest(db)
+    return found is not None and found.resting
 
 
 def check_color(color: str) -> str:
@@ -144,6 +196,28 @@ class UpdateWorkspaceInput:
     key_days: int | None = strawberry.field(default=strawberry.UNSET, description="1 to 3650.")
 
 
+@strawberry.input(description="Which organization is to go.")
+class DeleteWorkspaceInput:
+    """A person's own token is needed; no API key may ask."""
+
+    id: strawberry.ID | None = strawberry.field(default=None, description="Without it, the active one.")
+    confirm_name: str = strawberry.field(description="Its name, typed by the person.")
+
+
+@strawberry.type(description="What is deleted.")
+class DeleteWorkspacePayload:
+    """What is deleted."""
+
+    deleted_workspace: DeletedWorkspace
+
+
+@strawberry.type(description="The organization that is there again, as its owner.")
+class RestoreWorkspacePayload:
+    """The organization that is there again."""
+
+    membership: Membership
+
+
 @strawberry.type(description="The new organization, as its owner.")
 class CreateOrganizationPayload:
     """The new organization, as its owner."""
@@ -171,6 +245,11 @@ class WorkspaceQuery:
     async def workspaces(self, info: Info, first: int = 20, after: str | None = None) -> Page[Membership] | None:
         """The workspaces that the caller is in, the newest first, whichever is active."""
         return await page(page_membership, info.context.db, first, after)
+
+    @query()
+    async def deleted_workspaces(self, info: Info, first: int = 20, after: str | None = None) -> Page[DeletedWorkspace] | None:
+        """The organizations of which the caller is an owner that are deleted and may be restored, whichever is active."""
+        return await page(page_deleted_workspace, info.context.db, first, after)
 
 
 @strawberry.type
@@ -221,6 +300,53 @@ class WorkspaceMutation:
             )
         assert workspace is not None
         return UpdateWorkspacePayload(workspace=workspace)
+
+    @mutation(roles=None)
+    async def delete_workspace(self, info: Info, input: DeleteWorkspaceInput) -> DeleteWorkspacePayload | None:
+        """Delete an organization, for its owners: at once nobody gets in. It can be restored for some days, then it is erased.
+
+        What it is subscribed to is not canceled by this.
+        """
+        db, context = info.context.db, info.context
+        chosen = context.actor.workspace_id if input.id is None else parse_uuid(input.id, "Workspace", field="id")
+        async with db.transaction():
+            done = await delete_workspace(
+                db, of_workspace_id=chosen, confirm_name=input.confirm_name.strip(), days=context.settings.restore_days
+            )
+        assert done is not None
+        match done.outcome:
+            case "UNKNOWN":
+                message = "You are in no such workspace, or it is deleted already: deletedWorkspaces says so."
+                raise AppError(ErrorCode.NOT_FOUND, message, field="id")
+            case "FORBIDDEN":
+                raise AppError(ErrorCode.FORBIDDEN, "Only its owners delete an organization.")
+            case "PERSONAL":
+                message = "A personal workspace goes with its account: see requestErasure. Name an organization."
+                raise AppError(ErrorCode.BAD_INPUT, message, field="id")
+            case "NAME":
+                message = "confirmName is not the name of this organization: type it as it is, to show that you mean it."
+                raise AppError(ErrorCode.BAD_INPUT, message, field="confirmName")
+        assert done.name is not None and done.deleted_at is not None and done.restorable_until is not None  # noqa: PT018
+        return DeleteWorkspacePayload(
+            deleted_workspace=DeletedWorkspace(
+                workspace_id=chosen,
+                name=done.name,
+                deleted_at=done.deleted_at,
+                restorable_until=done.restorable_until,
+            )
+        )
+
+    @mutation(roles=None)
+    async def restore_workspace(self, info: Info, id: strawberry.ID) -> RestoreWorkspacePayload | None:
+        """Bring back a deleted organization as it was, with members and keys. For its owners, while there is time."""
+        workspace_id = parse_uuid(id, "Workspace", field="id")
+        async with info.context.db.transaction():
+            done = await update_restored_workspace(info.context.db, of_workspace_id=workspace_id)
+            assert done is not None
+            if not done.restored:
+                message = "You own no deleted organization by this id, or its time is over: deletedWorkspaces lists them."
+                raise AppError(ErrorCode.NOT_FOUND, message, field="id")
+            return RestoreWorkspacePayload(membership=await _membership(info, workspace_id))
 
 
 async def _membership(info: Info, workspace_id: UUID | None) -> Membership:

@@ -42,6 +42,8 @@ HEARTBEAT = timedelta(seconds=10)
 """A job whose worker says nothing for so long is given to another."""
 POLL = timedelta(milliseconds=250)
 """Nothing notifies: a mutation that did would take PostgreSQL's one lock for it at its commit."""
+REST = timedelta(hours=1)
+"""What may not run now is asked about again so often."""
 BATCH = 10
 MAX_RUNNING = 20
 
@@ -103,7 +105,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Job(Generic[Payload]):
-    """A kind of work. ``cron`` repeats it, with a payload of defaults; ``concurrency`` 0 is without a cap over all workers."""
+    """A kind of work. ``cron`` repeats it, with a payload of defaults; ``concurrency`` 0 is without a cap over all workers.
+
+    ``rests`` lets it wait while the workspace of its payload rests.
+    """
 
     name: str
     run: Callable[[Work, Payload], Awaitable[None]]
@@ -112,6 +117,7 @@ class Job(Generic[Payload]):
     attempts: int
     concurrency: int
     priority: int
+    rests: bool
 
 
 def job(
@@ -122,9 +128,10 @@ def job(
     attempts: int = 8,
     concurrency: int = 0,
     priority: int = 0,
+    rests: bool = True,
 ) -> Callable[[Callable[[Work, Payload], Awaitable[None]]], Job[Payload]]:
     """Make a function a job. List it in the product's front door; ``name`` is product and work, such as privacy.purge."""
-    return lambda run: Job(name, run, payload, cron, attempts, concurrency, priority)
+    return lambda run: Job(name, run, payload, cron, attempts, concurrency, priority, rests)
 
 
 async def enqueue(
@@ -157,6 +164,8 @@ class _Executor(EntrypointExecutor):
     async def execute(self, job: QueuedJob, context: Context) -> None:
         try:
             await super().execute(job, context)
+        except Resting:
+            raise RetryRequested(delay=REST, reason="Resting") from None
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
             log.warning("job failed", job=job.entrypoint, job_id=job.id, attempt=job.attempts + 1, exc_info=error)
             # The queue keeps what it is told about a failure. An exception's text may hold personal data; its type does not.
@@ -164,6 +173,10 @@ class _Executor(EntrypointExecutor):
             if job.attempts + 1 >= self.attempts:
                 raise JobFailed(reason) from None
             raise RetryRequested(delay=retry_delay(job.attempts, random.random()), reason=reason) from None  # noqa: S311
+
+
+class Resting(Exception):
+    """The job's workspace rests. However often it is asked, that is no failure."""
 
 
 class JobFailed(Exception):
@@ -179,7 +192,15 @@ def retry_delay(attempts: int, chance: float) -> timedelta:
 class Runner:
     """Takes jobs from the queue and runs them, until ``stop`` or, with ``drain``, until nothing waits."""
 
-    def __init__(self, jobs: Sequence[Job[BaseModel]], pool: Pool, queue: asyncpg.Pool, settings: object = None) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job[BaseModel]],
+        pool: Pool,
+        queue: asyncpg.Pool,
+        settings: object = None,
+        rests: Callable[[Db], Awaitable[bool]] | None = None,
+    ) -> None:
+        """``rests`` says whether the jobs of the workspace that a ``Db`` acts in wait."""
         tables = DBSettings(db_schema="jobs")
         queries = Queries(
             AsyncpgPoolDriver(queue),
@@ -187,7 +208,7 @@ class Runner:
             qb.QueryQueueBuilder(tables),
             qb.QuerySchedulerBuilder(tables),
         )
-        self._pool, self._settings = pool, settings
+        self._pool, self._settings, self._rests = pool, settings, rests
         self._queuer = PgQueuer(queries.driver, queries=queries)
         for job in jobs:
             self._register(job)
@@ -215,8 +236,13 @@ class Runner:
 
     async def _run(self, job: Job[BaseModel], queued: QueuedJob) -> None:
         payload = job.payload.model_validate_json(queued.payload or b"{}")
-        db = Db(self._pool, _actor(getattr(payload, "workspace_id", None)), uuid4())
+        workspace_id = getattr(payload, "workspace_id", None)
+        db = Db(self._pool, _actor(workspace_id), uuid4())
         try:
+            if workspace_id is not None and job.rests and self._rests is not None:
+                if await self._rests(db):
+                    raise Resting
+                await db.restart()
             await job.run(Work(db, int(queued.id), queued.attempts + 1, self._settings), payload)
         except _Done:
             log.info("job done before", job=job.name, job_id=queued.id)

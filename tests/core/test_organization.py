@@ -39,6 +39,10 @@ async def _rename(api: Api, workspace_id: UUID) -> dict[str, Any]:
     return {"version": 1, "name": "Renamed"}
 
 
+async def _confirmed(api: Api, workspace_id: UUID) -> dict[str, Any]:
+    return {"confirmName": "O"}
+
+
 async def _promote(api: Api, workspace_id: UUID) -> dict[str, Any]:
     return {"accountId": await account(api, "other"), "role": "AUDITOR"}
 
@@ -107,6 +111,7 @@ RULES = {
     "revokeInvitation": Rule("owner admin", "invitation { id }", _invitation),
     "updateDomain": Rule("owner admin", "domain { id }", _joining),
     "updateTeam": Rule("owner admin", "team { id }", _team_name),
+    "deleteWorkspace": Rule("owner", "deletedWorkspace { workspaceId name }", _confirmed),
     "leaveWorkspace": Rule("admin member viewer auditor", "workspaceId"),
     "removeMember": Rule("owner admin", "accountId", _other),
     "transferOwnership": Rule("owner", "member { role }", _other),

@@ -79,6 +79,8 @@ OF_ONES_OWN = {
     "acceptInvitation",
     "createOrganization",
     "declineInvitation",
+    "deleteWorkspace",
+    "restoreWorkspace",
     "joinByDomain",
     "leaveWorkspace",
     "verifyEmail",

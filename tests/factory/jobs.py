@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from app.core.workspace import is_resting
 from app.kit.db import Db, open_as, open_pool
 from app.kit.jobs import Job, Runner, open_queue
 from app.schema import JOBS
@@ -33,7 +34,7 @@ async def runner(database: Database, jobs: Sequence[Job[Any]], settings: Setting
     pool = await open_pool(url, size=10, name="test-worker", statement_seconds=30)
     try:
         async with open_queue(url) as queue:
-            yield Runner(jobs, pool, queue, settings or Settings(mail_folder=Path(FOLDER.name)))
+            yield Runner(jobs, pool, queue, settings or Settings(mail_folder=Path(FOLDER.name)), is_resting)
     finally:
         await pool.close()
 

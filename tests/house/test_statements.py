@@ -115,6 +115,7 @@ WORKER = {
     "core/data_export.list_export_row": "only jobs make exports",
     "core/data_export.update_finished_export": "only jobs make exports",
     "core/erasure.take_erased": "only jobs erase",
+    "core/workspace.get_rest": "only jobs rest",
     "core/audit_block.get_audit_moment": "only the worker seals",
     "core/audit_block.insert_audit_block": "only the worker seals",
     "core/audit_block.list_event_between": "only the worker seals",
