@@ -182,7 +182,7 @@ async def test_a_database_that_is_gone_is_a_sentence(api: Api) -> None:
             await pool_of(api).expire_connections()
             await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'fivefold_api'")
             status, problems = await ready(api)
-            assert (status, problems) == (503, ["The database cannot be reached. Try again in a moment."])
+            assert (status, problems) == (503, ["The database cannot be reached. Nothing was changed; try again in a moment."])
             answer = await api("{ viewer { role } }", token=(await api.person("ada")).token)
             assert (answer.status, answer.code) == (503, "UNAVAILABLE")
             assert (await api.http.get("/healthz")).status_code == 200, "the process itself lives"

@@ -192,7 +192,8 @@ def _inputs(connection: psycopg.Connection[dict[str, Any]]) -> Pool:
 
     ids: dict[str, list[str]] = {}
     for name in NODE_TYPES:
-        table = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+        # A type of this name without more is the root of all subscriptions.
+        table = "subscription" if name == "PlanSubscription" else re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
         product = NODE_TYPES[name].__module__.split(".")[1]
         key = "snapshot_id || ':' || setting" if name == "Change" else "id::text"
         keys = column(f"SELECT {key} FROM {product}.{table} ORDER BY 1")

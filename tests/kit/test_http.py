@@ -345,7 +345,7 @@ async def test_a_line_says_what_ran_and_never_who_said_what(shared: Api, ada: Pe
     """Statement names, status and time; no token, no variable, no document."""
     made = 'mutation($name: String!) { createApiKey(input: {name: $name, scopes: ["privacy:read"]}) { secret } }'
     secret = (await shared(made, {"name": "a private name"}, token=ada.token)).data["createApiKey"]["secret"]
-    assert lines.statements == ["core/api_key.insert_api_key"]
+    assert lines.statements == ["core/workspace.get_workspace", "core/api_key.insert_api_key"]
     await shared("{ platforms { edges { node { slug } } } }", token=secret)
     assert lines.request["statements"] == ["core/identity.get_caller_by_api_key", "privacy/platform.page_platform"]
     assert lines.request["status"] == 200
