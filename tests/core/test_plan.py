@@ -35,6 +35,7 @@ async def test_a_new_workspace_has_the_least(api: Api) -> None:
         "core.invitations": "20",
         "core.members": "5",
         "core.organizations": "1",
+        "core.webhooks": "1",
         "privacy.analysis": "0",
         "privacy.daily_scans": "0",
         "privacy.platform_links": "3",
