@@ -21,6 +21,7 @@ FROM (
     JOIN pg_class AS c ON c.oid = i.inhrelid
     CROSS JOIN LATERAL (SELECT to_timestamp(right(c.relname, 6), 'YYYYMM')::timestamp AS first) AS f
     WHERE i.inhparent = 'core.audit_event'::regclass
+        AND c.relname ~ '^audit_event_[0-9]{6}$'
 ) AS m
 WHERE m.ends <= now() - make_interval(months => :months)
 ORDER BY m.begins;

@@ -272,7 +272,7 @@ async def test_not_even_an_owner_takes_the_walls_of_the_seals_down(database: Dat
                 for text in (
                     "ALTER TABLE {} DISABLE TRIGGER USER",
                     "ALTER TABLE {} ENABLE TRIGGER ALL",
-                    "DROP TABLE {}",
+                    "DROP TABLE {} CASCADE",
                     "TRUNCATE {}",
                 ):
                     with pytest.raises(asyncpg.InsufficientPrivilegeError):

@@ -25,6 +25,7 @@ from tests.factory.organization import ask, everyone
 from tests.factory.privacy import link, record, scan, template_of
 
 REFUSED = asyncpg.InsufficientPrivilegeError
+NEEDED = (asyncpg.DependentObjectsStillExistError, asyncpg.FeatureNotSupportedError)
 LOGINS = ("fivefold_api", "fivefold_worker", "fivefold_auditor", "fivefold_migrator")
 POWERFUL = ("owner", "administrator", "administrator as replica")
 EVENTS = """
@@ -105,10 +106,10 @@ async def acting(database: Database, who: str) -> AsyncIterator[asyncpg.Connecti
 
 
 async def assert_refused(connection: asyncpg.Connection, text: str) -> None:
-    with pytest.raises(REFUSED) as refused:
+    with pytest.raises((REFUSED, *NEEDED)) as refused:
         async with connection.transaction():
             await connection.execute(text)
-    assert refused.value.sqlstate == "42501", text
+    assert refused.value.sqlstate == "42501" or (refused.value.sqlstate in ("2BP01", "0A000") and text in WITHOUT_CASCADE), text
 
 
 async def state_of(world: World) -> tuple[Any, ...]:
@@ -215,7 +216,15 @@ async def test_an_identity_of_others_forges_nothing(world: World) -> None:
         assert await admin.fetchval("SELECT count(*) FROM core.audit_detail WHERE detail::text LIKE '%forged%'") == 0
 
 
+WITHOUT_CASCADE = (
+    "DROP TABLE core.audit_event",
+    "DROP TABLE core.audit_detail",
+    "ALTER TABLE core.audit_detail ALTER COLUMN detail TYPE jsonb USING '{}'::jsonb",
+    "ALTER TABLE core.audit_event ALTER COLUMN actor_id TYPE uuid USING NULL::uuid",
+)
+"""What PostgreSQL refuses before the guards are asked, because functions and policies stand on it."""
 DDL = [
+    "DROP TABLE core.audit_detail CASCADE",
     "ALTER TABLE core.audit_event DETACH PARTITION {partition}",
     "DROP TABLE {partition}",
     "DROP TABLE core.audit_event",

@@ -173,7 +173,8 @@ async def test_an_altered_event_is_named(copy: Database, sealed: Sealed, change:
         expected = {("EVENT_DELETED", str(row["id"]))}
     if "workspace_id =" in change:  # and its detail has lost it
         expected.add(("DETAIL_WITHOUT_EVENT", str(row["id"])))
-    assert set(kinds(report)) == expected
+    misdated = {("EVENT_MISDATED", str(row["id"]))} if "99999999999" in change else set()  # once a minute has passed
+    assert expected <= set(kinds(report)) <= expected | misdated
     assert "FAILED" in audit.show(report)
 
 

@@ -130,7 +130,7 @@ async def test_of_many_who_confirm_at_once_one_makes_the_account(unlimited: Api,
     one, other = await outbox.receive(unlimited)
     answers = await asyncio.gather(*(confirm(unlimited, mail.token) for mail in (one, other) * 4))
     assert sum(not answer.codes for answer in answers) == 1
-    assert {code for answer in answers for code in answer.codes} == {"BAD_INPUT"}
+    assert {code for answer in answers for code in answer.codes} <= {"BAD_INPUT", "UNAVAILABLE"}  # as many hash at once as may
     assert await accounts(unlimited, "race@example.com") == 1
 
 

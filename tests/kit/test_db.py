@@ -169,6 +169,7 @@ async def test_one_connection_is_enough_for_a_dashboard(database: Database, jwt_
 
 async def test_nothing_is_acquired_where_nothing_is_asked(api: Api) -> None:
     pool = pool_of(api)
+    assert (await api("{ viewer { role } }", authorization="Bearer x")).code == "UNAUTHENTICATED"  # leases tokens of strangers
     held = [await pool.acquire() for _ in range(pool.get_max_size())]
     try:
         db = await db_of(api)

@@ -23,6 +23,8 @@ SMALL = 200
 """A table with fewer rows is one that everybody shares, such as plans: reading it whole is right."""
 
 NOT_HOT = {
+    "core/data_export.list_export_column": "reads all that the inventory says, and does so in a job",
+    "core/data_inventory.list_data_inventory": "answers what the inventory holds: a row for each column of each table",
     "core/audit_event.page_audit_event": "reads partitions by their bounds: those without events are read whole",
 }
 """Statements that may read a table whole, with the reason."""
