@@ -228,13 +228,13 @@ DROP TRIGGER audit_update ON core.workspace;
 DROP TRIGGER audit_delete ON core.workspace;
 CREATE TRIGGER audit_insert AFTER INSERT ON core.workspace REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION
-core.record_audit('id', 'id', 'id,kind,name,personal_account_id,plan,color,logo_url,default_role,key_days');
+core.record_audit('id', 'id', 'id,kind,name,personal_account_id,plan,assigned_plan,color,logo_url,default_role,key_days');
 CREATE TRIGGER audit_update AFTER UPDATE ON core.workspace REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION
-core.record_audit('id', 'id', 'id,kind,name,personal_account_id,plan,color,logo_url,default_role,key_days');
+core.record_audit('id', 'id', 'id,kind,name,personal_account_id,plan,assigned_plan,color,logo_url,default_role,key_days');
 CREATE TRIGGER audit_delete AFTER DELETE ON core.workspace REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION
-core.record_audit('id', 'id', 'id,kind,name,personal_account_id,plan,color,logo_url,default_role,key_days');
+core.record_audit('id', 'id', 'id,kind,name,personal_account_id,plan,assigned_plan,color,logo_url,default_role,key_days');
 ALTER TABLE core.workspace ENABLE ALWAYS TRIGGER audit_insert;
 ALTER TABLE core.workspace ENABLE ALWAYS TRIGGER audit_update;
 ALTER TABLE core.workspace ENABLE ALWAYS TRIGGER audit_delete;

@@ -5,7 +5,7 @@
 -- Data:     one row of the data inventory.
 -- Old code: goes on: the functions that it calls refuse what is deleted; it deletes nothing.
 -- Rollback: what is deleted and not yet erased is there again, and its erasure is canceled.
--- depends: 20261122_57_pre_core_create_erasure 20261122_26_pre_core_create_domain 20261122_23_pre_core_create_invitation 20261122_14_post_core_drop_sessionless_authenticate
+-- depends: 20261123_38_pre_core_remember_assigned_plan 20261122_57_pre_core_create_erasure 20261122_26_pre_core_create_domain 20261122_23_pre_core_create_invitation 20261122_14_post_core_drop_sessionless_authenticate
 
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
@@ -24,13 +24,13 @@ DROP TRIGGER audit_update ON core.workspace;
 DROP TRIGGER audit_delete ON core.workspace;
 CREATE TRIGGER audit_insert AFTER INSERT ON core.workspace REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION
-core.record_audit('id', 'id', 'id,kind,name,personal_account_id,plan,color,logo_url,default_role,key_days,deleted_at');
+core.record_audit('id', 'id', 'id,kind,name,personal_account_id,plan,assigned_plan,color,logo_url,default_role,key_days,deleted_at');
 CREATE TRIGGER audit_update AFTER UPDATE ON core.workspace REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION
-core.record_audit('id', 'id', 'id,kind,name,personal_account_id,plan,color,logo_url,default_role,key_days,deleted_at');
+core.record_audit('id', 'id', 'id,kind,name,personal_account_id,plan,assigned_plan,color,logo_url,default_role,key_days,deleted_at');
 CREATE TRIGGER audit_delete AFTER DELETE ON core.workspace REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION
-core.record_audit('id', 'id', 'id,kind,name,personal_account_id,plan,color,logo_url,default_role,key_days,deleted_at');
+core.record_audit('id', 'id', 'id,kind,name,personal_account_id,plan,assigned_plan,color,logo_url,default_role,key_days,deleted_at');
 ALTER TABLE core.workspace ENABLE ALWAYS TRIGGER audit_insert;
 ALTER TABLE core.workspace ENABLE ALWAYS TRIGGER audit_update;
 ALTER TABLE core.workspace ENABLE ALWAYS TRIGGER audit_delete;

@@ -60,7 +60,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """When all tests ran, some test ran every statement and optional line, and had every field answered by a plan."""
+    """When all tests ran: tell what statements and lines none ran in its own process, and what fields no plan answered."""
     config = session.config
     if hasattr(config, "workeroutput"):
         config.workeroutput |= {
@@ -71,7 +71,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     elif config.stash.get(_FULL, False) and session.exitstatus == pytest.ExitCode.OK:
         missing = [*sorted(_recorder.missing(statements())), *_recorder.unplanned()]
         if missing:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
             config.get_terminal_writer().write("\nno test ran:\n    " + "\n    ".join(missing) + "\n")
 
 

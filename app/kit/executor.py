@@ -244,12 +244,12 @@ def _coerce(schema: Schema, operation: OperationDefinitionNode, given: dict[str,
     values = get_variable_values(schema._schema, operation.variable_definitions, given, hide_suggestions=True)
     if not isinstance(values, VariableValues):
         for error in values:
-            error.message = _unsaid(error.message, given)
+            error.message = unsaid(error.message, given)
         raise Invalid(values, ErrorCode.BAD_VARIABLES)
     return values
 
 
-def _unsaid(message: str, given: Any) -> str:
+def unsaid(message: str, given: Any) -> str:
     """A message without the texts that were sent: what is in the wrong place may be a password. Names of fields stay."""
     for text in sorted(_texts(given), key=len, reverse=True):
         for form in (text, repr(text)[1:-1]):

@@ -22,7 +22,7 @@ from app.kit import db
 from app.kit.context import Actor, Context
 from app.kit.db import Db, open_pool
 from app.kit.document import Documents, Invalid
-from app.kit.executor import Executor
+from app.kit.executor import Executor, unsaid
 from app.kit.graphql import global_id
 from app.kit.http import describe
 from app.kit.metrics import Metrics
@@ -99,16 +99,20 @@ class Stage:
         return replace(answer, fallback=next((c for c, n in self.fallbacks.items() if n > before.get(c, 0)), None))
 
     async def stock(self, operation: Operation, actor: Actor) -> Answer:
-        """As Strawberry runs it: the reference."""
+        """As Strawberry runs it: the reference. But for what it repeats of variables that do not fit, which we never say."""
 
         async def run(context: Context) -> ExecutionResult:
-            return await schema.execute(
+            result = await schema.execute(
                 operation.text,
                 variable_values=operation.variables,
                 operation_name=operation.name,
                 context_value=context,
                 allowed_operation_types=(OperationType.QUERY, OperationType.MUTATION),
             )
+            for error in result.errors or ():
+                if error.path is None:
+                    error.message = unsaid(error.message, operation.variables)
+            return result
 
         return await self._answer(run, actor)
 
