@@ -56,6 +56,7 @@ class Document:
     plans: dict[tuple[Any, ...], Plan | Unplannable] = field(default_factory=dict)
     costs: dict[tuple[Any, ...], int] = field(default_factory=dict)
     sizes: tuple[str, ...] | None = None
+    root_names: dict[str | None, frozenset[str]] = field(default_factory=dict)
 
     def choose(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run. Raises BAD_REQUEST when the name is missing or wrong."""
@@ -67,8 +68,14 @@ class Document:
             raise AppError(ErrorCode.BAD_REQUEST, f"Say in `operationName` which operation to run: {known}.")
         return found
 
-    def roots(self, operation: OperationDefinitionNode) -> set[str]:
+    def roots(self, operation: OperationDefinitionNode) -> frozenset[str]:
         """The names of the root fields that an operation may run."""
+        name = operation.name.value if operation.name else None
+        if name not in self.root_names:
+            self.root_names[name] = frozenset(self._find_roots(operation))
+        return self.root_names[name]
+
+    def _find_roots(self, operation: OperationDefinitionNode) -> set[str]:
         found: set[str] = set()
         seen: set[str] = set()
         waiting = [operation.selection_set]
