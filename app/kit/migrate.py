@@ -334,7 +334,6 @@ def _run_in_transaction(backend: _Backend, migration: Migration, direction: str,
         connection.execute("SET LOCAL search_path = pg_catalog")
         _execute(connection, migration, direction, on_step)
 
-    migration.source.load()
     # one step for all statements: yoyo would put each into a savepoint, and print what a SELECT returns
     migration.source.steps = [MigrationStep(0, work, work)]
     with backend.copy() as other:

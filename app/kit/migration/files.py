@@ -23,12 +23,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import sqlparse
 from yoyo import migrations as yoyo
 from yoyo.topologicalsort import CycleError
 
 from app.kit.errors import SetupError
 from app.kit.house import root
+from app.kit.migration.split import split, strip_comments
 
 REQUIRED = ("Why", "Change", "Locks", "Data", "Old code", "Rollback")
 _MINIMUM = "Minimum release"
@@ -51,7 +51,7 @@ class Statement:
     @cached_property
     def code(self) -> str:
         """The text without comments outside of strings, white space squeezed."""
-        return " ".join(sqlparse.format(self.text, strip_comments=True).split()).removesuffix(";").strip()
+        return " ".join(strip_comments(self.text).split()).removesuffix(";").strip()
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,15 @@ class Script:
     def sha256(self) -> bytes:
         """The digest of the file's bytes, as the ledger keeps it."""
         return hashlib.sha256(self.path.read_bytes()).digest()
+
+
+class _Source(yoyo.Migration):  # type: ignore[misc]
+    """yoyo's object for a migration, told what it would read and split the files again for."""
+
+    def give(self, transactional: bool, depends: list[Any]) -> None:
+        """What the files say; steps are given to it when it runs."""
+        self.use_transactions, self._depends = transactional, set(depends)
+        self.steps: list[Any] = []
 
 
 @dataclass(frozen=True)
@@ -100,8 +109,10 @@ def read(folder: Path | None = None) -> list[Migration]:
     for name in names:
         if name.split(".")[0] not in ids:
             raise SetupError(f"{name} has no {name.split('.')[0]}.sql beside it.")
-    sources = {id_: yoyo.Migration(id_, str(folder / f"{id_}.sql"), str(folder)) for id_ in ids}
+    sources = {id_: _Source(id_, str(folder / f"{id_}.sql"), str(folder)) for id_ in ids}
     found = {id_: _read_migration(folder, id_, set(ids), source) for id_, source in sources.items()}
+    for id_, migration in found.items():
+        sources[id_].give(migration.transactional, [sources[other] for other in migration.depends])
     try:
         return [found[source.id] for source in yoyo.topological_sort(list(sources.values()))]
     except CycleError as error:
@@ -124,7 +135,7 @@ def _read_migration(folder: Path, id_: str, known: set[str], source: Any) -> Mig
         raise SetupError(f"{id_}.sql has no {id_}.rollback.sql beside it.")
     rollback = _read_script(folder / f"{id_}.rollback.sql")
     verify = folder / f"{id_}.verify.sql"
-    directives, _, _ = yoyo.read_sql_migration(str(up.path))
+    directives, _, _ = yoyo.parse_metadata_from_sql_comments(up.text)
     if len(_DIRECTIVE.findall(up.text)) != len(_DIRECTIVE.findall(_leading_comments(up.text))):
         raise SetupError(f"{up.path.name}: depends and transactional count only in the comments before any statement.")
     if directives.get("transactional", "true").lower() not in ("true", "false"):
@@ -173,19 +184,15 @@ def _read_script(path: Path) -> Script:
 
 
 def _statements(text: str) -> Iterator[Statement]:
-    """Split as yoyo does, and give each ``-- allow`` to the statement around it or else to the next one."""
+    """Split, and give each ``-- allow`` to the statement around it or else to the next one."""
     spans: list[tuple[str, int, int]] = []
-    position = 0
-    for part in sqlparse.split(text):
-        start = text.index(part, position)
-        position = start + len(part)
+    for start, end in split(text):
+        part = text[start:end].rstrip()
         code = start + len(_leading_comments(part))
-        if part[code - start :].strip(" \n\t\r;"):
-            spans.append((part, text.count("\n", 0, code) + 1, text.count("\n", 0, position) + 1))
+        spans.append((part.lstrip(), text.count("\n", 0, code) + 1, text.count("\n", 0, start + len(part)) + 1))
     allowed: list[dict[str, str]] = [{} for _ in spans]
     for number, line in enumerate(text.splitlines(), start=1):
         if match := _ALLOW.match(line):
-            # sqlparse counts a comment after a statement's last line to that statement: what comes next is meant
             after = [i for i, (_, first, _) in enumerate(spans) if first > number][:1]
             around = [i for i, (_, first, last) in enumerate(spans) if first <= number <= last]
             for i in after if after and _only_comments(text, number, spans[after[0]][1]) else around:
