@@ -59,6 +59,7 @@ class Invitation(Node):
 
     node_statement = "core/invitation.edge_invitation"
     node_roles = MANAGERS
+    node_reads = "core.invitation"
 
     account_id: strawberry.Private[UUID]
 
@@ -266,7 +267,7 @@ async def _answer(db: Db, token: str | None, id: str | None, *, accept: bool) ->
 class InvitationQuery:
     """Root fields that read invitations."""
 
-    @query(roles=MANAGERS)
+    @query(roles=MANAGERS, reads="core.invitation")
     async def invitations(
         self, info: Info, open_only: bool = False, first: int = 20, after: str | None = None
     ) -> Page[Invitation] | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -68,6 +68,7 @@ class Pool(asyncpg.Pool):
     ``round`` is how often that was. A connection of an earlier round is closed when it comes back or is asked for.
     ``pooler`` is what lies between, if something does; ``prelude`` is then what each transaction sets first.
     ``patient``: a database that is away is waited for, as a connection is while all are busy.
+    ``answer_seconds``: who hears nothing from the server for longer closes the connection.
     """
 
     def __init__(
@@ -77,15 +78,19 @@ class Pool(asyncpg.Pool):
         patient: bool = True,
         pooler: Pooler | None = None,
         prelude: str = "",
+        answer_seconds: float,
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self.acquire_seconds, self.patient, self.pooler, self.prelude = acquire_seconds, patient, pooler, prelude
+        self.answer_seconds = answer_seconds
         self.round = 0
         self.waiting = 0
 
     async def take(self) -> Connection:
         """A connection. First come, first served; raises Lost when there is none within ``acquire_seconds``."""
+        if self._is_ready():
+            return await self.acquire()
         away: Exception | None = None
         self.waiting += 1
         try:
@@ -103,6 +108,11 @@ class Pool(asyncpg.Pool):
             raise Lost(f"The database {why}. Nothing was changed; try again in a moment.", written=False) from away
         finally:
             self.waiting -= 1
+
+    def _is_ready(self) -> bool:
+        """Whether the next connection is there and free, so that nothing is waited for, nor a limit needed."""
+        free = self._queue._queue  # type: ignore[attr-defined]  # the last one in is the next one out
+        return bool(free) and free[-1].is_connected() and free[-1]._generation == self._generation  # type: ignore[attr-defined]
 
     async def expire(self, round_: int) -> None:
         """A connection of this round was lost with its server: the others are of no use either. Once for each round."""
@@ -187,8 +197,8 @@ async def open_pool(
         pooler=pooler,
         # A pooler does not take settings at the start, and its sessions are other people's in the next moment.
         prelude=_settings(settings) if pooler is not None else "",
-        # The server ends a statement before that. Who hears nothing for longer listens to nobody.
-        command_timeout=statement_seconds + 2,
+        # The server ends a statement before that.
+        answer_seconds=statement_seconds + 2,
         server_settings={"application_name": name} | (settings if pooler is None else {}),
     )
     try:
@@ -351,6 +361,8 @@ class Db:
         self._committing = False
         self._closed = False
         self._turn = asyncio.Lock()
+        self._asked: float | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     @property
     def actor(self) -> Actor:
@@ -398,7 +410,8 @@ class Db:
             connection = self._connection or await self._connect()
             if self._begun is None:
                 await self._begin(_READ)
-            async for record in connection.cursor(text, *(args[p] for p in params), prefetch=prefetch):
+            values = [args[p] for p in params]
+            async for record in connection.cursor(text, *values, prefetch=prefetch, timeout=self._held.answer_seconds):
                 yield record
 
     async def _send(self, statement: Statement, args: dict[str, Any], begin: str | None) -> list[asyncpg.Record]:
@@ -409,7 +422,7 @@ class Db:
                 if self._begun is None and begin is not None and not (self._replica and await self._begin_there(self._replica)):
                     await self._begin(begin)
                 connection = self._connection or await self._connect()
-                begun = perf_counter()
+                begun = self._asked = perf_counter()
                 records: list[asyncpg.Record] = await connection.fetch(text, *(args[p] for p in params))
             except Exception as error:
                 known = await self._explain(error)
@@ -418,6 +431,8 @@ class Db:
                 if known is None:
                     raise
                 raise known from error
+            finally:
+                self._asked = None
             if self._seconds is not None:
                 self._seconds.labels(statement.id).observe(perf_counter() - begun)
             return records
@@ -463,10 +478,12 @@ class Db:
 
     async def _give_back(self) -> None:
         connection = self._connection
+        self._unwatch()
         try:
-            async with asyncio.timeout(UNDO_SECONDS), self._turn:
+            async with asyncio.timeout(UNDO_SECONDS) if self._turn.locked() else nullcontext(), self._turn:
                 connection, self._connection = self._connection, None
                 if connection is not None and self._begun and not _is_gone(connection):
+                    self._watch = asyncio.get_running_loop().call_later(UNDO_SECONDS, _terminate, connection)
                     await connection.execute("COMMIT" if self._begun == _READ else "ROLLBACK")
         except _LOST:
             _terminate(connection)
@@ -474,6 +491,7 @@ class Db:
             _terminate(connection)
             raise
         finally:
+            self._unwatch()
             self._begun, self._connection = None, None
             held, self._held = self._held, self._pool
             if connection is not None:
@@ -482,6 +500,7 @@ class Db:
 
     async def _release(self) -> None:
         """Give back a connection on which nothing is open."""
+        self._unwatch()
         connection, self._connection = self._connection, None
         held, self._held = self._held, self._pool
         if connection is not None:
@@ -494,7 +513,29 @@ class Db:
         self._still_there()
         self._round = self._pool.round
         self._connection = await self._pool.take()
+        self._watch_over(self._pool.answer_seconds)
         return self._connection
+
+    def _watch_over(self, seconds: float) -> None:
+        """Look after so many seconds whether the connection owes an answer for too long; then close it, else look again.
+
+        One timer for each operation: a limit for each command costs as much again with each of them.
+        """
+        limit = self._pool.answer_seconds
+
+        def look() -> None:
+            waiting = 0.0 if self._asked is None else perf_counter() - self._asked
+            if waiting >= limit:
+                _terminate(self._connection)
+            elif self._connection is not None:
+                self._watch_over(limit - waiting)
+
+        self._watch = asyncio.get_running_loop().call_later(seconds, look)
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     def _still_there(self) -> None:
         """Raises what ended the operation's connection, if that has happened."""
@@ -505,7 +546,11 @@ class Db:
         connection = self._connection or await self._connect()
         self._still_there()
         self._begun = begin  # before it is sent: a cancelled BEGIN may have begun
-        await connection.execute(f"{begin}; {self._held.prelude}{_identity(self.actor, self.request_id)}")
+        self._asked = perf_counter()
+        try:
+            await connection.execute(f"{begin}; {self._held.prelude}{_identity(self.actor, self.request_id)}")
+        finally:
+            self._asked = None
 
     async def _begin_there(self, replica: Replica) -> bool:
         """Begin to read on the replica. False when it is away, busy, or has not replayed what the caller has written."""
@@ -518,6 +563,7 @@ class Db:
         await self._release()
         try:
             self._connection, self._held, self._round = await pool.take(), pool, pool.round
+            self._watch_over(pool.answer_seconds)
             self._begun = _READ
             async with asyncio.timeout(_REPLICA_BEGIN_SECONDS):
                 if await self._catch_up(self._connection):
@@ -557,7 +603,11 @@ class Db:
         if end == "COMMIT" and self._begun == _WRITE and not _is_gone(self._connection):
             self._committing = True  # before it is sent: its answer may be lost
             self.commits += 1
-        done = await (self._commit(self._connection) if self.tell and self._committing else self._connection.execute(end))
+        self._asked = perf_counter()
+        try:
+            done = await (self._commit(self._connection) if self.tell and self._committing else self._connection.execute(end))
+        finally:
+            self._asked = None
         begun, self._begun, self._committing = self._begun, None, False
         if begun == _WRITE and done != end:
             self.commits -= 1

@@ -783,13 +783,20 @@ async def test_what_is_read_of_others_is_told_before_it_is_read(shared: Api, mon
     node = "query($id: ID!) { node(id: $id) { id } again: node(id: $id) { id } }"
     assert (await ask(shared, "owner", workspace_id, node, asked)).data["again"] == asked
     assert (await reads())[3:] == [("core.audit_event", ids["owner"], "id")]
+    invite = 'mutation { inviteMember(input: {email: "guest@example.com"}) { invitation { id } } }'
+    invited = (await ask(shared, "owner", workspace_id, invite)).data["inviteMember"]["invitation"]["id"]
+    assert len(await reads()) == 4, "what one makes is no reading"
+    assert (await ask(shared, "owner", workspace_id, "{ invitations { edges { node { email } } } }")).data
+    assert (await ask(shared, "owner", workspace_id, "query($id: ID!) { node(id: $id) { id } }", {"id": invited})).data["node"]
+    told = [("core.invitation", ids["owner"], "invitations"), ("core.invitation", ids["owner"], "id")]
+    assert (await reads())[4:] == told
 
     async def fail(*args: object, **options: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("app.core.member.page", fail)
     assert (await ask(shared, "owner", workspace_id, reading)).codes == ["INTERNAL", "INTERNAL"]
-    assert (await reads())[4:] == [("core.member", ids["owner"], "members")], "the answer was lost, the asking was not"
+    assert (await reads())[6:] == [("core.member", ids["owner"], "members")], "the answer was lost, the asking was not"
     monkeypatch.undo()
 
     before = await last(shared)

@@ -32,7 +32,7 @@ from app.kit.errors import ErrorCode
 from app.kit.house import root
 from app.kit.note import read_private_key
 from app.kit.token import create_key
-from app.schema import NODE_TYPES, schema
+from app.schema import NODE_TYPES, READINGS, schema
 from tests.conftest import Api, Database
 from tests.core.test_audit_block import seal
 from tests.factory.analysis import analyze
@@ -436,6 +436,33 @@ def found_ids(value: Any) -> Iterator[tuple[str, str]]:
 
 
 # Errors and repetitions
+
+
+OTHERS = {"AuditEvent": "core.audit_event", "Invitation": "core.invitation", "Person": "core.member"}
+"""Types that show what is personal to others, and the table that is read."""
+
+
+def _shows(name: str, seen: frozenset[str] = frozenset()) -> set[str]:
+    """The types of OTHERS that an object type leads to, not through an interface: what it finds, node() looks after."""
+    found = SCHEMA.type_map[name]
+    if name in OTHERS or name in seen or not isinstance(found, GraphQLObjectType):
+        return {name} & OTHERS.keys()
+    types = (get_named_type(field.type).name for field in found.fields.values())
+    return {shown for each in types for shown in _shows(each, seen | {name})}
+
+
+def test_what_shows_others_says_what_it_reads() -> None:
+    """So that it is audited, see app/core/audit_event.py. What a mutation answers with is told by what it changed."""
+    query = SCHEMA.query_type
+    assert query is not None
+    shown = {name: _shows(get_named_type(field.type).name) for name, field in query.fields.items()}
+    assert {name: {OTHERS[each] for each in types} for name, types in shown.items() if types} == {
+        name: {reading.object} for name, reading in READINGS.items()
+    }
+    nodes = {name: {OTHERS[each] for each in _shows(name)} for name in NODE_TYPES}
+    assert {name: tables for name, tables in nodes.items() if tables} == {
+        name: {node.node_reads} for name, node in NODE_TYPES.items() if node.node_reads
+    }
 
 
 def test_error_codes_are_their_names_and_all_in_use() -> None:

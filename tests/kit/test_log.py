@@ -12,11 +12,15 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import orjson
 import pytest
 import structlog
+from graphql import GraphQLError
+from pydantic import BaseModel
 
 from app.kit import log
+from tests.conftest import Database
 
 Logged = Callable[[], list[str]]
 
@@ -125,3 +129,53 @@ def test_what_a_line_says_is_one_line(configured: Callable[[str], Logged]) -> No
     structlog.get_logger().info(forged, value=forged)
     (line,) = lines()
     assert orjson.loads(line)["event"] == forged
+
+
+SECRET = "a secret's value"
+
+
+class Given(BaseModel):
+    """What somebody sent."""
+
+    number: int
+
+
+async def _fail(kind: str, database: Database) -> None:
+    """Raise what holds a value in its text, as it reaches a log."""
+    held = {"value": SECRET}  # a variable of a frame
+    async with database.connect() as connection:
+        match kind:
+            case "argument":
+                await connection.fetch("SELECT $1::int", held["value"])
+            case "syntax":
+                await connection.fetch("SELECT CAST($1::text AS uuid)", held["value"])
+            case "detail":
+                await connection.execute("CREATE TEMP TABLE t (a text UNIQUE, b int CHECK (b > 0))")
+                await connection.execute("INSERT INTO t VALUES ($1, -1)", held["value"])
+            case "wrapped":
+                try:
+                    await connection.fetch("SELECT $1::int", held["value"])
+                except asyncpg.DataError as error:
+                    raise GraphQLError(str(error), original_error=error) from None
+            case "grouped":
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(connection.fetch("SELECT $1::int", held["value"]))
+            case "model":
+                Given.model_validate({"number": held["value"]})
+
+
+@pytest.mark.parametrize("kind", ["argument", "syntax", "detail", "wrapped", "grouped", "model"])
+@pytest.mark.parametrize("log_format", ["json", "text"])
+async def test_values_are_not_told(configured: Callable[[str], Logged], database: Database, log_format: str, kind: str) -> None:
+    """Where something failed and why: in lines of ours and in those of libraries. Not what about."""
+    lines = configured(log_format)
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - of every kind
+        await _fail(kind, database)
+    structlog.get_logger().error("failed", exc_info=raised.value)
+    logging.getLogger("asyncio").error(f"Task exception was never retrieved: {raised.value!r}", exc_info=raised.value)
+    told = "\n".join(lines())
+    assert "in _fail" in told
+    assert type(raised.value).__name__ in told
+    assert {"argument": "query argument $1", "detail": "t_b_check"}.get(kind, "") in told
+    assert SECRET not in told
+    assert "secret" not in told

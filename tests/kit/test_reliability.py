@@ -25,6 +25,7 @@ from tests.factory.kit import pool_of, serving, statement
 LABELS = "{ platformLinks { edges { node { label } } } }"
 LINK = 'mutation { linkPlatform(input: {platformSlug: "google", label: "%s", idempotencyKey: "%s"}) { link { label } } }'
 PID = statement("SELECT pg_backend_pid() AS pid")
+SLEEP = statement("SELECT pg_sleep(4)")
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +253,25 @@ async def test_a_statement_that_is_not_answered_ends_the_connection(primary: Clu
         finally:
             wire.silent = False
             await pool.close()
+
+
+async def test_who_owes_no_answer_may_take_time(lonely: Database) -> None:
+    """The watch over an operation looks again and again; it ends what waits, not what rests."""
+    pool = await open_pool(lonely.url("fivefold_api"), size=1, name="test", statement_seconds=5)
+    pool.answer_seconds = 0.05
+    try:
+        db = Db(pool, OPERATOR, uuid4())
+        ((pid,),) = await db.fetch(PID, {})
+        looked = db._watch
+        while db._watch is looked:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert [tuple(row) for row in await db.fetch(PID, {})] == [(pid,)]
+        with pytest.raises(Lost):
+            await db.fetch(SLEEP, {})
+        await db.close()
+        assert db._watch is None
+    finally:
+        await pool.close()
 
 
 async def test_a_request_ends_in_time_whatever_it_waits_for(lonely: Database, jwt_key: Path) -> None:
