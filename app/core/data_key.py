@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from app.kit.db import Db, Pool, look_up
 from app.kit.errors import SetupError
 from app.kit.log import log
 from app.kit.sql import File, make
-from app.kit.vault import UNSET, Key, Place, Sealed, Vault, new_key, vault_of
+from app.kit.vault import KEY_BYTES, UNSET, Key, Place, Sealed, Vault, new_key, vault_of
 from app.kit.vault import VaultSettings as VaultSettings
 
 BATCH = 200
@@ -60,7 +63,13 @@ async def seal(db: Db, settings: VaultSettings, table: str, column: str, row_id:
 
     ``row_id`` is the id of the row that will hold it, see ``new_id``.
     """
-    vault, workspace_id = vault_of(settings), db.actor.workspace_id
+    key = await _take_key(db, vault_of(settings))
+    return key.seal(Place(table, column, row_id, db.actor.workspace_id), value)
+
+
+async def _take_key(db: Db, vault: Vault) -> Key:
+    """The workspace's data key, made where there is none."""
+    workspace_id = db.actor.workspace_id
     found = await get_data_key(db)
     if found is None:
         fresh = new_key()
@@ -68,8 +77,28 @@ async def seal(db: Db, settings: VaultSettings, table: str, column: str, row_id:
         await insert_data_key(db, id=fresh.id, kek_id=vault.first, wrapped=wrapped)  # nothing where another was faster
         found = await get_data_key(db)
         assert found is not None
-    key = Key(found.id, vault.open(_place(found.id, workspace_id), found.wrapped))
-    return key.seal(Place(table, column, row_id, workspace_id), value)
+    return Key(found.id, vault.open(_place(found.id, workspace_id), found.wrapped))
+
+
+async def derive_key(db: Db, settings: VaultSettings, purpose: str) -> bytes:
+    """256 bits of the workspace's own for one purpose, such as "scans.url": always the same, and of no use for another.
+
+    In the open transaction: the workspace's first makes its data key.
+    """
+    return _derive(await _take_key(db, vault_of(settings)), purpose)
+
+
+async def find_derived_key(db: Db, settings: VaultSettings, purpose: str) -> bytes | None:
+    """As ``derive_key``, and None where the workspace has no data key: nothing was derived from it then. Raises Sealed."""
+    found = await get_data_key(db)
+    if found is None:
+        return None
+    opened = vault_of(settings).open(_place(found.id, db.actor.workspace_id), found.wrapped)
+    return _derive(Key(found.id, opened), purpose)
+
+
+def _derive(key: Key, purpose: str) -> bytes:
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=key.id.bytes, info=purpose.encode()).derive(key.secret)
 
 
 async def unseal(db: Db, settings: VaultSettings, table: str, column: str, row_id: UUID, sealed: bytes) -> bytes:

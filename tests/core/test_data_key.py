@@ -18,7 +18,7 @@ import pytest
 from app import doctor, serve
 from app import vault as command
 from app.core import data_key
-from app.core.data_key import fetch_key_use, rotate, seal, unseal
+from app.core.data_key import derive_key, fetch_key_use, find_derived_key, rotate, seal, unseal
 from app.kit.context import Actor
 from app.kit.db import Db, open_as
 from app.kit.errors import SetupError
@@ -75,6 +75,33 @@ async def many(database: Database, settings: Settings, count: int) -> None:
 async def ask(database: Database, question: str, *args: Any) -> Any:
     async with database.connect() as admin:
         return await admin.fetchval(question, *args)
+
+
+async def test_derived_keys_are_of_one_workspace_and_purpose(api: Api, tmp_path: Path) -> None:
+    """And stay the same when the operator's key is another: what was hashed with them is found again."""
+    settings, found = keys(tmp_path, "old"), []
+    for name in ("ada", "grace"):
+        db = await db_of(api, name)
+        try:
+            assert await find_derived_key(db, settings, "scans.url") is None, "there is no data key, so nothing to find"
+            for purpose in ("scans.url", "scans.lookup"):
+                async with db.transaction():
+                    found.append(await derive_key(db, settings, purpose))
+                assert await find_derived_key(db, settings, purpose) == found[-1]
+        finally:
+            await db.close()
+    assert {len(each) for each in found} == {32}
+    assert len(set(found)) == 4
+    both = keys(tmp_path, "new", "old")
+    async with open_as(api.database.url(), "fivefold_owner") as (_, owner):
+        await rotate(owner, vault_of(both))
+    db = await db_of(api, "ada")
+    try:
+        assert await find_derived_key(db, keys(tmp_path, "new"), "scans.url") == found[0]
+        with pytest.raises(Sealed):
+            await find_derived_key(db, settings, "scans.url")
+    finally:
+        await db.close()
 
 
 async def test_a_secret_opens_in_its_row_and_workspace_alone(api: Api, tmp_path: Path) -> None:
