@@ -11,13 +11,13 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 from strawberry.types.execution import ExecutionContext
 
-from app import core, privacy
+from app import core, privacy, scans
 from app.kit.errors import ErrorCode
 from app.kit.executor import Prepared
 from app.kit.graphql import SCALARS, Node, Reading
 from app.kit.product import Product
 
-PRODUCTS: Sequence[Product] = (core.product, privacy.product)
+PRODUCTS: Sequence[Product] = (core.product, privacy.product, scans.product)
 
 NODE_TYPES: Mapping[str, type[Node]] = {node.__name__: node for product in PRODUCTS for node in product.nodes}
 ROUTES = [route for product in PRODUCTS for route in product.routes]

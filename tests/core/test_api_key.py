@@ -69,6 +69,7 @@ READER_MAY = NEEDS_NO_TOKEN | {
         "templateDiff",
     )
 }
+SCANNER_READS = NEEDS_NO_TOKEN | {("query", name) for name in ("scan", "scans")}
 
 
 async def make(api: Api, token: str, *scopes: str, **given: Any) -> Answer:
@@ -326,7 +327,9 @@ async def test_a_key_is_bound_to_its_workspace(api: Api) -> None:
     assert (answer.status, answer.code) == (404, "NOT_FOUND"), "its maker is in there, the key is not"
 
 
-@pytest.mark.parametrize(("scope", "allowed"), [("snapshots:write", WRITER_MAY), ("privacy:read", READER_MAY)])
+@pytest.mark.parametrize(
+    ("scope", "allowed"), [("snapshots:write", WRITER_MAY), ("privacy:read", READER_MAY), ("scans:read", SCANNER_READS)]
+)
 async def test_a_key_can_do_what_its_scope_says_and_nothing_else(api: Api, scope: str, allowed: set[tuple[str, str]]) -> None:
     """Of every root field of the schema, so that none is added without a thought of keys."""
     ada = await api.person("ada", curator=True)

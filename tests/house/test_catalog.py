@@ -63,6 +63,7 @@ NOT_UNDER_WORKSPACE = {
 """Primary keys of owned tables that are not (workspace_id, id), with the reason."""
 
 NO_INDEX = {
+    "scans.scan.scan_reservation_fkey": "reservations are never deleted, and none is looked up by what it is for",
     "core.consent.consent_version_fkey": "purposes are append-only",
     "privacy.snapshot.snapshot_device_fkey": "devices are never deleted, and an index costs 40 bytes of every signed snapshot",
     "privacy.snapshot.snapshot_template_id_fkey": "templates are never deleted, and an index costs 32 bytes of every snapshot",
@@ -485,6 +486,19 @@ UNREACHABLE = {
     "privacy.template_setting.template_setting_toggle_options": "curated files and proposals, checked by pydantic",
     "privacy.template_setting.template_setting_type_known": "curated files and proposals, checked by pydantic",
     "privacy.template_setting.template_setting_values_are_options": "curated files and proposals, checked by pydantic",
+    "scans.scan.scan_attempt_not_negative": "counted",
+    "scans.scan.scan_failed_has_failure": "written by statements together",
+    "scans.scan.scan_failure_form": "a literal of the code",
+    "scans.scan.scan_finished_has_time": "written by statements together",
+    "scans.scan.scan_host_length": "parse_url",
+    "scans.scan.scan_masked_url_length": "parse_url",
+    "scans.scan.scan_running_has_lease": "written by statements together",
+    "scans.scan.scan_secret_is_not_public": "submit looks first",
+    "scans.scan.scan_state_known": "written by statements as a literal",
+    "scans.scan.scan_transition_allowed": "each statement names the state before",
+    "scans.scan.scan_url_hash_length": "made by the code",
+    "scans.scan.scan_url_sealed_length": "parse_url",
+    "scans.scan.scan_visibility_known": "an enum of the schema",
 }
 """CHECK and UNIQUE constraints that no input of the API can violate, and what makes sure of it."""
 

@@ -539,7 +539,7 @@ def table_kinds(house: Database) -> dict[str, str]:
     with psycopg.connect(house.url()) as connection:
         rows = connection.execute(
             "SELECT oid::regclass::text, split_part(obj_description(oid), '.', 1) FROM pg_class"
-            " WHERE relkind IN ('r', 'p') AND relnamespace::regnamespace::text IN ('core', 'privacy')"
+            " WHERE relkind IN ('r', 'p') AND relnamespace::regnamespace::text IN ('core', 'privacy', 'scans')"
         )
         return dict(rows.fetchall())
 

@@ -1,0 +1,99 @@
+"""Scans: a URL that is to be judged, from the moment it is asked for until it ends.
+
+What may follow what is a constraint of the table; what has ended stays as it is.
+
+| from      | to |
+|-----------|----|
+| QUEUED    | FETCHING, FAILED |
+| FETCHING  | ANALYZING, FAILED, TIMED_OUT |
+| ANALYZING | COMPLETED, FAILED, TIMED_OUT |
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+import strawberry
+
+from app.kit.context import Info
+from app.kit.graphql import Node, field, parse_uuid, query
+from app.kit.page import Page, page
+from app.kit.sql import File
+
+
+@strawberry.enum(description="How far a scan is.")
+class ScanState(Enum):
+    """Values as in the database."""
+
+    QUEUED = strawberry.enum_value("QUEUED", description="It waits for a worker.")
+    FETCHING = strawberry.enum_value("FETCHING", description="The page is being fetched.")
+    ANALYZING = strawberry.enum_value("ANALYZING", description="What was seen is being judged.")
+    COMPLETED = strawberry.enum_value("COMPLETED", description="It was judged, and its credit is spent. Final.")
+    FAILED = strawberry.enum_value("FAILED", description="It could not be judged; its credit came back. Final.")
+    TIMED_OUT = strawberry.enum_value("TIMED_OUT", description="It took too long; its credit came back. Final.")
+
+
+@strawberry.enum(description="Who may see a scan.")
+class ScanVisibility(Enum):
+    """Values as in the database."""
+
+    PRIVATE = strawberry.enum_value("PRIVATE", description="The members of the workspace.")
+    UNLISTED = strawberry.enum_value("UNLISTED", description="Whoever has its link, once it is published.")
+    PUBLIC = strawberry.enum_value("PUBLIC", description="Everybody, once it is published. Never where the URL holds a secret.")
+
+
+PROGRESS = {ScanState.QUEUED: 0, ScanState.FETCHING: 25, ScanState.ANALYZING: 75}
+"""In percent; whatever has ended is at 100."""
+
+
+@strawberry.type(description="A URL that is to be judged.")
+class Scan(Node):
+    """Seen by all members of its workspace."""
+
+    node_statement = "scans/scan.edge_scan"
+    node_scopes = frozenset({"scans:read", "scans:write"})
+
+    account_id: strawberry.Private[UUID]
+
+    state: ScanState
+    version: int = strawberry.field(description="Counts its changes from 1.")
+    visibility: ScanVisibility
+    attempt: int = strawberry.field(description="How often a worker has taken it.")
+    failure: str | None = strawberry.field(description="Why it failed or timed out, as a word; null while it has not.")
+    host: str
+    masked_url: str = strawberry.field(description="The URL without what might be secret in it.")
+    has_secrets: bool = strawberry.field(description="Whether something in the URL was recognized as secret.")
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None = strawberry.field(description="When a worker took it first.")
+    finished_at: datetime | None
+
+    @field(description="How far it is, in percent.")
+    def progress(self) -> int:
+        """By its state."""
+        return PROGRESS.get(ScanState(self.state), 100)
+
+
+sql = File("scans/scan")
+page_scan = sql.page("page_scan", Scan)
+scans_by_id = sql.edge("edge_scan", Scan)
+
+
+@strawberry.type
+class ScanQuery:
+    """Root fields that read scans."""
+
+    @query("scans:read")
+    async def scan(self, info: Info, id: strawberry.ID) -> Scan | None:
+        """One scan of the workspace."""
+        (found,) = await scans_by_id(info.context.db, ids=[parse_uuid(id, "Scan", field="id")])
+        return found
+
+    @query("scans:read")
+    async def scans(
+        self, info: Info, state: ScanState | None = None, host: str | None = None, first: int = 20, after: str | None = None
+    ) -> Page[Scan] | None:
+        """The workspace's scans, the newest first."""
+        return await page(page_scan, info.context.db, first, after, state=state.value if state else None, host=host)

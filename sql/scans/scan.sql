@@ -1,0 +1,22 @@
+-- Scans: URLs that are to be judged, and how far that is.
+-- Table: scans.scan
+
+-- name: edge_scan :edge
+-- For node(id) and for what a mutation answers.
+SELECT k.position, s.id, s.account_id, s.state, s.version, s.visibility, s.attempt, s.failure, s.host, s.masked_url, s.has_secrets,
+    s.created_at, s.updated_at, s.started_at, s.finished_at
+FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
+JOIN scans.scan AS s ON s.id = k.id
+WHERE s.workspace_id = :workspace_id;
+
+-- name: page_scan :page
+-- The workspace's, the newest first.
+SELECT s.id, s.account_id, s.state, s.version, s.visibility, s.attempt, s.failure, s.host, s.masked_url, s.has_secrets, s.created_at,
+    s.updated_at, s.started_at, s.finished_at
+FROM scans.scan AS s
+WHERE s.workspace_id = :workspace_id
+    AND s.id < :after_id
+    AND s.state = :state  -- if :state
+    AND s.host = :host  -- if :host
+ORDER BY s.id DESC
+LIMIT :limit;
