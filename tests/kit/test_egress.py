@@ -7,20 +7,17 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.kit import egress
-from app.kit.egress import BadUrl, Failure, Reply, Unreachable, check_url, is_public, send
+from app.kit.egress import BadUrl, Failure, Reply, Unreachable, check_url, is_public, may_ask, read_target, send
+from tests.factory.web import certificate, rebinding, trusting
 
 HOSTILE_URLS = [
     "",
@@ -61,6 +58,22 @@ HOSTILE_URLS = [
     "https://example.com:65536/",
     "https://example.com:x/",
     "https://example.com:/",
+    "https://example.com:22/",
+    "https://example.com:25/",
+    "https://example.com:587/",
+    "https://example.com:993/",
+    "https://example.com:2375/",
+    "https://example.com:3306/",
+    "https://example.com:5432/",
+    "https://example.com:6379/",
+    "https://example.com:6667/",
+    "https://example.com:11211/",
+    "https://db.internal/",
+    "https://printer.local/",
+    "https://router.lan/",
+    "https://nas.home.arpa/",
+    "https://hidden.onion/",
+    "https://api.localhost/",
     "https://localhost/",
     "https://localhost:8080/",
     "https://metadata/",
@@ -152,6 +165,27 @@ def test_this_machine_is_reached_only_where_a_setting_says_so() -> None:
             check_url(url, loopback=True)
 
 
+def test_a_target_is_read_once() -> None:
+    target = read_target("http://[2606:4700:4700::1111]:8080/a?b#c", schemes=("http",))
+    assert (target.host, target.port, target.path, target.authority) == (
+        "2606:4700:4700::1111",
+        8080,
+        "/a?b",
+        "[2606:4700:4700::1111]:8080",
+    )
+    assert target.literal == ip_address("2606:4700:4700::1111")
+    assert read_target("https://example.com", schemes=("https",)).authority == "example.com"
+    assert read_target("http://example.com:443", schemes=("http",)).authority == "example.com:443"
+    with pytest.raises(BadUrl) as refused:
+        read_target("http://10.0.0.1/", schemes=("http",))
+    assert refused.value.failure is Failure.ADDRESS_REFUSED
+
+
+@given(st.integers(-10, 70_000))
+def test_ports_of_the_web(port: int) -> None:
+    assert may_ask(port) == (port in (80, 443) or (1024 <= port <= 65535 and port not in egress._CLOSED_PORTS))
+
+
 NOT_PUBLIC = """
 0.0.0.1 10.255.255.255 100.127.255.255 127.0.0.1 168.63.129.16 169.254.169.254 172.31.255.255 192.0.0.192
 192.0.2.1 192.88.99.1 192.168.0.1 198.19.255.255 198.51.100.1 203.0.113.1 224.0.0.1 240.0.0.1
@@ -206,18 +240,6 @@ async def post(port: int, *, host: str = "127.0.0.1", scheme: str = "http", seco
     return await send("POST", url, headers={"X": "y"}, body=b"{}", seconds=seconds, most_bytes=most, loopback=True)
 
 
-def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Let names have these addresses, one list after the other; which names were asked for."""
-    asked: list[str] = []
-
-    async def look(host: str, port: int) -> list[Any]:
-        asked.append(host)
-        return [ip_address(each) for each in answers[min(len(asked), len(answers)) - 1]]
-
-    monkeypatch.setattr(egress, "resolve", look)
-    return asked
-
-
 async def test_a_redirect_is_an_answer_and_not_followed() -> None:
     met = []
 
@@ -236,7 +258,7 @@ async def test_a_redirect_is_an_answer_and_not_followed() -> None:
     [["10.0.0.1"], ["1.1.1.1", "10.0.0.1"], ["127.0.0.1", "169.254.169.254"], ["::ffff:127.0.0.1"], ["1.1.1.1"] * 33],
 )
 async def test_one_bad_address_of_a_name_is_enough(monkeypatch: pytest.MonkeyPatch, addresses: list[str]) -> None:
-    resolving(monkeypatch, addresses)
+    rebinding(monkeypatch, addresses)
     with pytest.raises(Unreachable) as refused:
         await post(443, host="example.com")
     assert refused.value.failure is Failure.ADDRESS_REFUSED
@@ -245,7 +267,7 @@ async def test_one_bad_address_of_a_name_is_enough(monkeypatch: pytest.MonkeyPat
 async def test_a_name_that_changes_its_mind_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rebinding: what was looked at is what is connected to."""
     async with listening(says(b"HTTP/1.1 204 No Content\r\n\r\n")) as port:
-        asked = resolving(monkeypatch, ["127.0.0.1"], ["10.0.0.1"])
+        asked = rebinding(monkeypatch, ["127.0.0.1"], ["10.0.0.1"])
         assert (await post(port, host="rebinding.example.com")).status == 204
         assert asked == ["rebinding.example.com"]
         with pytest.raises(Unreachable):
@@ -259,7 +281,7 @@ async def test_the_host_is_the_name_and_not_the_address(monkeypatch: pytest.Monk
         heads.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    resolving(monkeypatch, ["127.0.0.1"])
+    rebinding(monkeypatch, ["127.0.0.1"])
     async with listening(answer) as port:
         await post(port, host="name.example.com")
     assert f"host: name.example.com:{port}\r\n".encode() in heads[0].lower()
@@ -341,43 +363,16 @@ async def test_of_a_huge_answer_only_what_was_agreed_is_read(most: int) -> None:
     assert (reply.status, reply.body) == (200, b"x" * most)
 
 
-def certificate(folder: Path, name: str) -> ssl.SSLContext:
-    """A server's context, with a certificate for a name that is written to ``folder/ca.pem`` as well."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "ca.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
-    return context
-
-
 async def test_a_certificate_is_for_the_name_that_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context = certificate(tmp_path, "good.example.com")
     names: list[str | None] = []
     context.sni_callback = lambda sock, name, context: names.append(name)
-    resolving(monkeypatch, ["127.0.0.1"])
+    rebinding(monkeypatch, ["127.0.0.1"])
     async with listening(says(b"HTTP/1.1 200 OK\r\n\r\n"), context) as port:
         with pytest.raises(Unreachable) as refused:  # nobody whom this machine trusts has signed it
             await post(port, host="good.example.com", scheme="https")
         assert refused.value.failure is Failure.TLS_FAILED
-        trust = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
-        monkeypatch.setattr(egress, "_trust", lambda: trust)
+        trusting(monkeypatch, tmp_path)
         assert (await post(port, host="good.example.com", scheme="https")).status == 200
         with pytest.raises(Unreachable) as refused:
             await post(port, host="other.example.com", scheme="https")
