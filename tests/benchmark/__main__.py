@@ -1,99 +1,175 @@
-"""Fivefold beside stock Strawberry and a hand-written endpoint, in turn, in one run: ratios with their spread."""
+"""Fivefold beside its peers, in turn, in one run, on one database with equal answers: a table, JSON and a chart."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import os
-import socket
-import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
 
+import asyncpg
 import uvloop
 
 from app.kit import log
 from app.kit.embedded import Embedded
-from tests.benchmark import data, load
+from tests.benchmark import chart, data, load, peer, postgraphile, proxy, reads, report, server
+from tests.benchmark.contender import NAMES, NODE, PYTHON, Contender, in_node, in_python
+from tests.benchmark.workload import Workload, workloads
 
-ENDPOINTS = {"fivefold": "/graphql", "hand-written": "/dashboard", "stock strawberry": "/stock/"}
-WORKLOADS = {"full": data.FULL, "light": data.LIGHT}
-
-
-async def main(rounds: int, seconds: float, connections: int) -> None:
-    """Run it and print the table."""
-    with tempfile.TemporaryDirectory(prefix="fivefold-") as folder, Embedded.start(Path(folder) / "postgres") as server:
-        key = Path(folder) / "jwt.pem"
-        token = await data.prepare(server.url("fivefold"), key)
-        port = free_port()
-        async with serving(server.url("fivefold", "fivefold_api"), key, port):
-            for name, query in WORKLOADS.items():
-                await _compare(name, query, port, token, rounds, seconds, connections)
+LATEST = Path(__file__).parent / "latest"
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmark", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each contender in each round")
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--workloads", nargs="+", default=["lookup", "light", "full", "list", "page", "nested"])
+    parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES, metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--delays", type=float, nargs="+", default=[0.0, 1.0], help="milliseconds to the database")
+    parser.add_argument("--accounts", type=int, default=1_000, help="other people in the database")
+    parser.add_argument("--data", type=Path, help="a folder that keeps the database for the next run")
+    parser.add_argument("--installed-only", action="store_true", help="leave out peers that are not installed yet")
+    parser.add_argument("--out", type=Path, default=LATEST, help="where report.json and chart.svg go")
+    return parser.parse_args(words)
+
+
+async def main(given: argparse.Namespace) -> dict[str, Any]:
+    """Run it, print as it goes, and write the report."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fivefold-")))
+        kept = (given.data or folder).resolve()
+        kept.mkdir(parents=True, exist_ok=True)
+        postgres = stack.enter_context(Embedded.start(kept / "postgres"))
+        key, database = kept / "jwt.pem", f"benchmark_{given.accounts}"
+        world = await data.prepare(postgres.url(database), key, given.accounts)
+        admin = await asyncpg.connect(postgres.url(database))
+        await postgraphile.extend(admin)
+        await admin.close()
+        asked = [each for each in workloads(world) if each.name in given.workloads]
+        trusted = folder / "trusted.json"
+        trusted.write_text(json.dumps({each.name: each.query for each in asked if each.trusted}))
+        url = postgres.url(database, "fivefold_api")
+        there = peer.install(only_if_there=given.installed_only)
+        found: dict[str, Any] = {
+            "command": " ".join(["python -m tests.benchmark", *sys.argv[1:]]),
+            "machine": report.machine(),
+            "accounts": given.accounts,
+            "ceiling": await _ceiling(given.connections),
+            "missing": {name: there.trouble for name in given.only if name in NODE and there.trouble},
+            "cases": [],
+        }
+        for delay in given.delays:
+            away = url if not delay else at(url, stack.enter_context(proxy.delaying(socket_of(url), folder / "away", delay)))
+            found[f"round_trip_ms_{delay:g}"] = await _round_trip(away)
+            async with (
+                server.in_python(away, key, folder, trusted) as python,
+                peers(given.only, asked, there, away, key, folder, found["missing"]) as others,
+            ):
+                contenders = [each for each in in_python(python) if each.name in given.only or each.name == PYTHON[0]]
+                contenders += others
+                if not delay:
+                    found["start"] = await _start(contenders, asked[0], url, key, folder, trusted)
+                for workload in asked:
+                    for connections in given.connections:
+                        case = await reads.measure(
+                            workload,
+                            contenders,
+                            connections=connections,
+                            delay=delay,
+                            rounds=given.rounds,
+                            seconds=given.seconds,
+                        )
+                        report.show_case(case)
+                        found["cases"].append(case.as_json())
+        for name, why in found["missing"].items():
+            report.CONSOLE.print(f"not measured: {name}: {why}")
+        report.write(given.out / "report.json", found)
+        chart.write(given.out / "chart.svg", found)
+        return found
 
 
 @asynccontextmanager
-async def serving(url: str, key: Path, port: int) -> AsyncIterator[None]:
-    """All endpoints on a database, in a process of their own."""
-    environment = os.environ | {
-        "DATABASE_URL": url,
-        "FIVEFOLD_JWT_KEYS": str(key),
-        "FIVEFOLD_RATE_PER_SECOND": "10000000",  # charged like any other, never refused
-        "FIVEFOLD_RATE_BURST": "10000000",
-    }
-    process = subprocess.Popen(  # noqa: ASYNC220 - it runs beside everything
-        [sys.executable, "-m", "tests.benchmark.serve", str(port)], env=environment, stderr=subprocess.DEVNULL
-    )
+async def peers(
+    only: Sequence[str],
+    asked: Sequence[Workload],
+    there: peer.Installation,
+    url: str,
+    key: Path,
+    folder: Path,
+    missing: dict[str, str],
+) -> AsyncIterator[list[Contender]]:
+    """Those of the peers that were asked for and can be started; why others cannot goes into ``missing``."""
+    async with AsyncExitStack() as stack:
+        contenders = []
+        for name, script in NODE.items():
+            if name in only and there.node is not None:
+                try:
+                    node = await stack.enter_async_context(server.in_node(there, script, url, key, folder))
+                    contenders.append(await in_node(name, node, asked))
+                except RuntimeError as error:
+                    missing[name] = str(error)
+        yield contenders
+
+
+async def _ceiling(connections: Sequence[int]) -> dict[str, float]:
+    """Answers per second that the load generator takes from a server that does nothing."""
+    found: dict[str, float] = {}
+    for size in (300, 90_000):
+        for number in connections:
+            found[f"{size} bytes, {number} at once"] = round(await load.ceiling(size, number))
+    report.show_rows("the load generator alone", ("answers of", "per second"), found.items())
+    return found
+
+
+async def _round_trip(url: str) -> float:
+    """Milliseconds of the smallest statement, as one connection sees it."""
+    connection = await asyncpg.connect(url)
     try:
-        await _wait(port)
-        yield
+        await connection.fetchval("SELECT 1")
+        begun = time.perf_counter()
+        for _ in range(200):
+            await connection.fetchval("SELECT 1")
+        return round((time.perf_counter() - begun) * 5, 3)
     finally:
-        process.terminate()
-        process.wait()
+        await connection.close()
 
 
-async def _wait(port: int) -> None:
-    for _ in range(200):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.1)
-        else:
-            writer.close()
-            return
-    raise SystemExit("the server did not start")
+async def _start(
+    contenders: Sequence[Contender], workload: Workload, url: str, key: Path, folder: Path, trusted: Path
+) -> dict[str, dict[str, float]]:
+    """Seconds until it listens, and memory after the first answer: of Fivefold alone, and of the peers."""
+    found = {}
+    async with server.alone(url, key, folder, trusted) as alone:
+        await in_python(alone)[0].answer(workload)
+        found["Fivefold"] = {"seconds": alone.ready - alone.begun, "memory": alone.memory()}
+    for each in contenders:
+        if each.name in NODE:
+            with suppress(RuntimeError):  # told with the workload
+                await each.answer(workload)
+            found[each.name] = {"seconds": each.server.ready - each.server.begun, "memory": each.server.memory()}
+    rows = [(name, f"{each['seconds']:.2f}", f"{each['memory'] / 2**20:.0f}") for name, each in found.items()]
+    report.show_rows("start", ("", "seconds", "MiB"), rows)
+    return found
 
 
-async def _compare(name: str, query: str, port: int, token: str, rounds: int, seconds: float, connections: int) -> None:
-    body = json.dumps({"query": query}).encode()
-    answers = {endpoint: await load.ask(port, path, body, token) for endpoint, path in ENDPOINTS.items()}
-    if any(answer != answers["fivefold"] for answer in answers.values()):
-        told = {endpoint: json.dumps(answer)[:300] for endpoint, answer in answers.items()}
-        raise SystemExit(f"{name}: the answers differ, so the comparison would say nothing: {told}")
-    found: dict[str, list[float]] = {endpoint: [] for endpoint in ENDPOINTS}
-    for turn in range(rounds + 1):
-        for endpoint, path in ENDPOINTS.items():
-            rate = await load.measure(port, path, body, token, connections=connections, seconds=seconds)
-            if turn:  # the first round warms up
-                found[endpoint].append(rate)
-    load.tell(f"{name}: {connections} clients, {rounds} rounds of {seconds:g} s in turn; requests", found)
+def socket_of(url: str) -> Path:
+    """Where a database listens."""
+    return Path(parse_qs(urlsplit(url).query)["host"][0]) / ".s.PGSQL.5432"
+
+
+def at(url: str, folder: Path) -> str:
+    """The same database behind a socket in another folder."""
+    return url.replace(quote(str(socket_of(url).parent)), quote(str(folder)))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--connections", type=int, default=8)
-    given = parser.parse_args()
     log.configure("json")
-    uvloop.run(main(given.rounds, given.seconds, given.connections))
+    uvloop.run(main(parse(sys.argv[1:])))

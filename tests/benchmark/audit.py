@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,7 +18,7 @@ from app.kit import log
 from app.kit.embedded import Embedded
 from app.privacy.template import structure_hash
 from tests.benchmark import data, load
-from tests.benchmark.__main__ import free_port, serving
+from tests.benchmark.server import in_python
 
 RECORD = """
 mutation Record($input: RecordSnapshotInput!) {
@@ -44,8 +42,8 @@ $$
 """
 
 
-def scans(link_id: str, number: int, changes: int) -> Iterator[bytes]:
-    """The bodies of scans of one link without end: each changes so many settings of the one before."""
+def scans(link_id: str, number: int, changes: int, token: str) -> Iterator[bytes]:
+    """Requests that record scans of one link without end: each changes so many settings of the one before."""
     settings = data.platform(number).template[0].setting
     values = {s.key: s.options[0] for s in settings}
     captured_at = datetime.now(UTC) - timedelta(days=300)
@@ -63,21 +61,21 @@ def scans(link_id: str, number: int, changes: int) -> Iterator[bytes]:
             "values": [{"key": key, "value": value, "userAction": True} for key, value in values.items()],
             "idempotencyKey": str(uuid4()),
         }
-        yield json.dumps({"query": RECORD, "variables": {"input": given}}).encode()
+        yield load.request("/graphql", json.dumps({"query": RECORD, "variables": {"input": given}}).encode(), token)
 
 
-async def _rate(port: int, token: str, bodies: list[Iterator[bytes]], seconds: float) -> float:
-    """Scans per second, a client for each link."""
-    deadline = time.perf_counter() + seconds
-    begun = time.perf_counter()
-    counts = await asyncio.gather(*(load.client(port, "/graphql", each, token, deadline) for each in bodies))
-    return sum(counts) / (time.perf_counter() - begun)
+async def links_of(port: int, token: str) -> list[tuple[str, int]]:
+    """The ids of a person's links, each with the number of its platform."""
+    answer = await load.ask(port, load.request("/graphql", json.dumps({"query": LINKS}).encode(), token))
+    nodes = [edge["node"] for edge in answer["privacyDashboard"]["links"]["edges"]]
+    return [(node["id"], int(node["platform"]["slug"].rpartition("-")[2])) for node in nodes]
 
 
 @asynccontextmanager
-async def _prepared(server: Embedded, key: Path) -> AsyncIterator[tuple[dict[str, int], str]]:
+async def _prepared(server: Embedded, folder: Path) -> AsyncIterator[tuple[dict[str, int], str]]:
     """Two databases with the same data, one of them without audit, and a server on each: their ports, and a token."""
-    token = await data.prepare(server.url("audited"), key)
+    key = folder / "jwt.pem"
+    world = await data.prepare(server.url("audited"), key)
     admin = await asyncpg.connect(server.url())
     await admin.execute("CREATE DATABASE unaudited TEMPLATE audited OWNER fivefold_owner")
     await admin.close()
@@ -88,28 +86,24 @@ async def _prepared(server: Embedded, key: Path) -> AsyncIterator[tuple[dict[str
     async with AsyncExitStack() as stack:
         ports = {}
         for name in ("audited", "unaudited"):
-            ports[name] = free_port()
-            await stack.enter_async_context(serving(server.url(name, "fivefold_api"), key, ports[name]))
-        yield ports, token
+            python = await stack.enter_async_context(in_python(server.url(name, "fivefold_api"), key, folder))
+            ports[name] = python.port
+        yield ports, world.token
 
 
 async def main(rounds: int, seconds: float, connections: int) -> None:
     """Run it and print the table."""
     with tempfile.TemporaryDirectory(prefix="fivefold-") as folder, Embedded.start(Path(folder) / "postgres") as server:
-        async with _prepared(server, Path(folder) / "jwt.pem") as (ports, token):
-            answer = await load.ask(ports["audited"], "/graphql", json.dumps({"query": LINKS}).encode(), token)
-            links = [edge["node"] for edge in answer["privacyDashboard"]["links"]["edges"]][:connections]
+        async with _prepared(server, Path(folder)) as (ports, token):
+            links = (await links_of(ports["audited"], token))[:connections]
             for changes in (1, 12):
-                bodies = {
-                    name: [scans(link["id"], int(link["platform"]["slug"].rpartition("-")[2]), changes) for link in links]
-                    for name in ports
-                }
+                bodies = {name: [scans(link_id, number, changes, token) for link_id, number in links] for name in ports}
                 found: dict[str, list[float]] = {name: [] for name in ports}
                 for turn in range(rounds + 1):
                     for name, port in ports.items():
-                        rate = await _rate(port, token, bodies[name], seconds)
+                        measured = await load.measure(port, bodies[name], seconds)
                         if turn:  # the first round warms up
-                            found[name].append(rate)
+                            found[name].append(measured.rate)
                 load.tell(
                     f"{changes} changes each: {connections} clients, {rounds} rounds of {seconds:g} s in turn; scans", found
                 )

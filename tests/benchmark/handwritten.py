@@ -1,17 +1,19 @@
-"""The floor in Python: an endpoint written by hand for one page, with the same statements, authentication, rate charge,
-transaction, metrics and log line as Fivefold's."""
+"""The floor in Python: an endpoint written by hand for each workload, with the same statements, authentication, rate charge,
+transaction, metrics and log line as Fivefold's, and nothing else."""
 
 from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from app.core.identity import authenticate
 from app.kit.db import Db
@@ -25,6 +27,9 @@ from app.privacy.values import unpack
 from app.server import Service
 
 END = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+COST = {"lookup": 1, "light": 61, "full": 651, "list": 301, "page": 21, "nested": 200}
+
+Data = dict[str, Any]
 
 
 def gid(prefix: bytes, id_: Any) -> str:
@@ -32,8 +37,18 @@ def gid(prefix: bytes, id_: Any) -> str:
     return base64.b64encode(prefix + str(id_).encode()).decode()
 
 
-async def dashboard(request: Request) -> Response:
-    """POST /dashboard: full when the query names settings, light otherwise."""
+def uuid_of(global_id: str) -> UUID:
+    """The uuid in a global id."""
+    return UUID(base64.b64decode(global_id).partition(b":")[2].decode())
+
+
+def uuid_of_cursor(cursor: str) -> UUID:
+    """The uuid in a cursor."""
+    return UUID(orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))[1])
+
+
+async def respond(request: Request, name: str, find: Callable[[Db, Data], Awaitable[Data | bytes]]) -> Response:
+    """What every endpoint does around its data."""
     service: Service = request.app.state.service
     clock = time.perf_counter()
     request_id = uuid4()
@@ -45,42 +60,59 @@ async def dashboard(request: Request) -> Response:
         try:
             asked = await read_request(request)
             actor = await authenticate(db, service.keys, request.headers.get("authorization"), None)
-            await service.limiter.charge(db, actor.workspace_id, 651)
+            await service.limiter.charge(db, actor.workspace_id, COST[name])
             db.enter(actor)
-            data = await _data(db, full="settings" in (asked.query or ""))
+            data = await find(db, asked.variables)
         finally:
             await db.close()
         seconds = time.perf_counter() - clock
-        service.metrics.requests.labels("dashboard", 200).inc()
-        service.metrics.request_seconds.labels("dashboard").observe(seconds)
-        log.info("dashboard", operation="dashboard", status=200, milliseconds=round(seconds * 1000, 2), statements=statements)
-    content = {"data": {"privacyDashboard": data}, "extensions": {"cost": {"requested": 651, "maximum": 50_000}}}
-    body = orjson.dumps(content, option=orjson.OPT_UTC_Z)
+        service.metrics.requests.labels(name, 200).inc()
+        service.metrics.request_seconds.labels(name).observe(seconds)
+        log.info("answer", operation=name, status=200, milliseconds=round(seconds * 1000, 2), statements=statements)
+    if isinstance(data, bytes):
+        body = data
+    else:
+        content = {"data": data, "extensions": {"cost": {"requested": COST[name], "maximum": 50_000}}}
+        body = orjson.dumps(content, option=orjson.OPT_UTC_Z)
     headers = {"X-Request-Id": str(request_id), "traceparent": trace.traceparent}
     return Response(body, headers=headers, media_type=f"{JSON}; charset=utf-8")
 
 
-async def _data(db: Db, *, full: bool) -> dict[str, Any]:
-    (figures,) = await db.fetch(get_dashboard.statement, {})
-    page = BOUND["privacy/platform_link.page_platform_link"].statement
-    links = (await db.fetch(page, {"after_id": END, "limit": 21, "status": "ACTIVE"}))[:20]
-    ids = [link["platform_id"] for link in links]
-    edge_platform = BOUND["privacy/platform.edge_platform"].statement
-    platforms = {row["position"]: row for row in await db.fetch(edge_platform, {"ids": ids})}
-    ids = [link["latest_snapshot_id"] for link in links]
-    edge_snapshot = BOUND["privacy/snapshot.edge_snapshot"].statement
-    snapshots = {row["position"]: row for row in await db.fetch(edge_snapshot, {"ids": ids})}
+async def fetch(db: Db, statement: str, **args: Any) -> Sequence[Any]:
+    """The rows of a statement."""
+    return await db.fetch(BOUND[statement].statement, args)
+
+
+async def by_position(db: Db, statement: str, ids: list[Any]) -> dict[int, Any]:
+    """The row for each of the ids, by its place from 1."""
+    return {row["position"]: row for row in await fetch(db, statement, ids=ids)}
+
+
+def a_snapshot(row: Any) -> Data:
+    """What all lists show of a snapshot."""
+    return {
+        "id": gid(b"Snapshot:", row["id"]),
+        "riskScore": row["risk_score"],
+        "completionRate": row["completion_rate"],
+        "confidence": row["confidence"],
+        "capturedAt": row["captured_at"],
+    }
+
+
+def connection(nodes: Iterable[Data]) -> Data:
+    """Nodes in their edges."""
+    return {"edges": [{"node": node} for node in nodes]}
+
+
+async def with_snapshots(db: Db, links: Sequence[Any], *, full: bool = False) -> Data:
+    """Links, each with its platform and its latest snapshot."""
+    platforms = await by_position(db, "privacy/platform.edge_platform", [link["platform_id"] for link in links])
+    snapshots = await by_position(db, "privacy/snapshot.edge_snapshot", [link["latest_snapshot_id"] for link in links])
     templates = await settings_of(db, [row["template_id"] for row in snapshots.values()]) if full else {}
-    edges = []
+    nodes = []
     for position, link in enumerate(links, 1):
         platform, row = platforms[position], snapshots[position]
-        snapshot = {
-            "id": gid(b"Snapshot:", row["id"]),
-            "riskScore": row["risk_score"],
-            "completionRate": row["completion_rate"],
-            "confidence": row["confidence"],
-            "capturedAt": row["captured_at"],
-        }
+        snapshot = a_snapshot(row)
         if full:
             settings = templates[row["template_id"]]
             values = unpack(settings, row["packed"], row["observed"])
@@ -96,19 +128,94 @@ async def _data(db: Db, *, full: bool) -> dict[str, Any]:
                 }
                 for s in settings
             ]
-        edges.append(
+        nodes.append(
             {
-                "node": {
-                    "id": gid(b"PlatformLink:", link["id"]),
-                    "label": link["label"],
-                    "status": link["status"],
-                    "platform": {
-                        "id": gid(b"Platform:", platform["id"]),
-                        "slug": platform["slug"],
-                        "name": platform["name"],
-                    },
-                    "latestSnapshot": snapshot,
-                }
+                "id": gid(b"PlatformLink:", link["id"]),
+                "label": link["label"],
+                "status": link["status"],
+                "platform": {"id": gid(b"Platform:", platform["id"]), "slug": platform["slug"], "name": platform["name"]},
+                "latestSnapshot": snapshot,
             }
         )
-    return {"overallScore": figures["overall_score"], "coverage": figures["coverage"], "links": {"edges": edges}}
+    return connection(nodes)
+
+
+async def page_links(db: Db, first: int, **where: Any) -> Sequence[Any]:
+    """The first links."""
+    return (await fetch(db, "privacy/platform_link.page_platform_link", after_id=END, limit=first + 1, **where))[:first]
+
+
+async def dashboard(db: Db, *, full: bool) -> Data:
+    (figures,) = await db.fetch(get_dashboard.statement, {})
+    links = await with_snapshots(db, await page_links(db, 20, status="ACTIVE"), full=full)
+    return {"privacyDashboard": {"overallScore": figures["overall_score"], "coverage": figures["coverage"], "links": links}}
+
+
+async def lookup(db: Db, variables: Data) -> Data:
+    (row,) = await fetch(db, "privacy/platform_link.edge_platform_link", ids=[uuid_of(variables["id"])])
+    link = {"id": variables["id"], "label": row["label"], "status": row["status"], "linkedAt": row["linked_at"]}
+    return {"platformLink": link}
+
+
+async def light(db: Db, variables: Data) -> Data:
+    return await dashboard(db, full=False)
+
+
+async def full(db: Db, variables: Data) -> Data:
+    return await dashboard(db, full=True)
+
+
+async def links_of_100(db: Db, variables: Data) -> Data:
+    return {"platformLinks": await with_snapshots(db, await page_links(db, 100))}
+
+
+async def page(db: Db, variables: Data) -> Data:
+    link_id, after_id = uuid_of(variables["linkId"]), uuid_of_cursor(variables["after"])
+    rows = await fetch(db, "privacy/snapshot.page_snapshot", link_id=link_id, after_id=after_id, limit=21)
+    shown = connection(a_snapshot(row) for row in rows[:20])
+    return {"snapshots": {**shown, "pageInfo": {"hasNextPage": len(rows) > 20}}}
+
+
+async def nested(db: Db, variables: Data) -> Data:
+    links = await page_links(db, 20)
+    ids = [link["id"] for link in links]
+    rows = await fetch(db, "privacy/snapshot.edge_snapshot_of_link", link_ids=ids, after_id=END, limit=4)
+    by_link: dict[int, list[Any]] = {position: [] for position in range(1, len(links) + 1)}
+    for row in rows:
+        by_link[row["position"]].append(row)
+    shown = [row for rows in by_link.values() for row in rows[:3]]
+    changes: dict[UUID, list[Data]] = {row["id"]: [] for row in shown}
+    for row in await fetch(db, "privacy/change.edge_change_of_snapshot", snapshot_ids=list(changes)):
+        change = {
+            "setting": row["setting"],
+            "oldValue": row["old_value"],
+            "newValue": row["new_value"],
+            "origin": row["origin"],
+        }
+        changes[row["id"]].append(change)
+    nodes = []
+    for position, link in enumerate(links, 1):
+        snapshots = connection(
+            {
+                "id": gid(b"Snapshot:", row["id"]),
+                "riskScore": row["risk_score"],
+                "capturedAt": row["captured_at"],
+                "changes": changes[row["id"]],
+            }
+            for row in by_link[position][:3]
+        )
+        nodes.append({"id": gid(b"PlatformLink:", link["id"]), "label": link["label"], "snapshots": snapshots})
+    return {"platformLinks": connection(nodes)}
+
+
+def route(prefix: str, name: str, find: Callable[[Db, Data], Awaitable[Data | bytes]]) -> Route:
+    """POST /prefix/name."""
+
+    async def endpoint(request: Request) -> Response:
+        return await respond(request, name, find)
+
+    return Route(f"/{prefix}/{name}", endpoint, methods=["POST"])
+
+
+PAGES = {"lookup": lookup, "light": light, "full": full, "list": links_of_100, "page": page, "nested": nested}
+routes = [route("handwritten", name, find) for name, find in PAGES.items()]

@@ -7,9 +7,6 @@ import asyncio
 import base64
 import os
 import resource
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from datetime import timedelta
@@ -24,6 +21,7 @@ from app import seed
 from app.kit import bootstrap, log, migrate
 from app.kit.embedded import Embedded
 from app.kit.token import KeyRing, create_key
+from tests.benchmark.server import alone, memory, spent
 
 LISTEN = """
 subscription { scanRequested { cursor requestedAt reason link { id label status platform { id slug name } } } }
@@ -96,24 +94,6 @@ async def connect(port: int, tokens: list[str]) -> list[Listener]:
     return await asyncio.gather(*(one(token) for token in tokens))
 
 
-def memory(pid: int) -> int:
-    """Bytes of memory of a process, as Linux tells it."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-def spent(pid: int) -> float:
-    """Seconds of processor time of a process and its children."""
-    total = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if pid in (int(path.parent.name), int(words[1])):
-            total += int(words[11]) + int(words[12])
-    return total / os.sysconf("SC_CLK_TCK")
-
-
 async def main(idle: int, fan: int, rounds: int, seconds: float) -> None:
     """Run it and print what was found."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -133,38 +113,13 @@ async def main(idle: int, fan: int, rounds: int, seconds: float) -> None:
             " WHERE l.status = 'ACTIVE' LIMIT 1"
         )
         assert link is not None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        environment = os.environ | {
-            "DATABASE_URL": server.url("fivefold", "fivefold_api"),
-            "FIVEFOLD_JWT_KEYS": str(key),
-            "FIVEFOLD_RATE_PER_SECOND": "10000000",
-            "FIVEFOLD_RATE_BURST": "10000000",
-        }
-        words = [sys.executable, "-m", "app", "serve", "--port", str(port)]
-        process = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - it runs beside
+        postgres = int((Path(folder) / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
         try:
-            postgres = int((Path(folder) / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
-            await until_open(port)
-            await fan_out(port, keys.sign(link["subject"], lifetime=timedelta(days=1)), admin, link, fan, rounds)
-            await idle_ones(port, tokens, process.pid, postgres, seconds)
+            async with alone(server.url("fivefold", "fivefold_api"), key, Path(folder)) as served:
+                await fan_out(served.port, keys.sign(link["subject"], lifetime=timedelta(days=1)), admin, link, fan, rounds)
+                await idle_ones(served.port, tokens, served.pid, postgres, seconds)
         finally:
             await admin.close()
-            process.terminate()
-            process.wait()
-
-
-async def until_open(port: int) -> None:
-    for _ in range(300):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.1)
-        else:
-            writer.close()
-            return
-    raise SystemExit("the server did not start")
 
 
 async def fan_out(port: int, token: str, admin: asyncpg.Connection, link: asyncpg.Record, fan: int, rounds: int) -> None:

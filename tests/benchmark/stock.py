@@ -19,7 +19,6 @@ from strawberry.dataloader import DataLoader
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
-from app import settings
 from app.core.identity import authenticate
 from app.kit.context import Actor
 from app.kit.db import Db, Row
@@ -28,8 +27,7 @@ from app.kit.sql import BOUND, Statement
 from app.privacy.dashboard import get_dashboard
 from app.privacy.template import TemplateSetting, settings_by_template
 from app.privacy.values import unpack
-
-END = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+from tests.benchmark.handwritten import END, uuid_of, uuid_of_cursor
 
 
 @strawberry.type
@@ -48,6 +46,14 @@ class Platform:
     id: strawberry.ID
     slug: str
     name: str
+
+
+@strawberry.type
+class Change:
+    setting: str
+    old_value: str | None
+    new_value: str | None
+    origin: str
 
 
 @strawberry.type
@@ -76,12 +82,52 @@ class Snapshot:
             for s in settings
         ]
 
+    @strawberry.field
+    async def changes(self, info: strawberry.Info) -> list[Change]:
+        rows = await info.context["changes"].load(self.row["id"])
+        return [
+            Change(setting=r["setting"], old_value=r["old_value"], new_value=r["new_value"], origin=r["origin"]) for r in rows
+        ]
+
+
+def a_snapshot(row: Any) -> Snapshot:
+    return Snapshot(
+        id=global_id("Snapshot", str(row["id"])),
+        risk_score=row["risk_score"],
+        completion_rate=row["completion_rate"],
+        confidence=row["confidence"],
+        captured_at=row["captured_at"],
+        row=row,
+    )
+
+
+@strawberry.type
+class SnapshotEdge:
+    node: Snapshot
+
+
+@strawberry.type
+class PageInfo:
+    has_next_page: bool
+
+
+@strawberry.type
+class SnapshotPage:
+    edges: list[SnapshotEdge]
+    page_info: PageInfo
+
+
+def a_page(rows: list[Any], first: int) -> SnapshotPage:
+    edges = [SnapshotEdge(node=a_snapshot(row)) for row in rows[:first]]
+    return SnapshotPage(edges=edges, page_info=PageInfo(has_next_page=len(rows) > first))
+
 
 @strawberry.type
 class Link:
     id: strawberry.ID
     label: str
     status: str
+    linked_at: datetime
     row: strawberry.Private[Any]
 
     @strawberry.field
@@ -91,15 +137,11 @@ class Link:
 
     @strawberry.field
     async def latest_snapshot(self, info: strawberry.Info) -> Snapshot | None:
-        row = await info.context["snapshots"].load(self.row["latest_snapshot_id"])
-        return Snapshot(
-            id=global_id("Snapshot", str(row["id"])),
-            risk_score=row["risk_score"],
-            completion_rate=row["completion_rate"],
-            confidence=row["confidence"],
-            captured_at=row["captured_at"],
-            row=row,
-        )
+        return a_snapshot(await info.context["snapshots"].load(self.row["latest_snapshot_id"]))
+
+    @strawberry.field
+    async def snapshots(self, info: strawberry.Info, first: int = 20) -> SnapshotPage:
+        return a_page(await info.context["source"].history(first).load(self.row["id"]), first)
 
 
 @strawberry.type
@@ -112,6 +154,17 @@ class Page:
     edges: list[Edge]
 
 
+def a_link(row: Any) -> Link:
+    id_ = strawberry.ID(global_id("PlatformLink", str(row["id"])))
+    return Link(id=id_, label=row["label"], status=row["status"], linked_at=row["linked_at"], row=row)
+
+
+async def page_links(source: Source, first: int, **where: Any) -> Page:
+    page = BOUND["privacy/platform_link.page_platform_link"].statement
+    rows = await source.fetch(page, {"after_id": END, "limit": first + 1, **where})
+    return Page(edges=[Edge(node=a_link(row)) for row in rows[:first]])
+
+
 @strawberry.type
 class Dashboard:
     overall_score: int | None
@@ -119,14 +172,7 @@ class Dashboard:
 
     @strawberry.field
     async def links(self, info: strawberry.Info, first: int = 20) -> Page:
-        page = BOUND["privacy/platform_link.page_platform_link"].statement
-        rows = await info.context["source"].fetch(page, {"after_id": END, "limit": first + 1, "status": "ACTIVE"})
-        return Page(
-            edges=[
-                Edge(node=Link(id=global_id("PlatformLink", str(r["id"])), label=r["label"], status=r["status"], row=r))
-                for r in rows[:first]
-            ]
-        )
+        return await page_links(info.context["source"], first, status="ACTIVE")
 
 
 @strawberry.type
@@ -136,12 +182,29 @@ class Query:
         (row,) = await info.context["source"].fetch(get_dashboard.statement, {})
         return Dashboard(overall_score=row["overall_score"], coverage=row["coverage"])
 
+    @strawberry.field
+    async def platform_link(self, info: strawberry.Info, id: strawberry.ID) -> Link | None:
+        return a_link(await info.context["links"].load(uuid_of(id)))
+
+    @strawberry.field
+    async def platform_links(self, info: strawberry.Info, first: int = 20) -> Page:
+        return await page_links(info.context["source"], first)
+
+    @strawberry.field
+    async def snapshots(
+        self, info: strawberry.Info, link_id: strawberry.ID, first: int = 20, after: str | None = None
+    ) -> SnapshotPage:
+        args = {"link_id": uuid_of(link_id), "after_id": uuid_of_cursor(after) if after else END, "limit": first + 1}
+        page = BOUND["privacy/snapshot.page_snapshot"].statement
+        return a_page(await info.context["source"].fetch(page, args), first)
+
 
 class Source:
     """Rows for one request: every load takes a connection from the pool and declares the caller in a transaction."""
 
     def __init__(self, pool: asyncpg.Pool, actor: Actor) -> None:
         self.pool, self.actor = pool, actor
+        self.histories: dict[int, DataLoader[Any, Any]] = {}
 
     async def fetch(self, statement: Statement, args: dict[str, Any]) -> list[asyncpg.Record]:
         given = {**args, "workspace_id": self.actor.workspace_id}
@@ -163,6 +226,21 @@ class Source:
 
         return DataLoader(load)
 
+    def grouped(self, statement: str, keys_name: str, args: dict[str, Any]) -> DataLoader[Any, Any]:
+        async def load(keys: list[Any]) -> list[Any]:
+            found: list[list[asyncpg.Record]] = [[] for _ in keys]
+            for row in await self.fetch(BOUND[statement].statement, {keys_name: keys, **args}):
+                found[row["position"] - 1].append(row)
+            return found
+
+        return DataLoader(load)
+
+    def history(self, first: int) -> DataLoader[Any, Any]:
+        if first not in self.histories:
+            args = {"after_id": END, "limit": first + 1}
+            self.histories[first] = self.grouped("privacy/snapshot.edge_snapshot_of_link", "link_ids", args)
+        return self.histories[first]
+
     async def settings(self, ids: list[Any]) -> list[Any]:
         unique = list(dict.fromkeys(ids))
         found: dict[Any, list[asyncpg.Record]] = {id_: [] for id_ in unique}
@@ -177,7 +255,7 @@ class Stock(GraphQL[Any, None]):
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Any:
         service = request.app.state.service
         if not hasattr(request.app.state, "stock_pool"):
-            request.app.state.stock_pool = await asyncpg.create_pool(settings.read().require_database_url(), record_class=Row)
+            request.app.state.stock_pool = await asyncpg.create_pool(service.settings.require_database_url(), record_class=Row)
         db = Db(service.pool, None, uuid4())
         try:
             actor = await authenticate(db, service.keys, request.headers.get("authorization"), None)
@@ -186,6 +264,8 @@ class Stock(GraphQL[Any, None]):
         source = Source(request.app.state.stock_pool, actor)
         return {
             "source": source,
+            "links": source.loader("privacy/platform_link.edge_platform_link"),
+            "changes": source.grouped("privacy/change.edge_change_of_snapshot", "snapshot_ids", {}),
             "platforms": source.loader("privacy/platform.edge_platform"),
             "snapshots": source.loader("privacy/snapshot.edge_snapshot"),
             "settings": DataLoader(source.settings),

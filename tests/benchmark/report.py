@@ -1,0 +1,69 @@
+"""What was found: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmark.reads import Case
+
+CONSOLE = Console(width=150)
+
+
+def machine() -> dict[str, Any]:
+    """Where it was measured."""
+    model = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    return {
+        "processor": model[0] if model else platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+def show_case(case: Case) -> None:
+    """One case, as soon as it is measured."""
+    away = f", {case.delay:g} ms from the database" if case.delay else ""
+    table = Table(title=f"{case.workload.name}: {case.workload.title}; {case.connections} at once{away}", title_justify="left")
+    table.add_column("")
+    for head in ("requests/s", "lowest to highest", "p50 ms", "p95 ms", "processor ms", "Fivefold / it", "spread"):
+        table.add_column(head, justify="right")
+    for name, each in case.found.items():
+        middle, low, high = [figure(case.ratios(name)) for figure in (statistics.median, min, max)]
+        table.add_row(
+            name,
+            f"{statistics.median(each.rates):.0f}",
+            f"{min(each.rates):.0f} to {max(each.rates):.0f}",
+            f"{statistics.median(each.p50):.2f}",
+            f"{statistics.median(each.p95):.2f}",
+            f"{statistics.median(each.processor):.2f}",
+            f"{middle:.2f}" if name != "Fivefold" else "",
+            f"{low:.2f} to {high:.2f}" if name != "Fivefold" else "",
+        )
+    for name, why in case.trouble.items():
+        table.add_row(name, "fails", why[:60])
+    CONSOLE.print(table)
+
+
+def show_rows(title: str, heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """A plain table."""
+    table = Table(title=title, title_justify="left")
+    for index, head in enumerate(heads):
+        table.add_column(head, justify="right" if index else "left")
+    for row in rows:
+        table.add_row(*map(str, row))
+    CONSOLE.print(table)
+
+
+def write(path: Path, report: dict[str, Any]) -> None:
+    """Keep it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    CONSOLE.print(f"written to {path}")

@@ -1,0 +1,87 @@
+"""The harness itself: everybody it can start answers the same, and what it finds becomes a report. Nothing is timed here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import uvicorn
+
+from app.settings import Settings
+from tests.benchmark import chart, contender, data, load, peer, postgraphile, proxy, reads, report, serve
+from tests.benchmark.__main__ import at, peers, socket_of
+from tests.benchmark.server import Server, free_port
+from tests.benchmark.workload import workloads
+from tests.conftest import Database
+
+
+@asynccontextmanager
+async def serving(given: Settings) -> AsyncIterator[Server]:
+    """The endpoints in Python, in this very process, which has imported everything already."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(serve.create(given), port=port, log_level="warning", access_log=False))
+    running = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    yield Server(os.getpid(), port, 0.0, 0.0)
+    server.should_exit = True
+    await running
+
+
+async def test_everybody_answers_the_same_and_it_becomes_a_report(database: Database, jwt_key: Path, tmp_path: Path) -> None:
+    world = await data.prepare(database.url(), jwt_key, accounts=2)
+    async with database.connect() as admin:
+        await postgraphile.extend(admin)
+    asked = workloads(world)
+    trusted = tmp_path / "trusted.json"
+    trusted.write_text(json.dumps({each.name: each.query for each in asked if each.trusted}))
+    found: dict[str, Any] = {"missing": {}, "cases": [], "accounts": 2}
+    there = peer.install(only_if_there=True)
+    url = database.url("fivefold_api")
+    with proxy.delaying(socket_of(url), tmp_path / "away", 1.0) as away:
+        given = Settings(
+            database_url=at(url, away), jwt_keys=[jwt_key], trusted_documents=trusted, rate_per_second=10**7, rate_burst=10**7
+        )
+        async with (
+            serving(given) as python,
+            peers(contender.NAMES, asked, there, at(url, away), jwt_key, tmp_path, found["missing"]) as others,
+        ):
+            contenders = [*contender.in_python(python), *others]
+            names = contender.NAMES if there.node else contender.PYTHON
+            assert [each.name for each in contenders] == list(names)
+            for workload in asked:
+                case = await reads.measure(workload, contenders, connections=2, delay=1.0, rounds=1, seconds=0.02)
+                assert not case.trouble
+                report.show_case(case)
+                found["cases"].append(case.as_json())
+    report.write(tmp_path / "report.json", found)
+    cases = json.loads((tmp_path / "report.json").read_text())["cases"]
+    assert [case["workload"] for case in cases] == ["lookup", "light", "full", "list", "page", "nested"]
+    assert all(set(case["fivefold_through"]) == set(names) - {"Fivefold"} for case in cases)
+    chart.write(tmp_path / "chart.svg", found)
+    drawn = ElementTree.parse(tmp_path / "chart.svg").getroot()  # noqa: S314 - our own text
+    assert len(drawn.findall("{http://www.w3.org/2000/svg}rect")) == 1 + len(asked) * len(names)
+
+
+def test_answers_are_compared_by_what_they_mean() -> None:
+    ours = {"id": "UGxhdGZvcm06MDE5", "capturedAt": "2026-01-01T00:00:00Z", "confidence": 0.1 + 0.2, "value": None}
+    theirs = {"value": None, "id": "019", "capturedAt": "2026-01-01T01:00:00.000+01:00", "confidence": 0.3}
+    assert contender.plain(ours) == contender.plain(theirs)
+    assert reads.difference({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}) == ".a[1].b: 2 against 3"
+
+
+async def test_the_load_generator_tells_what_a_server_refuses() -> None:
+    assert await load.ceiling(300, 2, seconds=0.02) > 0
+    with pytest.raises(OSError, match="Connect"):
+        await load.ask(1, load.request("/", b"", ""))
+
+
+def test_a_chunked_answer_is_joined() -> None:
+    assert load._join_chunks(b'5\r\n{"a":\r\n3;x=y\r\n 1}\r\n0\r\n\r\n') == b'{"a": 1}'
