@@ -34,6 +34,7 @@ class NotificationKind(Enum):
     ERASURE_SCHEDULED = strawberry.enum_value(8, description="The person will be erased.")
     SECURITY_ALERT = strawberry.enum_value(6, description="Something that an attacker would do. It cannot be switched off.")
     PAYMENT_FAILED = strawberry.enum_value(9, description="A payment for the workspace's plan failed.")
+    DISPUTE_RESOLVED = strawberry.enum_value(20, description="A curator has decided on a dispute of a scan.")
 
     @property
     def bit(self) -> int:

@@ -42,7 +42,7 @@ from tests.conftest import Api, Database
 from tests.factory.core import Person
 from tests.factory.device import register
 from tests.factory.privacy import link, proposed, record, scan, template_of, template_proposed
-from tests.factory.scans import queued
+from tests.factory.scans import disputed, queued
 from tests.factory.session import sign_in
 
 SCHEMA = build_schema(schema.as_str())
@@ -239,6 +239,7 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
             word,
         )
     await queued(api, person, word)
+    await disputed(api, person, word)
     return person
 
 
@@ -250,6 +251,7 @@ CURATORS_ONLY = {
     "freezePlatform",
     "grantCredits",
     "migrations",
+    "openDisputes",
     "proposedTemplates",
     "publishConsentPurpose",
     "publishCreditPack",
@@ -258,6 +260,7 @@ CURATORS_ONLY = {
     "publishPlatformContact",
     "refreshTemplateAnalysis",
     "rejectTemplate",
+    "resolveDispute",
     "reviewTemplateAnalysis",
     "templateAnalyses",
     "updatePlanLimit",
@@ -282,6 +285,7 @@ NODE_KEYS = {
     "Consent": "SELECT id::text FROM core.consent WHERE workspace_id = $1 AND account_id = $2",
     "Erasure": "SELECT id::text FROM core.erasure WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "AuditEvent": "SELECT id::text FROM core.audit_event WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
+    "Dispute": "SELECT id::text FROM scans.dispute WHERE workspace_id = $1 AND account_id = $2",
     "Scan": "SELECT id::text FROM scans.scan WHERE workspace_id = $1 AND account_id = $2",
     "PlatformLink": "SELECT id::text FROM privacy.platform_link WHERE workspace_id = $1 AND account_id = $2",
     "Snapshot": "SELECT id::text FROM privacy.snapshot WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",

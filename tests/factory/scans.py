@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.kit.graphql import global_id
+from app.kit.graphql import global_id, parse_uuid
 from tests.conftest import Api
 from tests.factory.core import Person
 
@@ -18,3 +18,30 @@ async def queued(api: Api, person: Person, word: str = "plain") -> str:
     """A scan that waits, paid for by a reservation that the person has; its global id."""
     async with api.database.connect() as admin:
         return global_id("Scan", str(await admin.fetchval(SCAN, person.workspace_id, person.account_id, word)))
+
+
+STEP = (
+    "UPDATE scans.scan SET state = $2,"
+    " failure = CASE WHEN $2 IN ('FAILED', 'TIMED_OUT') THEN 'A_TEST' END,"
+    " finished_at = CASE WHEN $2 IN ('COMPLETED', 'FAILED', 'TIMED_OUT') THEN now() END,"
+    " lease_until = CASE WHEN $2 IN ('FETCHING', 'ANALYZING') THEN now() END WHERE id = $1"
+)
+
+
+async def completed(api: Api, person: Person, word: str = "plain") -> str:
+    """A scan of which nothing more is known than that it was judged; its global id."""
+    scan_id = await queued(api, person, word)
+    async with api.database.connect() as admin:
+        for state in ("FETCHING", "ANALYZING", "COMPLETED"):
+            await admin.execute(STEP, parse_uuid(scan_id, "Scan", field="id"), state)
+    return scan_id
+
+
+DISPUTE = "mutation($input: DisputeScanInput!) { disputeScan(input: $input) { dispute { id state } } }"
+
+
+async def disputed(api: Api, person: Person, word: str = "plain") -> str:
+    """An open dispute of a scan; its global id."""
+    given = {"scanId": await completed(api, person, word), "claim": "FALSE_ALARM", "reason": f"{word} reason"}
+    answer = await api(DISPUTE, {"input": given | {"idempotencyKey": f"{word} dispute"}}, token=person.token)
+    return str(answer.data["disputeScan"]["dispute"]["id"])

@@ -128,6 +128,7 @@ BOUNDED_INPUTS = {
 CREATING = {
     "add",
     "create",
+    "dispute",
     "give",
     "grant",
     "invite",
@@ -168,6 +169,7 @@ CHANGING = {
     "replay",
     "require",
     "resend",
+    "resolve",
     "reset",
     "restore",
     "resume",
@@ -191,7 +193,7 @@ REPEATABLE = {
 }
 """Those that begin like the first and take no key, with the reason."""
 
-CURATORS = {"blastRadius", "migrations", "proposedTemplates", "templateAnalyses"}
+CURATORS = {"blastRadius", "migrations", "openDisputes", "proposedTemplates", "templateAnalyses"}
 """Root fields that only curators may read."""
 
 NOT_OURS = {"messageId": "a header of what is sent", "requestId": "names a request, which is no object"}
@@ -395,6 +397,7 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api, tmp_path: Path) 
             seen.add(text.partition(":")[0])
     assert seen >= set(NODE_TYPES) - {
         "ApiKey",
+        "Dispute",
         "DataExport",
         "Consent",
         "Device",

@@ -59,6 +59,7 @@ KINDS = {
     "request": ("one",),
     "reserve": ("one",),
     "reset": ("one",),
+    "resolve": ("one",),
     "retire": ("exec",),
     "revoke": ("one", "exec"),
     "set": ("exec",),
@@ -70,6 +71,7 @@ KINDS = {
     "upsert": ("one", "exec"),
     "use": ("one",),
     "verify": ("one",),
+    "withdraw": ("one",),
 }
 """The closed list of first words, with the kinds that each may be."""
 
@@ -133,6 +135,7 @@ WORKER = {
     "core/security_alert.take_security_watch": "only jobs look for what is suspicious",
     "core/webhook.update_webhook_health": "only jobs deliver",
     "core/webhook_delivery.insert_webhook_attempt": "only jobs deliver",
+    "scans/dispute.get_dispute_teller": "only jobs tell",
     "privacy/digest.get_digest": "only jobs make digests",
     "privacy/digest.list_change_by_origin": "only jobs make digests",
     "privacy/digest.update_digest_week": "only jobs make digests",
