@@ -177,6 +177,9 @@ class Settings(BaseSettings):
     analysis_auto_approve_hours: float = Field(
         default=72.0, ge=0, le=8760, description="An analysis is approved by itself after so many hours; 0 is never"
     )
+    scan_feed: str = Field(
+        default="", description="File with known harmful addresses, read again when it changes; by default a small one of tests"
+    )
     dns_servers: Annotated[list[str], NoDecode] = Field(
         default=[],
         description="DNS servers that prove domains, by address, separated by commas; by default those of the machine",

@@ -1,0 +1,578 @@
+"""What a page asks for, in whose name, and how it talks: judged in memory."""
+
+from __future__ import annotations
+
+import re
+
+from app.scans.engine import host as hosts
+from app.scans.engine.address import deceptive, judge_host
+from app.scans.engine.document import Document, Field, Form
+from app.scans.engine.words import DATA, normal, theme
+
+VERSION = "page-1"
+
+LONG = 450
+"""A page of so many words is an article and not a form: its words count for less."""
+
+
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    found: dict[str, list[str]] = {}
+    section = ""
+    for line in (DATA / "fields.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and not line.startswith("#"):
+            found.setdefault(section, []).append(line)
+    return tuple((name, re.compile("|".join(several))) for name, several in found.items())
+
+
+SECRETS = _patterns()
+PHONE = re.compile(
+    r"(?:\+?1[\s.(-]*)?(?:\(?8(?:00|33|44|55|66|77|88)\)?)[\s.)-]*\d{3}[\s.-]*\d{2}[\s.-]*\d{2}|\+\d{1,3}[\s.(-]*\d{2,4}[\s.)-]*\d{3}[\s.-]*\d{2,4}|\b0(?:800|808|50|120)[\s.-]*\d{2,4}[\s.-]*\d{2,4}"
+)
+COIN = re.compile(
+    r"\b(?:bc1[a-z0-9]{25,60}|[13][a-km-zA-HJ-NP-Z1-9]{25,34}|0x[0-9a-fA-F]{40}|T[A-Za-z1-9]{33}|r[0-9a-zA-Z]{24,34})\b"
+)
+DEAD = frozenset(("#", "", "javascript:void(0)", "javascript:;", "javascript:void(0);", "javascript:"))
+KIT_TARGET = re.compile(
+    r"(?:^|/)(?:next|post|send|mail|result|results|verify|gate|action|submit|finish|processing|complete|data|save|log|logs|connect|sender|mailer|rezult|rez|info|snd|to|telegram|tele|panel|step\d|otp|pass|password|check|checklogin|validate|authentication|login_submit|auth1|1|2|3)\.php(?:$|\?)",
+    re.I,
+)
+PROGRAM = re.compile(r"\.(?:exe|scr|msi|apk|bat|cmd|vbs|hta|ps1|jar|pkg|dmg|iso|img|lnk|msix|jse|wsf)(?:$|[?#])", re.I | re.M)
+DOWNLOAD = re.compile(
+    r"\.(?:exe|scr|msi|apk|bat|cmd|vbs|hta|ps1|jar|pkg|dmg|iso|img|lnk|msix|jse|wsf|zip|rar|7z|js)(?:$|[?#])", re.I | re.M
+)
+
+
+def look(page: Document, final: str) -> set[str]:
+    """Kinds of what the page itself shows."""
+    kinds: set[str] = set()
+    host = hosts.host_of(final)
+    secrets, password = _secrets(page)
+    asks = password or bool(secrets & {"card", "cvv", "pin", "ssn", "otp", "account", "seed"})
+    count = len(page.word_list)
+    article = count > LONG
+    _forms(page, host, final, secrets, password, kinds)
+    _brand(page, host, asks, password, article, kinds)
+    _structure(page, host, final, asks, kinds)
+    _talk(page, secrets, password, asks, article, host, kinds)
+    _letters(page, kinds)
+    return kinds
+
+
+def _secrets(page: Document) -> tuple[set[str], bool]:
+    found: set[str] = set()
+    password = False
+    for each in page.fields:
+        if each.type == "password":
+            password = True
+            if re.search(r"\bcvv|\bcvc|\bpin\b", each.hint):
+                found.add("cvv" if "pin" not in each.hint else "pin")
+        elif re.search(
+            r"passw|contrasen|mot de passe|passwort|senha|пароль|密码|パスワード|\bpwd\b|\bpsw\b", each.hint
+        ) and each.type in ("text", "textarea"):
+            password = True
+        if each.type in ("search", "file"):
+            continue
+        for name, pattern in SECRETS:
+            if pattern.search(each.hint):
+                found.add(name)
+    return found, password
+
+
+def _of_form(form: Form) -> bool:
+    """Whether a form asks for what nobody else should get."""
+    return any(each.type == "password" or _names(each, ("card", "cvv", "pin", "ssn", "seed")) for each in form.fields)
+
+
+def _names(each: Field, wanted: tuple[str, ...]) -> bool:
+    return any(pattern.search(each.hint) for name, pattern in SECRETS if name in wanted)
+
+
+def _forms(page: Document, host: str, final: str, secrets: set[str], password: bool, kinds: set[str]) -> None:
+    local = hosts.is_local(host)
+    encrypted = final[:6].lower() == "https:"
+    for form in page.forms:
+        if not _of_form(form):
+            continue
+        action = form.action.lower()
+        target = hosts.host_of(form.action)
+        if action.startswith("mailto:"):
+            kinds.add("SECRETS_BY_MAIL")
+        elif action.startswith(("data:", "javascript:", "blob:")) and not action.startswith(
+            ("javascript:void", "javascript:;")
+        ):
+            kinds.add("ODD_FORM_TARGET")
+        elif target and target != host:
+            if hosts.below(target, hosts.COLLECTORS):
+                kinds.add("SECRETS_TO_COLLECTOR")
+            elif hosts.is_ip(target) and not hosts.is_private(target):
+                kinds.add("SECRETS_TO_IP")
+            elif deceptive(form.action):
+                kinds.add("SECRETS_TO_SUSPICIOUS_HOST")
+            elif (not _together(host, target) and not hosts.below(target, hosts.brand_domains()) and not local) or (
+                local and not hosts.is_private(target) and not _at_home(page, target)
+            ):
+                kinds.add("PASSWORD_TO_OTHER_SITE")
+        if encrypted and action.startswith("http:"):
+            kinds.add("PASSWORD_OVER_HTTP")
+        if KIT_TARGET.search(form.raw):
+            kinds.add("KIT_FORM_TARGET")
+    if not encrypted and password and not local:
+        kinds.add("PASSWORD_WITHOUT_TLS")
+    if "card" in secrets and ("cvv" in secrets or "expiry" in secrets):
+        kinds.add("CARD_FIELDS")
+        if password and any(
+            any(f.type == "password" and not re.search(r"cvv|cvc|pin", f.hint) for f in form.fields)
+            and any(_names(f, ("card",)) for f in form.fields)
+            for form in page.forms
+        ):
+            kinds.add("CARD_WITH_LOGIN")
+    if "card" in secrets and "pin" in secrets:
+        kinds.add("CARD_PIN_FIELD")
+    heavy = secrets & {"card", "pin", "ssn", "maiden", "license", "account", "cvv"}
+    if (
+        len(heavy - {"cvv"}) + bool(password) + ("birth" in secrets) >= 4
+        or {"ssn", "card"} <= secrets
+        or {"maiden", "card"} <= secrets
+    ):
+        kinds.add("MANY_SECRETS")
+    _seeds(page, secrets, kinds)
+
+
+def _together(a: str, b: str) -> bool:
+    """Whether two hosts are likely one owner's: the same registered name, or one brand, or one word under two endings."""
+    first, second = hosts.registered(a), hosts.registered(b)
+    if first == second:
+        return True
+    if any(brand.owns(a) and brand.owns(b) for brand in hosts.brands()):
+        return True
+    one, other = first.partition(".")[0], second.partition(".")[0]
+    return len(one) >= 4 and len(other) >= 4 and (one == other or one in other or other in one)
+
+
+def _at_home(page: Document, target: str) -> bool:
+    """Whether a page that is tried on a machine of one's own speaks of the target as its own site."""
+    home = hosts.registered(target)
+    own = sum(hosts.registered(hosts.host_of(link)) == home for link in page.links if hosts.host_of(link))
+    return own >= 2
+
+
+def _seeds(page: Document, secrets: set[str], kinds: set[str]) -> None:
+    told = page.spoken.get("seed", set())
+    texts = [each for each in page.fields if each.type in ("text", "textarea", "password", "")]
+    named = [each for each in texts if _names(each, ("seed",))]
+    words = len(texts) in (12, 15, 18, 24, 25) or len(named) >= 10
+    if (
+        (told and (words or any(each.type == "textarea" for each in named)))
+        or (told and named and "seed" in secrets and len(page.word_list) < LONG)
+        or (told and any(each.type == "textarea" for each in texts) and len(page.word_list) < 200 and page.spoken.get("wallet"))
+        or len(named) >= 12
+    ):
+        kinds.add("SEED_PHRASE_REQUEST")
+
+
+# In whose name
+
+_COPYRIGHT = re.compile(
+    r"(?:©|\(c\)|copyright)\s*(?:©|\(c\))?\s*(?:19|20)?\d{0,2}\s*(?:[-\u2013]\s*\d{4})?\s*([^.|,\n]{2,40})", re.I
+)
+_SPLIT = re.compile(r"\s[-\u2013\u2014|:·\u00bb\u203a]+\s|[|:·\u00bb\u203a\u2013\u2014]+|\s{2,}")
+_SIGN_IN_AT = re.compile(
+    r"\b(?:sign|log)[\s-]?(?:in|on)(?:to|\s+to|\s+with)?\s+(?:to\s+)?(?:your\s+|the\s+)?|\b(?:welcome(?:\s+back)?\s+to)\s+|\b(?:your)\s+|\b(?:the)\s+",
+    re.I,
+)
+
+
+def _identities(page: Document) -> tuple[set[str], set[str]]:
+    """Names that the page gives itself: those of its title and icon text, and those that it carries elsewhere."""
+    strong, weak = set(), set()
+    for text in (page.title, *page.site_names[:4]):
+        strong |= _claimed(text)
+    for text in page.headings[:6]:
+        strong |= _claimed(text) if len(page.word_list) < 250 else set()
+    for text in page.picture_names[:12]:
+        plain = normal(text)
+        stripped = re.sub(r"\b(?:logo|icon|image|brand|bank|the)\b", "", plain).strip()
+        if stripped in hosts.brand_names() and ("logo" in plain or len(page.word_list) < 150):
+            weak.add(stripped)
+    tail = normal(page.raw_text[-1500:]) if page.raw_text else ""
+    for match in _COPYRIGHT.finditer(tail):
+        weak |= {name for name in _claimed(match[1]) if name}
+        owner = re.sub(
+            r"\b(?:inc|llc|ltd|corp|corporation|company|co|n\.?a|plc|ag|gmbh|s\.?a|all rights reserved|bank)\b\.?",
+            "",
+            normal(match[1]),
+        ).strip(" .")
+        if owner in hosts.brand_names():
+            weak.add(owner)
+    return strong, weak
+
+
+def _claimed(text: str) -> set[str]:
+    """The brand that a title is in the name of: what is left of a part of it without words that every site uses."""
+    names = hosts.brand_names()
+    found: set[str] = set()
+    plain = normal(text)
+    if not plain:
+        return found
+    for part in (plain, *_SPLIT.split(plain)):
+        part = part.strip(" .!:-")
+        if not part or len(part) > 90:
+            continue
+        if part in names:
+            found.add(part)
+            continue
+        left = [word for word in re.findall(r"[^\s]+", part) if word.strip(".,!?()'\"") not in theme("title words")]
+        rest = " ".join(left).strip(".,!?()'\" ")
+        rest = rest.removesuffix("'s").removesuffix("®").removesuffix("™").strip()
+        if rest in names:
+            found.add(rest)
+        elif rest and hosts.skeleton(rest) in _name_skeletons() and rest not in names and not rest.isascii():
+            found.add(_name_skeletons()[hosts.skeleton(rest)])
+    return found
+
+
+_SKELETONS: dict[str, str] = {}
+
+
+def _name_skeletons() -> dict[str, str]:
+    if not _SKELETONS:
+        _SKELETONS.update({hosts.skeleton(name): name for name in hosts.brand_names() if len(name) >= 5})
+    return _SKELETONS
+
+
+def _foreign(name: str, host: str) -> bool:
+    return not any(brand.owns(host) for brand in hosts.brand_names()[name])
+
+
+def _brand(page: Document, host: str, asks: bool, password: bool, article: bool, kinds: set[str]) -> None:
+    strong, weak = _identities(page)
+    label = hosts.registered(host).partition(".")[0]
+    # A site that is called like a brand by chance, as discover.example may be, is itself.
+    strong = {name for name in strong if _foreign(name, host) and not _called(name, label)}
+    weak = {name for name in weak if _foreign(name, host) and not _called(name, label)}
+    seed = "SEED_PHRASE_REQUEST" in kinds
+    if strong and (asks or seed):
+        kinds.add("BRAND_CLAIMED" if not article else "BRAND_NAMED_AT_FORM")
+    elif weak and asks and not article:
+        kinds.add("BRAND_CLAIMED" if len(page.word_list) < 120 and _only(page, host) else "BRAND_NAMED_AT_FORM")
+    elif strong and not article and len(page.word_list) < 200 and page.fields:
+        kinds.add("BRAND_CLAIMED_WITHOUT_FORM")
+    elif asks and password and len(page.word_list) < 90 and not strong:
+        sentence = f" {page.text} "
+        for name, owners in hosts.brand_names().items():
+            if (
+                len(name) >= 5
+                and not owners[0].common
+                and f" {name} " in sentence
+                and _foreign(name, host)
+                and not _called(name, label)
+            ):
+                others = _buttons(page)
+                if name not in others:
+                    kinds.add("BRAND_NAMED_AT_FORM")
+                    break
+    if asks:
+        for icon in page.icons:
+            owner = hosts.host_of(icon)
+            if (
+                owner
+                and hosts.below(owner, hosts.brand_domains())
+                and not _together(host, owner)
+                and not hosts.below(owner, _ICON_SERVICES)
+            ):
+                kinds.add("BRAND_ICON")
+        pictures = [hosts.host_of(each) for each in (*page.pictures, *page.styles)]
+        foreign = [each for each in pictures if each and hosts.below(each, hosts.brand_domains()) and not _together(host, each)]
+        foreign = [
+            each
+            for each in foreign
+            if not hosts.below(each, hosts.COMMON_SERVICES) or hosts.registered(each) in _LOGIN_PICTURES
+        ]
+        if foreign and len(page.word_list) < LONG:
+            kinds.add("BRAND_PICTURES")
+
+
+_ICON_SERVICES = frozenset(
+    (
+        "gstatic.com",
+        "googleusercontent.com",
+        "amazonaws.com",
+        "cloudfront.net",
+        "wp.com",
+        "myshopify.com",
+        "shopifycdn.com",
+        "wsimg.com",
+    )
+)
+_LOGIN_PICTURES = frozenset(("paypalobjects.com", "live.com", "microsoft.com"))
+
+
+def _called(name: str, label: str) -> bool:
+    """Whether a host's own label is a common word that a brand is called, too."""
+    return any(brand.common and label.replace("-", "") == brand.word for brand in hosts.brand_names()[name])
+
+
+def _only(page: Document, host: str) -> bool:
+    """Whether the page speaks of no site of its own."""
+    label = hosts.registered(host).partition(".")[0].replace("-", "")
+    return len(label) < 4 or label not in page.text.replace(" ", "")
+
+
+def _buttons(page: Document) -> str:
+    """Other ways in, as in: continue with Google."""
+    return (
+        " ".join(re.findall(r"(?:with|via|using|mit|con|avec|com|через)\s+(\S+(?:\s\S+)?)", page.text))
+        + " "
+        + " ".join(normal(t) for t in page.link_texts)
+    )
+
+
+# How it is built
+
+
+def _structure(page: Document, host: str, final: str, asks: bool, kinds: set[str]) -> None:
+    local = hosts.is_local(host)
+    real = [link for link in page.links if link[:4].lower() == "http"]
+    if asks and len(page.links) >= 4:
+        dead = sum(link.lower() in DEAD for link in page.links)
+        if dead >= 4 and dead / len(page.links) >= 0.7:
+            kinds.add("DEAD_LINKS")
+    if asks and len(real) >= 4:
+        counts: dict[str, int] = {}
+        for link in real:
+            owner = hosts.registered(hosts.host_of(link))
+            counts[owner] = counts.get(owner, 0) + 1
+        owner, most = max(counts.items(), key=lambda item: item[1])
+        if most / len(page.links) >= 0.6 and not _together(host, owner):
+            targets = {hosts.registered(hosts.host_of(form.action)) for form in page.forms if _of_form(form)}
+            if owner not in targets and (not local or hosts.below(owner, hosts.brand_domains())):
+                kinds.add("LINKS_OF_OTHER_SITE")
+    for frame in page.frames:
+        owner = hosts.host_of(frame.src)
+        if not owner or owner == host:
+            continue
+        if frame.hidden and not hosts.below(owner, hosts.COMMON_SERVICES):
+            odd = (
+                deceptive(frame.src)
+                or (hosts.is_ip(owner) and not hosts.is_private(owner))
+                or re.search(r"\.php\?|/gate|/in\.cgi|/tds", frame.src)
+            )
+            kinds.add("HIDDEN_FRAME_OF_ODD_HOST" if odd else "HIDDEN_FRAME")
+        if DOWNLOAD.search(frame.src):
+            kinds.add("DOWNLOADS_BY_ITSELF")
+    if any(DOWNLOAD.search(frame.src) for frame in page.frames if frame.src):
+        kinds.add("DOWNLOADS_BY_ITSELF")
+    for source in page.script_sources:
+        owner = hosts.host_of(source)
+        if source[:5].lower() == "data:":
+            kinds.add("SCRIPT_IN_ADDRESS")
+        elif owner and owner != host:
+            if hosts.is_ip(owner) and not hosts.is_private(owner):
+                kinds.add("SCRIPT_OF_IP")
+            elif hosts.below(owner, hosts.PASTES):
+                kinds.add("SCRIPT_OF_PASTE")
+            elif _odd_service(owner):
+                kinds.add("SCRIPT_OF_ODD_HOST")
+    if page.hidden_links >= 3:
+        kinds.add("HIDDEN_LINKS")
+    if page.refresh:
+        _onward(page.refresh, host, kinds)
+    programs = [link for link in page.links if PROGRAM.search(link)] if PROGRAM.search(page.all_links) else []
+    if programs:
+        kinds.add("OFFERS_PROGRAM")
+    if any(deceptive(link) and PROGRAM.search(link) for link in programs):
+        kinds.add("SENT_TO_ODD_HOST")
+
+
+def _onward(target: str, host: str, kinds: set[str]) -> None:
+    lower = target.lower()
+    owner = hosts.host_of(target)
+    if lower.startswith(("javascript:", "data:")):
+        kinds.add("ODD_REDIRECT")
+    elif DOWNLOAD.search(target):
+        kinds.add("DOWNLOADS_BY_ITSELF")
+    elif owner and not _together(owner, host):
+        kinds.add(
+            "SENT_TO_ODD_HOST" if judge_host(owner) - {"FREE_HOSTING", "SHORTENER", "LURE_WORD_IN_HOST"} else "SENT_ELSEWHERE"
+        )
+
+
+_SERVICE_NAMES = hosts.named("service names")
+
+
+def _odd_service(owner: str) -> bool:
+    """Whether a host of scripts imitates the well-known ones, or is of a kind that honest sites do not load from."""
+    if hosts.below(owner, hosts.COMMON_SERVICES):
+        return False
+    found = judge_host(owner)
+    if found & {
+        "BRAND_LOOKALIKE",
+        "BRAND_MISSPELLED",
+        "BRAND_ADDRESS_IN_HOST",
+        "BRAND_WITH_LURE_IN_HOST",
+        "MALWARE_WORDS_IN_ADDRESS",
+    }:
+        return True
+    if {"SUSPICIOUS_TLD", "RANDOM_LABEL"} <= found or "TUNNEL_OR_DYNAMIC_HOST" in found:
+        return True
+    own = hosts.registered(owner).partition(".")[0]
+    return ("SUSPICIOUS_TLD" in found and any(name in hosts.skeleton(own) or name in own for name in _SERVICE_NAMES)) or any(
+        name != own and hosts.skeleton(name) in hosts.skeleton(own) and name not in own for name in _SERVICE_NAMES
+    )
+
+
+# How it talks
+
+
+def _talk(page: Document, secrets: set[str], password: bool, asks: bool, article: bool, host: str, kinds: set[str]) -> None:
+    said = page.spoken
+    count = {theme: len(phrases) for theme, phrases in said.items()}
+    at = count.get
+    card = bool(secrets & {"card", "cvv", "pin", "account", "ssn"})
+    short = len(page.word_list) < LONG
+    if at("threat", 0):
+        if asks and short:
+            kinds.add("ACCOUNT_THREATS" if count["threat"] >= 3 else "ACCOUNT_THREAT")
+        elif not article:
+            kinds.add("ACCOUNT_THREAT_ALONE")
+    if password and short:
+        if at("mailbox", 0) >= 2 or (at("mailbox", 0) and at("threat", 0)):
+            kinds.add("MAILBOX_LURE")
+        if at("document", 0) >= 2 or (
+            at("document", 0)
+            and said["document"]
+            & {
+                "email password",
+                "select your email provider",
+                "choose your email provider",
+                "sign in to view",
+                "login to view",
+                "log in to view",
+                "sign in with your email",
+                "login with your email",
+                "log in with your email",
+                "enter your email password",
+                "with your email provider",
+            }
+        ):
+            kinds.add("DOCUMENT_LURE")
+        if re.search(r"e-?mail (?:account )?password|password of your e-?mail|webmail password", page.text):
+            kinds.add("MAIL_PASSWORD_REQUEST")
+    if short and (card or password):
+        if at("parcel", 0) >= 2 or (at("parcel", 0) and card):
+            kinds.add("PARCEL_LURE")
+        if at("refund", 0) >= 2 or (at("refund", 0) and card):
+            kinds.add("REFUND_LURE")
+    _scams(page, said, count, short, asks, kinds)
+
+
+_ARTICLE_WORDS = hosts.named("article words")
+
+
+def _about(page: Document) -> bool:
+    """Whether the page speaks about deceit, as news and advice do: deceivers do not name it."""
+    return len(page.words & _ARTICLE_WORDS) >= 4 and len(page.word_list) > 60
+
+
+def _scams(page: Document, said: dict[str, set[str]], count: dict[str, int], short: bool, asks: bool, kinds: set[str]) -> None:
+    at = count.get
+    about = _about(page)
+    if about and not asks:
+        return
+    phone = PHONE.search(page.text) is not None
+    support = at("support", 0)
+    traps = re.search(
+        r"requestFullscreen|onbeforeunload|autoplay|alert\s*\(|pushState|keyboard\.lock|pointerLock",
+        f"{page.script} {page.handlers}",
+    )
+    if short or phone:
+        infected = said.get("support", set()) & theme("danger")
+        if support >= 2 and infected and (phone or (support >= 3 and traps)):
+            kinds.add("SUPPORT_SCAM")
+        elif infected and (support >= 2 or phone):
+            kinds.add("SUPPORT_SCAM_SIGNS")
+    prizes = at("prize", 0)
+    win = said.get("prize", set()) & theme("won")
+    if (prizes >= 3 and win and short) or (prizes >= 5 and short):
+        kinds.add("PRIZE_SCAM")
+    elif prizes >= 2 and win:
+        kinds.add("PRIZE_SIGNS")
+    coin = COIN.search(page.raw_text)
+    giveaway = at("giveaway", 0)
+    if (giveaway >= 2) or (giveaway and coin):
+        kinds.add("CRYPTO_GIVEAWAY")
+    invest = at("invest", 0)
+    if invest >= 4 or (invest >= 2 and re.search(r"guarantee|garanti|garantiz|гарантир", " ".join(said.get("invest", ())))):
+        kinds.add("INVESTMENT_SCAM" if short or invest >= 4 else "INVESTMENT_SIGNS")
+    elif invest >= 2:
+        kinds.add("INVESTMENT_SIGNS")
+    if at("advance", 0) >= 4:
+        kinds.add("ADVANCE_FEE")
+    ransom = at("ransom", 0)
+    if (ransom >= 2 and coin) or ransom >= 3:
+        kinds.add("RANSOM_NOTE")
+    drops = bool(DOWNLOAD.search(page.all_links)) or bool(
+        re.search(r"createObjectURL|\.download\s*=|\.(?:exe|msi|zip|js|hta|apk|iso|dmg)['\"]", page.script)
+    )
+    if at("update", 0) >= 2 and (drops or "DOWNLOADS_BY_ITSELF" in kinds):
+        kinds.add("FAKE_UPDATE")
+    run = said.get("command", set())
+    steps = len(run & theme("run")), bool(run & theme("paste")), bool(run & {"press enter", "hit enter", "press the enter"})
+    if steps[0] and steps[1] and (steps[2] or short):
+        kinds.add("RUN_COMMAND_LURE")
+    if (
+        at("allow", 0) >= 1 and re.search(r"Notification\.requestPermission|pushManager|serviceWorker|OneSignal", page.script)
+    ) or (at("allow", 0) >= 2 and short):
+        kinds.add("ALLOW_NOTIFICATIONS_LURE")
+    cracked = at("cracked", 0)
+    if cracked >= 2:
+        kinds.add("CRACKED_SOFTWARE")
+        if drops:
+            kinds.add(
+                "DOWNLOADS_BY_ITSELF"
+                if said["cracked"]
+                & {
+                    "disable your antivirus",
+                    "disable antivirus",
+                    "turn off antivirus",
+                    "turn off your antivirus",
+                    "disable windows defender",
+                }
+                else "OFFERS_PROGRAM"
+            )
+    if at("pharmacy", 0) >= 3:
+        kinds.add("PHARMACY_SPAM")
+    shop = at("shop", 0)
+    if shop >= 4:
+        kinds.add("FAKE_SHOP_SIGNS")
+    if at("cure", 0) >= 3:
+        kinds.add("MIRACLE_CURE")
+    if at("illegal", 0) >= 2:
+        kinds.add("ILLEGAL_GOODS")
+    if at("violence", 0) >= 3:
+        kinds.add("VIOLENT_CALLS")
+    if at("adult", 0) >= 3:
+        kinds.add("ADULT_WORDS")
+    wallet = at("wallet", 0)
+    if wallet >= 3 and said["wallet"] & theme("claim"):
+        kinds.add("WALLET_LURE")
+
+
+def _letters(page: Document, kinds: set[str]) -> None:
+    """Words that are spelled to be read by people and not by programs."""
+    raw = f"{page.title} {' '.join(page.headings)} {page.raw_text[:20_000]}"
+    if raw.isascii():
+        return
+    if len(re.findall(r"[a-zA-Z][\u200b\u2060\ufeff\u00ad\u2061-\u2064][a-zA-Z]", raw)) >= 3:
+        kinds.add("INVISIBLE_LETTERS")
+    mixed = {
+        word
+        for word in re.findall(
+            r"[a-zA-Z]+[\u0370-\u03ff\u0400-\u04ff][^\W\d_]*|[\u0370-\u03ff\u0400-\u04ff]+[a-zA-Z][^\W\d_]*", raw
+        )
+        if len(word) >= 4
+    }
+    if len(mixed) >= 2 or any(word in page.title for word in mixed):
+        kinds.add("MIXED_SCRIPTS_IN_TEXT")

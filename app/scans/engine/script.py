@@ -1,0 +1,306 @@
+"""Scripts of a page, read and not run: marks of what they do, and of hiding it."""
+
+from __future__ import annotations
+
+import re
+
+from app.scans.engine import host as hosts
+from app.scans.engine.document import Document
+from app.scans.engine.page import DOWNLOAD
+
+VERSION = "script-1"
+
+MINERS = hosts.named("miners")
+COMMANDS = re.compile(
+    r"powershell(?:\.exe)?\s+[-/]|-enc(?:odedcommand)?\s+[A-Za-z0-9+/]{20}|mshta(?:\.exe)?\s+\S*(?:http|javascript)|WScript\.Shell|Scripting\.FileSystemObject|Shell\.Application|ADODB\.Stream"
+    r"|certutil(?:\.exe)?\s+-|bitsadmin\s+/|regsvr32\s+/|rundll32|IEX\s*\(|Invoke-Expression|\biex\b.{0,40}(?:iwr|irm|DownloadString)|\birm\b\s+\S+\s*\|\s*iex|Invoke-WebRequest|DownloadString\("
+    r"|cmd(?:\.exe)?\s+/c|curl\s+[^'\"\n]{0,120}\|\s*(?:ba|z)?sh\b|osascript\s+-e|msiexec\s+/",
+    re.I,
+)
+_COMMAND_MARKS = (
+    "powershell", "-enc", "mshta", "wscript", "scripting.file", "shell.application", "adodb", "certutil", "bitsadmin",
+    "regsvr32", "rundll32", "iex", "invoke-", "| ", "|iex", "downloadstring", "cmd", "curl ", "osascript", "msiexec",
+)  # fmt: skip
+_CLIPBOARD = re.compile(r"clipboard\.writeText|execCommand\(\s*['\"]copy|clipboardData\.setData|ClipboardEvent", re.I)
+_SENDS = re.compile(
+    r"\bfetch\s*\(|XMLHttpRequest|sendBeacon|new\s+Image\b|\$\.(?:post|ajax|get)\b|axios\.|WebSocket\s*\(|\.src\s*=", re.I
+)
+_ADDRESS = re.compile(r"['\"`](?:https?:|wss?:)?//([a-z0-9.-]{3,100}|\d+\.\d+\.\d+\.\d+)(?::\d+)?(?=[/'\"`?:])", re.I)
+_GATHERS = re.compile(
+    r"(?:\+=|\.push\()\s*\w*\.?(?:key|string|e\.|event\.|ev\.)|(?:keys|log|buffer|typed)\w*\s*(?:\+=|\.push)"
+    r"|new image|sendbeacon"
+)
+_CARD = re.compile(
+    r"card.?num|cc.?num|cc_number|cardnumber|card\[number|\bcvv|\bcvc|cc_cid|cc-?exp|expir|payment\[cc|billing\[", re.I
+)
+_GUARD_MARKS = (
+    "keycode", "f12", "ctrlkey", "debugger", "devtools", "beforeunload", "fullscreen", "alert", "pushstate", "popstate", "play",
+    "webdriver", "headless", "phantom", "selenium", "useragent", "audio", "lock",
+)  # fmt: skip
+_LEAVES = re.compile(r"location(?:\.href|\.replace|\.assign)?\s*(?:=|\()\s*['\"`](https?://[^'\"`\s]{4,300})", re.I)
+_GOES = re.compile(
+    r"(?:window\.|document\.|top\.|self\.|parent\.)?location(?:\.href)?\s*=\s*['\"`]([^'\"`\s]{4,500})"
+    r"|location\.(?:replace|assign)\(\s*['\"`]([^'\"`\s]{4,500})",
+    re.I,
+)
+
+
+def look(page: Document, final: str) -> set[str]:
+    """Kinds of what the scripts hold."""
+    kinds: set[str] = set()
+    script = page.script
+    whole = f"{script}\n{page.handlers}" if page.handlers else script
+    lower = whole.lower()
+    sources = " ".join(page.script_sources).lower()
+    host = hosts.host_of(final)
+    if any(mark in lower for mark in MINERS) or any(mark in sources for mark in MINERS):
+        kinds.add("CRYPTO_MINER")
+    if not whole.strip():
+        return kinds
+    password = any(each.type == "password" for each in page.fields)
+    _hiding(script, lower, page, kinds)
+    _sending(script, lower, page, host, password, kinds)
+    _programs(whole, lower, page, kinds)
+    _guarding(whole, lower, kinds)
+    _wallets(lower, page, kinds)
+    return kinds
+
+
+def _hiding(script: str, lower: str, page: Document, kinds: set[str]) -> None:
+    layers = 0
+    if "eval(" in lower or ("function(" in lower and "constructor" in lower) or "settimeout(" in lower:
+        if re.search(
+            r"\beval\s*\(\s*(?:atob|unescape|decodeURI\w*|String\.fromCharCode|function\s*\(\s*p\s*,\s*a\s*,\s*c|[\w$.]+\s*\(\s*['\"`][A-Za-z0-9+/%\\]{40}|\w+\.join|\w+\.replace)",
+            script,
+            re.I,
+        ):
+            layers += 2 if "eval(function(p,a,c" not in lower.replace(" ", "") else 1
+        elif re.search(
+            r"(?:new\s+Function|Function|setTimeout)\s*\(\s*(?:atob|unescape|decodeURI\w*|String\.fromCharCode)", script
+        ):
+            layers += 2
+    if re.search(
+        r"document\.write(?:ln)?\s*\(\s*(?:window\.)?(?:unescape|atob|decodeURI\w*|String\.fromCharCode)", script, re.I
+    ):
+        layers += 1
+    if len(set(re.findall(r"\b_0x[0-9a-f]{3,6}\b", script[:60_000]))) >= 8:
+        layers += 1
+        if "while(!![])" in lower.replace(" ", "") or "debugger" in lower:
+            layers += 1
+    if lower.count("\\x") > 60 or lower.count("\\u00") > 60:
+        layers += 1
+    if lower.count("fromcharcode") >= 1 and re.search(r"charcodeat\([^)]{0,30}\)\s*(?:\^|-|\+)", lower):
+        layers += 1
+    if lower.count("fromcharcode") >= 1 and re.search(r"(?:\d{2,3}\s*,\s*){40}", script):
+        layers += 1
+    if re.search(r"\[\]\s*\[\s*\(?!\[\]|\(!\[\]\+\[\]\)\[", script) or "ﾟωﾟ" in script:
+        layers += 2
+    if re.search(r"['\"`][A-Za-z0-9+/]{3000,}={0,2}['\"`]", script) and "atob" in lower:
+        layers += 1
+    if re.search(r"['\"](?:e['\"]\s*\+\s*['\"]v|ev['\"]\s*\+\s*['\"]al)|window\[\s*['\"](?:ev|\\x65)|\[['\"]\\x", script):
+        layers += 1
+    if layers >= 2:
+        kinds.add("HEAVILY_OBFUSCATED_SCRIPT")
+    elif layers:
+        kinds.add("OBFUSCATED_SCRIPT")
+    if page.written_form:
+        kinds.add("HIDDEN_FORM")
+    elif page.written and layers:
+        kinds.add("HIDDEN_PAGE")
+    if re.search(r"%u9090|%u0c0c|%u0a0a|\\u9090\\u9090|\\x90\\x90\\x90", script, re.I) or re.search(
+        r"classid\s*=?\s*.{0,6}clsid:|CreateObject\s*\(\s*[\"'](?:WScript|Scripting|Shell|ADODB|MSXML2|Microsoft\.XMLHTTP)",
+        script,
+        re.I,
+    ):
+        kinds.add("EXPLOIT_MARKS")
+
+
+def _outside(script: str, host: str) -> set[str]:
+    """Hosts that a script names and that are neither the page's own nor everybody's."""
+    home = hosts.registered(host)
+    found = set()
+    for match in _ADDRESS.finditer(script):
+        other = match[1].lower().rstrip(".")
+        if "." in other and hosts.registered(other) != home:
+            found.add(other)
+    return found
+
+
+def _sending(script: str, lower: str, page: Document, host: str, password: bool, kinds: set[str]) -> None:
+    sends = _SENDS.search(script) is not None
+    outside = _outside(script, host) if ("//" in script) else set()
+    strange = {other for other in outside if not hosts.below(other, hosts.COMMON_SERVICES) and other != "www.w3.org"}
+    collects = {other for other in outside if hosts.below(other, hosts.COLLECTORS)}
+    secrets = password or any(_CARD.search(each.hint) for each in page.fields)
+    seed = any(re.search(r"seed|phrase|mnemonic|private.?key|recovery", each.hint) for each in page.fields)
+    if (
+        collects
+        and (("api.telegram.org" in collects and "/bot" in lower) or "webhook" in lower or secrets or seed)
+        and (secrets or seed or "password" in lower or "phrase" in lower)
+    ):
+        kinds.add("SECRETS_TO_COLLECTOR")
+    if not sends:
+        _leaving(script, page, host, password, kinds)
+        return
+    cards = len(set(_CARD.findall(lower)))
+    takes = re.search(r"queryselector|getelement|\.value|serialize|formdata|addeventlistener|\.val\(", lower) is not None
+    if cards >= 2 and takes and strange:
+        sure = (
+            "btoa" in lower
+            or "new image" in lower
+            or "checkout" in lower
+            or "sendbeacon" in lower
+            or "encodeuricomponent" in lower
+            or "json.stringify" in lower
+        )
+        kinds.add("SKIMMER" if sure else "OBFUSCATED_SCRIPT")
+    keys = re.search(r"onkey(?:press|down|up)\b|addeventlistener\(\s*['\"]key(?:press|down|up)|\.on\(\s*['\"]key", lower)
+    if keys and strange and re.search(r"\.key\b|keycode|\.which|charcode|fromcharcode", lower) and _GATHERS.search(lower):
+        kinds.add("KEY_LOGGER")
+    named = password and takes and re.search(r"passw|\bpwd\b|\bpass\b", lower) is not None
+    if named and any(not _brand(other) for other in strange) and re.search(r"\.value|formdata|serialize|\.val\(", lower):
+        kinds.add("SECRETS_SENT_BY_SCRIPT")
+    _leaving(script, page, host, password, kinds)
+
+
+def _brand(host: str) -> bool:
+    return hosts.below(host, hosts.brand_domains())
+
+
+def _leaving(script: str, page: Document, host: str, password: bool, kinds: set[str]) -> None:
+    if not password:
+        return
+    for match in _LEAVES.finditer(script):
+        target = hosts.host_of(match[1])
+        if (
+            target
+            and _brand(target)
+            and hosts.registered(target) != hosts.registered(host)
+            and not re.search(r"oauth|authorize|/sso|/saml|client_id", match[1])
+            and not any(brand.owns(host) and brand.owns(target) for brand in hosts.brands())
+        ):
+            kinds.add("LEAVES_AFTER_SECRET")
+
+
+def _programs(whole: str, lower: str, page: Document, kinds: set[str]) -> None:
+    if "blob" in lower and ("createobjecturl" in lower or "mssaveoropenblob" in lower):
+        big = re.search(r"['\"`][A-Za-z0-9+/\s]{200,}={0,2}['\"`]", whole) is not None
+        named = re.search(r"\.download\s*=|mssaveoropenblob|setattribute\(\s*['\"]download", lower) is not None
+        if (
+            named
+            and ".click(" in lower
+            and ("atob" in lower or "uint8array" in lower)
+            and (big or DOWNLOAD.search(whole.replace("'", '"').replace('"', "?")) is not None)
+        ):
+            kinds.add("SMUGGLED_FILE")
+    if any(mark in lower for mark in _COMMAND_MARKS) and COMMANDS.search(whole):
+        kinds.add("COMMANDS_IN_SCRIPT" if not _CLIPBOARD.search(whole) else "COMMAND_TO_CLIPBOARD")
+    for match in _GOES.finditer(whole) if "location" in lower else ():
+        target = match[1] or match[2]
+        if DOWNLOAD.search(target) and not re.search(
+            r"addEventListener\(\s*['\"]click|onclick\s*=", whole[max(0, match.start() - 200) : match.start()]
+        ):
+            kinds.add("DOWNLOADS_BY_ITSELF")
+    if (
+        re.search(r"createelement\(\s*['\"]a['\"]\s*\)", lower)
+        and ".click()" in lower
+        and re.search(r"href\s*=\s*['\"][^'\"]+\.(?:exe|scr|msi|apk|hta|vbs|iso|js|zip|bat)['\"]", lower)
+    ):
+        kinds.add("DOWNLOADS_BY_ITSELF")
+
+
+def _guarding(whole: str, lower: str, kinds: set[str]) -> None:
+    if "contextmenu" in lower and re.search(r"contextmenu[^;]{0,120}(?:preventdefault|return\s+false|false)", lower, re.S):
+        kinds.add("BLOCKS_MENU")
+    keys = re.search(
+        r"keycode\s*===?\s*123|['\"]f12['\"]|ctrlkey[^;]{0,60}shiftkey[^;]{0,60}(?:73|74|['\"]i['\"])|ctrlkey[^;]{0,60}(?:85|['\"]u['\"])",
+        lower,
+    )
+    if keys or re.search(r"setinterval\([^)]{0,80}debugger|debugger\s*;?\s*\}\s*,\s*\d+|devtools", lower, re.S):
+        kinds.add("BLOCKS_TOOLS")
+    traps = sum(
+        mark is not None
+        for mark in (
+            re.search(r"onbeforeunload\s*=|['\"]beforeunload['\"]", lower),
+            re.search(r"requestfullscreen|webkitrequestfullscreen", lower),
+            re.search(
+                r"(?:while\s*\(\s*(?:true|1)\s*\)|for\s*\(\s*;\s*;\s*\)|setinterval)[^}]{0,200}(?:alert|print|confirm)\s*\(",
+                lower,
+                re.S,
+            ),
+            re.search(
+                r"history\.pushstate[^}]{0,200}popstate|popstate[^}]{0,200}history\.(?:pushstate|go|forward)|for\s*\([^)]*\)\s*\{?\s*history\.pushstate",
+                lower,
+                re.S,
+            ),
+            re.search(r"keyboard\.lock|requestpointerlock|\.autoplay|new audio\(|\.play\(\)", lower),
+        )
+    )
+    if traps >= 2:
+        kinds.add("TRAPS_VISITOR")
+    if re.search(r"navigator\.webdriver|headlesschrome|phantomjs|__selenium|callphantom", lower) or re.search(
+        r"useragent[^;]{0,80}(?:bot|crawl|spider)[^;]{0,120}(?:location|remove|innerhtml)", lower, re.S
+    ):
+        kinds.add("LOOKS_FOR_ROBOTS")
+
+
+def _wallets(lower: str, page: Document, kinds: set[str]) -> None:
+    asks = any(
+        mark in lower
+        for mark in (
+            "eth_requestaccounts",
+            "window.ethereum",
+            "window.solana",
+            "web3modal",
+            "walletconnect",
+            "connectwallet",
+            "ethers.",
+            "tronweb",
+        )
+    )
+    takes = any(
+        mark in lower
+        for mark in (
+            "setapprovalforall",
+            "increaseallowance",
+            "drainer",
+            "signalltransactions",
+            "approve(",
+            "permit(",
+            "transferfrom",
+            'eth_sign"',
+            "eth_sign'",
+            "seaport",
+            "maxuint256",
+            "0xffffffff",
+            "eth_sendtransaction",
+        )
+    )
+    if asks and takes:
+        sure = any(
+            mark in lower
+            for mark in (
+                "drainer",
+                "setapprovalforall",
+                "increaseallowance",
+                "maxuint256",
+                "0xffffffff",
+                "eth_sign'",
+                'eth_sign"',
+                "signalltransactions",
+                "getbalance",
+            )
+        )
+        if (page.spoken.get("wallet") and (sure or len(page.spoken["wallet"]) >= 2)) or "drainer" in lower:
+            kinds.add("WALLET_DRAINER")
+
+
+def leads(page: Document, final: str) -> str:
+    """Where a script sends visitors at once, if that is all that the page does; else nothing."""
+    if len(page.word_list) > 40 or page.fields or "location" not in page.script + page.handlers:
+        return ""
+    for match in _GOES.finditer(f"{page.script}\n{page.handlers}"):
+        target = match[1] or match[2]
+        if hosts.host_of(target) and hosts.registered(hosts.host_of(target)) != hosts.registered(hosts.host_of(final)):
+            return target
+    return ""
