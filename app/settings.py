@@ -113,6 +113,12 @@ class Settings(BaseSettings):
     access_minutes: float = Field(default=15, gt=0, le=1440, description="An access token is good for so long")
     session_days: float = Field(default=90, gt=0, le=3650, description="Who signed in stays so for so long at most")
     session_idle_days: float = Field(default=30, gt=0, le=3650, description="A session ends after so long without refresh")
+    refresh_grace_seconds: float = Field(
+        default=10,
+        ge=0,
+        le=60,
+        description="A refresh whose answer was lost is answered again, to the same client, for so long; 0 turns it off",
+    )
     otlp_endpoint: str = Field(default="", description="Send a span for each request to this OTLP/HTTP collector")
     quarantine_people: int = Field(
         default=3, ge=1, le=1000, description="Different people who must propose a template before others see it"

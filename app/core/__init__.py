@@ -12,7 +12,7 @@ from app.core.billing_event import apply_billing_event, receive_stripe
 from app.core.consent import Consent, ConsentMutation, ConsentQuery
 from app.core.consent_purpose import ConsentPurposeMutation, ConsentPurposeQuery
 from app.core.credential import CredentialMutation
-from app.core.data_export import DataExport, DataExportMutation, DataExportQuery, build_export, serve_export
+from app.core.data_export import DataExport, DataExportMutation, DataExportQuery, build_export, mail_export_link, serve_export
 from app.core.data_inventory import DataInventoryQuery
 from app.core.device import Device, DeviceMutation, DeviceQuery
 from app.core.domain import Domain, DomainMutation, DomainQuery, check_proof, find_domains
@@ -32,7 +32,7 @@ from app.core.plan import Plan, PlanMutation, PlanQuery
 from app.core.plan_price import PlanPriceMutation, PlanPriceQuery
 from app.core.security_alert import SecurityAlert, SecurityAlertQuery, watch_security
 from app.core.session import Session, SessionMutation, SessionQuery
-from app.core.sign_in import ROUTES, SignInMutation
+from app.core.sign_in import ROUTES, SignInMutation, SignInQuery
 from app.core.sign_up import SignUpMutation, mail_sign_up
 from app.core.subscription import (
     PlanSubscription,
@@ -84,6 +84,7 @@ product = Product(
         PlanQuery,
         PlanPriceQuery,
         SessionQuery,
+        SignInQuery,
         SubscriptionQuery,
         UsageCounterQuery,
         WalletQuery,
@@ -129,6 +130,7 @@ product = Product(
         find_deliveries,
         watch_security,
         build_export,
+        mail_export_link,
         find_expired_reservations,
         erase_due,
         find_mail,

@@ -1,7 +1,7 @@
 """Consents: that a member agreed to a version of a purpose, in a workspace, until it is withdrawn.
 
-What a product may do with a consent only, it asks for with ``require_consent`` in the transaction that does it: a withdrawal
-waits for it, or it finds the withdrawal.
+What a product may do with a consent only, it asks for with ``require_consent``, or in a job with ``hold_consent``, in the
+transaction that does it: a withdrawal waits for it, or it finds the withdrawal. Who leaves a workspace withdraws by it.
 """
 
 from __future__ import annotations
@@ -63,6 +63,13 @@ class OpenConsent:
 
 
 @dataclass(frozen=True)
+class HeldConsent:
+    """Whether it counts, until the transaction ends."""
+
+    holds: bool
+
+
+@dataclass(frozen=True)
 class Turn:
     """That it is the caller's turn."""
 
@@ -72,6 +79,7 @@ class Turn:
 sql = File("core/consent")
 consents_by_id = sql.edge("edge_consent", Consent)
 get_consent = sql.one("get_consent", ConsentKey)
+get_held_consent = sql.one("hold_consent", HeldConsent)
 get_last_consent = sql.one("get_last_consent", ConsentKey)
 insert_consent = sql.one("insert_consent", ConsentKey)
 lock_consent = sql.one("lock_consent", Turn)
@@ -106,6 +114,12 @@ async def require_consent(db: Db, purpose: str) -> None:
     if found is None or not found.holds:
         current = await get_consent_purpose(db, purpose=purpose)
         raise ConsentRequired(purpose, current.version if current else None)
+
+
+async def hold_consent(db: Db, account_id: UUID, purpose: str) -> bool:
+    """For jobs: whether a person's consent holds in the job's workspace. It does until the end of the open transaction."""
+    held = await get_held_consent(db, subject_id=account_id, purpose=purpose)
+    return held is not None and held.holds
 
 
 @strawberry.input(description="What the caller agrees to.")
@@ -151,7 +165,9 @@ class ConsentMutation:
         """Agree to the version of a purpose that holds now. Agreeing again changes nothing."""
         db, key = info.context.db, input.idempotency_key
         async with db.transaction():
-            done = await claim(db, "giveConsent", key, [input.purpose, input.version, input.how])
+            # Keys belong to the workspace, and a consent to one of its members: another's key is not answered with theirs.
+            given = [str(info.context.actor.account_id), input.purpose, input.version, input.how]
+            done = await claim(db, "giveConsent", key, given)
             if done is None:
                 consent_id = await give(db, input)
                 await settle(db, "giveConsent", key, consent_id)

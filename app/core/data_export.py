@@ -1,7 +1,10 @@
 """Data exports: all that is known of a person, as a ZIP of JSON lines, made by a job and fetched once by a link.
 
 What is in it is said by the data inventory. The file is kept in the database, in pieces, because the worker that makes it and
-the server that hands it out may run on different machines; it goes after seven days.
+the server that hands it out may run on different machines; it goes after seven days. Each piece is sealed with the data key of
+the workspace for its place in the file: a dump shows nothing, and no two pieces can be exchanged.
+
+The link is made by the job that mails it, so that it is in the mail and nowhere else, or by the person, who is shown it once.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from app.core.audit_event import AuditAction, record_action
+from app.core.data_key import DataKey, VaultSettings, seal, unseal_with
+from app.core.email_token import ATTEMPTS, FOOTER, link, new_token, post
 from app.core.idempotency import claim, settle
 from app.core.notification import NotificationKind, NotificationText, notify, tells
 from app.kit.context import Info
@@ -115,10 +120,23 @@ class ExportRow:
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """A piece of the file."""
+class Piece:
+    """A piece of the file, sealed, and the key that opens it, wrapped."""
 
+    of_workspace_id: UUID
+    export_id: UUID
+    data_key_id: UUID
+    wrapped: bytes
     content: bytes
+
+
+@dataclass(frozen=True)
+class LinkMail:
+    """Whom the link goes to, and until when it is good."""
+
+    email: str
+    display_name: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True)
@@ -167,13 +185,14 @@ sql = File("core/data_export")
 count_exports = sql.one("count_data_export", Count)
 delete_chunks = sql.exec("delete_data_export_chunk")
 exports_by_id = sql.edge("edge_data_export", DataExport)
-get_chunk = sql.one("get_export_chunk", Chunk)
+get_piece = sql.one("get_export_piece", Piece)
 get_open_export = sql.one("get_open_export", OpenExport)
 insert_chunk = sql.exec("insert_data_export_chunk")
 insert_export = sql.one("insert_data_export", DataExport)
 list_columns = sql.many("list_export_column", ExportColumn)
 list_rows = sql.many("list_export_row", ExportRow)
 page_export = sql.page("page_data_export", DataExport)
+prepare_link = sql.one("prepare_export_link", LinkMail)
 take_export = sql.one("take_export", Taken)
 update_finished = sql.exec("update_finished_export")
 update_link = sql.one("update_export_link", DataExport)
@@ -196,11 +215,36 @@ async def build_export(work: Work, payload: BuildExport) -> None:
             number = 0
             while content := file.read(CHUNK):
                 digest.update(content)
-                await insert_chunk(db, export_id=asked.id, number=number, content=content)
+                place = piece_id(asked.id, number)
+                sealed = await seal(db, work.settings, "core.data_export_chunk", "content", place, content)
+                await insert_chunk(db, export_id=asked.id, number=number, content=sealed)
                 number += 1
             await update_finished(db, id=asked.id, size=size, digest=digest.digest())
             await notify(db, asked.subject_id, NotificationKind.EXPORT_READY, None)
+            await enqueue(db, mail_export_link, payload)
             await record_action(db, AuditAction.EXPORT, "core.data_export", asked.id, {"step": "made", "size": size})
+
+
+def piece_id(export_id: UUID, number: int) -> UUID:
+    """Names a piece of a file: what is sealed for one opens at no other place."""
+    return UUID(bytes=hashlib.sha256(export_id.bytes + number.to_bytes(8, "big")).digest()[:16])
+
+
+@job("core.mail_export_link", BuildExport, attempts=ATTEMPTS, concurrency=4)
+async def mail_export_link(work: Work, payload: BuildExport) -> None:
+    """Make the link, keep its hash, mail it: another attempt makes another one. Only to an address that is proven."""
+    token = new_token()
+    async with work.db.transaction():
+        mail = await prepare_link(work.db, id=payload.export_id, link_hash=token.hash)
+    if mail is None:
+        return
+    text = "All that is known of you can be downloaded once, for seven days."
+    if work.settings.app_url:
+        text += link(work.settings, "export", token.secret)
+    else:
+        text += f"\n\nIt is at this address of the API: /exports/{token.secret}"
+    text += "\n\nIf it was not you who asked, sign out everywhere, and change how you sign in."
+    await post(work, f"export-{payload.export_id}", mail.email, mail.display_name, "Your export is ready", text + FOOTER)
 
 
 async def write_export(db: Db, asked: OpenExport, file: IO[bytes]) -> None:
@@ -287,14 +331,17 @@ async def serve_export(request: Request) -> Response:
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
     }
-    return StreamingResponse(pieces(service.pool, used), media_type="application/zip", headers=headers)
+    return StreamingResponse(pieces(service.pool, service.settings, used), media_type="application/zip", headers=headers)
 
 
-async def pieces(pool: Pool, used: bytes) -> AsyncIterator[bytes]:
-    """One at a time; between them no connection is held."""
+async def pieces(pool: Pool, settings: VaultSettings, used: bytes) -> AsyncIterator[bytes]:
+    """One at a time; between them no connection is held. Raises Sealed in the middle of the answer, which tears it off."""
     number = 0
-    while records := await look_up(pool, get_chunk.statement, {"used_hash": used, "number": number}):
-        yield records[0]["content"]
+    while records := await look_up(pool, get_piece.statement, {"used_hash": used, "number": number}):
+        piece = make(Piece, records[0])
+        key = DataKey(piece.data_key_id, piece.of_workspace_id, piece.wrapped)
+        place = piece_id(piece.export_id, number)
+        yield unseal_with(settings, key, "core.data_export_chunk", "content", place, piece.content)
         number += 1
 
 

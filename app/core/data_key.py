@@ -111,6 +111,12 @@ async def unseal(db: Db, settings: VaultSettings, table: str, column: str, row_i
     return key.open(Place(table, column, row_id, workspace_id), sealed)
 
 
+def unseal_with(settings: VaultSettings, key: DataKey, table: str, column: str, row_id: UUID, sealed: bytes) -> bytes:
+    """As ``unseal``, where there is no caller and a function of the database has found the wrapped key. Raises Sealed."""
+    opened = Key(key.id, vault_of(settings).open(_place(key.id, key.workspace_id), key.wrapped))
+    return opened.open(Place(table, column, row_id, key.workspace_id), sealed)
+
+
 async def fetch_key_use(pool: Pool) -> list[KeyUse]:
     """Which of the operator's keys data keys are wrapped with, over all workspaces."""
     return [make(KeyUse, record) for record in await look_up(pool, list_key_use.statement, {})]

@@ -2,7 +2,11 @@
 
 A refresh token has two halves. The first is the session's and stays, the second is new with each refresh. Who shows the
 first half with a second one that is not the newest holds a token that was used before: it was stolen, or the newest was. Nobody
-can tell who is the thief, so the session ends for both. There is no grace: two tabs that share a session take turns.
+can tell who is the thief, so the session ends for both.
+
+One thing looks like that and is none: the answer to a refresh was lost, or two tabs were as fast as each other. Each second
+half is made of the one before with a key that only the server has, so the last token that was used, shown again within some
+seconds by the same program from the same network, gets the same answer, and nothing is stored for it. Any other ends the session.
 """
 
 from __future__ import annotations
@@ -38,6 +42,7 @@ class SessionSettings(Protocol):
     access_minutes: float
     session_days: float
     session_idle_days: float
+    refresh_grace_seconds: float
 
 
 @strawberry.type(description="A sign-in of the caller.")
@@ -82,7 +87,7 @@ class OpenedSession:
 
 @dataclass(frozen=True)
 class RefreshedSession:
-    """``outcome`` is REFRESHED, ENDED, or REUSED."""
+    """``outcome`` is REFRESHED, REPEATED, ENDED, or REUSED."""
 
     outcome: str
     session_id: UUID
@@ -114,9 +119,13 @@ class RefreshToken:
     turn: bytes
 
     @classmethod
-    def new(cls, family: bytes | None = None) -> RefreshToken:
-        """The next of a family, or the first of a new one."""
-        return cls(family or secrets.token_bytes(HALF), secrets.token_bytes(HALF))
+    def new(cls) -> RefreshToken:
+        """The first of a session."""
+        return cls(secrets.token_bytes(HALF), secrets.token_bytes(HALF))
+
+    def following(self, keys: KeyRing) -> RefreshToken:
+        """The next of the same session. Who holds a token cannot tell which will follow."""
+        return RefreshToken(self.family, keys.derive("refresh", self.family + self.turn))
 
     @classmethod
     def parse(cls, text: str) -> RefreshToken | None:
@@ -239,12 +248,15 @@ class SessionMutation:
 
     @public_mutation()
     async def refresh_session(self, info: Info, input: RefreshSessionInput) -> RefreshSessionPayload | None:
-        """Get the next pair of tokens. One that was used before ends its session, for whoever has the newest too."""
+        """Get the next pair of tokens. One that was used before ends its session, for whoever has the newest too.
+
+        The last one that was used gets the same answer again for a few seconds, for the client that used it: answers get lost.
+        """
         context = info.context
         token = RefreshToken.parse(input.refresh_token)
         found = None
         if token is not None:
-            following = RefreshToken.new(token.family)
+            following = token.following(context.keys)
             async with context.db.transaction():
                 found = await refresh(
                     context.db,
@@ -254,8 +266,9 @@ class SessionMutation:
                     client=context.client.agent,
                     address=context.client.network,
                     idle=timedelta(days=context.settings.session_idle_days),
+                    grace=timedelta(seconds=context.settings.refresh_grace_seconds),
                 )
-        if found is None or found.outcome != "REFRESHED":
+        if found is None or found.outcome not in ("REFRESHED", "REPEATED"):
             raise AppError(ErrorCode.UNAUTHENTICATED, "This refresh token is not good any more. Sign in again.")
         tokens = make_tokens(
             context.keys, context.settings, found.owner_id, found.session_id, following, found.idle_until, found.expires_at

@@ -34,7 +34,7 @@ from app.core.session import SessionSettings, Tokens, open_session
 from app.kit.context import Info
 from app.kit.db import Db, look_up
 from app.kit.errors import AppError, ErrorCode
-from app.kit.graphql import mutation, public_mutation
+from app.kit.graphql import mutation, public_mutation, public_query
 from app.kit.http import STATUS, read_client
 from app.kit.log import log
 from app.kit.oidc import Provider, ProviderConfig, ProviderError
@@ -380,6 +380,29 @@ class CompleteLinkPayload:
     """It works from now on."""
 
     identity: Identity
+
+
+@strawberry.type(description="A provider at which people sign in here.")
+class SignInProvider:
+    """As the operator has set it up; nothing of it is secret."""
+
+    name: str = strawberry.field(description="For prepareLink, such as google.")
+    kind: str = strawberry.field(description="google, microsoft, github, or oidc for any other.")
+    start_path: str = strawberry.field(description="Below the address of this API: send the browser there, see the manual.")
+
+
+@strawberry.type
+class SignInQuery:
+    """The root field by which a front end knows what to offer."""
+
+    @public_query()
+    async def sign_in_providers(self, info: Info) -> list[SignInProvider]:
+        """The providers at which people sign in here, in the order to show them; empty where there are passwords alone."""
+        settings: SignInSettings = info.context.settings
+        return [
+            SignInProvider(name=each.name, kind=each.kind, start_path=f"/auth/{each.name}/start")
+            for each in settings.all_providers()
+        ]
 
 
 @strawberry.type

@@ -226,6 +226,11 @@ def query(
     return lambda resolver: _field(resolver, frozenset(scopes), roles, curator, reads=reads)
 
 
+def public_query() -> Callable[[Resolver], Any]:
+    """A root field that reads what everybody may know, before there is a token. See ``public_mutation``."""
+    return lambda resolver: _field(resolver, frozenset(), None, public=True)
+
+
 def mutation(*scopes: str, roles: frozenset[str] | None = WRITERS, curator: bool = False) -> Callable[[Resolver], Any]:
     """A root field that writes; the resolver opens its transactions with ``info.context.db.transaction()``."""
     return lambda resolver: _field(resolver, frozenset(scopes), roles, curator)

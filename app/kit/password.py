@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import secrets
 import unicodedata
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import TypeVar
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
 
 from app.kit.errors import AppError, ErrorCode
 
@@ -25,6 +27,11 @@ SHORTEST = 12
 """What can be guessed offline from a stolen hash is shorter. No rule about digits and signs: those make passwords worse."""
 LONGEST = 200
 """Room for any passphrase, and no more work than for a short one."""
+FEWEST_GUESSES = 10**8
+"""What is found with fewer guesses is on a list, or a variation of something that is: zxcvbn knows 30,000 passwords, names and
+words, keyboards, dates, repetitions, and how people disguise them."""
+LOOKED_AT = 40
+"""So many characters are looked at: the work grows with the square, and what is good so far is good enough."""
 WAITING_EACH = 16
 """So many wait for each that runs: some seconds of work. Who came later would wait longer than a person does."""
 LANES = 1
@@ -104,14 +111,24 @@ def normalized(password: str) -> str:
 
 
 def check_password(password: str, email: str, *, field: str) -> None:
-    """Raise BAD_INPUT for one that is too short, too long, or the address itself."""
+    """Raise BAD_INPUT for one that is too short, too long, the address itself, or among the first that are tried."""
     if not SHORTEST <= len(normalized(password)) <= LONGEST or len(password) > LONGEST:
         raise AppError(ErrorCode.BAD_INPUT, f"A password has {SHORTEST} to {LONGEST} characters.", field=field)
     if len(set(password)) < 4:
         raise AppError(ErrorCode.BAD_INPUT, "A password has at least four different characters.", field=field)
-    own = {email.lower(), email.lower().partition("@")[0]}
-    if normalized(password).lower().strip() in own:
+    address = email.lower()
+    if normalized(password).lower().strip() in (address, address.partition("@")[0]):
         raise AppError(ErrorCode.BAD_INPUT, "The password is the address itself. Choose another.", field=field)
+    own = [address, *re.split(r"[^a-z0-9]+", address)]
+    if zxcvbn(normalized(password)[:LOOKED_AT], user_inputs=own)["guesses"] < FEWEST_GUESSES:
+        message = (
+            "This is one of the first passwords that anybody would try: a common word, a row of keys or a date with a little "
+        )
+        raise AppError(
+            ErrorCode.BAD_INPUT,
+            message + "added. Put some words together that have nothing to do with each other.",
+            field=field,
+        )
 
 
 def _encoded(length: int) -> str:

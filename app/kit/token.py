@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +30,7 @@ ISSUER = "fivefold"
 AUDIENCE = "fivefold-api"
 ALGORITHM = "EdDSA"
 
+NO_KEY = "no signing key: set FIVEFOLD_JWT_KEYS to the path of an Ed25519 private key in PEM form"
 MAX_TOKEN_BYTES = 8192
 CACHE_SECONDS = 60.0
 CACHE_SIZE = 10_000
@@ -96,7 +98,7 @@ class KeyRing:
     ) -> str:
         """A token for one subject. Raises SetupError when there is no private key."""
         if self._signing is None:
-            raise SetupError("no signing key: set FIVEFOLD_JWT_KEYS to the path of an Ed25519 private key in PEM form")
+            raise SetupError(NO_KEY)
         kid, key = self._signing
         now = int(time.time())
         claims: dict[str, Any] = {
@@ -113,6 +115,14 @@ class KeyRing:
         if session_id is not None:
             claims["sid"] = str(session_id)
         return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid})
+
+    def derive(self, purpose: str, data: bytes) -> bytes:
+        """32 bytes that nobody can compute without the signing key: the same for the same. Raises SetupError as ``sign``."""
+        if self._signing is None:
+            raise SetupError(NO_KEY)
+        secret = self._signing[1].private_bytes_raw()
+        own = hmac.digest(secret, f"fivefold {purpose}".encode(), "sha256")
+        return hmac.digest(own, data, "sha256")
 
     async def identify(self, token: str) -> Claims:
         """The claims of a token, ours or another issuer's. Raises UNAUTHENTICATED, UNAVAILABLE."""

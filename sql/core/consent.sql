@@ -30,6 +30,10 @@ WHERE c.workspace_id = :workspace_id
 ORDER BY c.id DESC
 LIMIT 1;
 
+-- name: hold_consent :one
+-- By a job, of a person: the worker has no right to lock rows itself, so a function of the owner does.
+SELECT core.hold_consent(:subject_id, :purpose) AS holds;
+
 -- name: insert_consent :one
 -- Callers hold the lock, and have ended the one before.
 INSERT INTO core.consent (workspace_id, account_id, purpose, version, how)

@@ -20,10 +20,10 @@ FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
 JOIN core.data_export AS e ON e.id = k.id
 WHERE e.workspace_id = :workspace_id;
 
--- name: get_export_chunk :one
--- One piece, for whoever has used up the link.
-SELECT c.content
-FROM core.get_export_chunk(:used_hash, :number) AS c;
+-- name: get_export_piece :one
+-- One piece, sealed, for whoever has used up the link.
+SELECT p.workspace_id AS of_workspace_id, p.export_id, p.data_key_id, p.wrapped, p.content
+FROM core.get_export_piece(:used_hash, :number) AS p;
 
 -- name: get_open_export :one
 -- Whose it is, while it is being made.
@@ -44,7 +44,7 @@ ON CONFLICT DO NOTHING
 RETURNING id, created_at, finished_at, expires_at, used_at, size, digest;
 
 -- name: insert_data_export_chunk :exec
--- In the transaction that finishes the export.
+-- In the transaction that finishes the export; the content is sealed.
 INSERT INTO core.data_export_chunk (workspace_id, export_id, number, content)
 VALUES (:workspace_id, :export_id, :number, :content);
 
@@ -72,6 +72,11 @@ WHERE e.workspace_id = :workspace_id
 ORDER BY e.id DESC
 LIMIT :limit;
 
+-- name: prepare_export_link :one
+-- For the mail: from now on this link is the good one. No row where there is nothing to mail.
+SELECT l.email, l.display_name, l.expires_at
+FROM core.prepare_export_link(:id, :link_hash) AS l;
+
 -- name: take_export :one
 -- Uses up a link.
 SELECT e.export_id, e.size
@@ -81,7 +86,8 @@ FROM core.take_export(:link_hash) AS e;
 -- A new link ends the one before.
 UPDATE core.data_export AS e
 SET link_hash = :link_hash,
-    link_expires_at = e.expires_at
+    link_expires_at = e.expires_at,
+    link_mailed = false
 WHERE e.workspace_id = :workspace_id
     AND e.id = :id
     AND e.finished_at IS NOT NULL

@@ -31,4 +31,4 @@ LIMIT :limit;
 -- name: refresh_session :one
 -- There is no caller yet: the token names its session. No row where there is none.
 SELECT s.outcome, s.session_id, s.account_id AS owner_id, s.idle_until, s.expires_at
-FROM core.refresh_session(:family_hash, :turn_hash, :next_turn_hash, :client, :address, :idle) AS s;
+FROM core.refresh_session(:family_hash, :turn_hash, :next_turn_hash, :client, :address, :idle, :grace) AS s;

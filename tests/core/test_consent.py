@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from app.core.consent import ConsentRequired, has_consent, require_consent
+from app.core.consent import ConsentRequired, has_consent, hold_consent, require_consent
+from app.kit.context import Actor
+from app.kit.db import Db, open_pool
 from app.kit.graphql import global_id
 from tests.conftest import Answer, Api
 from tests.factory.kit import db_of
@@ -292,3 +294,44 @@ async def test_an_export_holds_them_and_an_erasure_keeps_that_there_was_one(shar
         assert [tuple(rule) for rule in rules] == [("include", "keep")]
         assert "t.account_id = ANY ($1)" in await admin.fetchval(asked, False)
         assert await admin.fetchval(asked, True) is None
+
+
+async def test_who_goes_withdraws_by_it(shared: Api) -> None:
+    """No consent stays open behind a member who left; who comes back is asked again."""
+    slug, workspace_id = await purpose(shared), await everyone(shared)
+    wanted = {"purpose": slug, "version": 1, "idempotencyKey": "here"}
+    assert (await ask(shared, "member", workspace_id, GIVE, {"input": wanted})).data
+    assert (await ask(shared, "viewer", workspace_id, GIVE, {"input": wanted})).codes == ["IDEMPOTENCY_CONFLICT"], "not theirs"
+    assert (await ask(shared, "viewer", workspace_id, GIVE, {"input": wanted | {"idempotencyKey": "mine"}})).data
+    assert (await ask(shared, "member", workspace_id, "mutation { leaveWorkspace { workspaceId } }")).data
+    async with shared.database.connect() as admin:
+        rows = await admin.fetch(
+            "SELECT account_id, withdrawn_at IS NULL AS open FROM core.consent WHERE workspace_id = $1", workspace_id
+        )
+    people = {role: (await shared.person(role)).account_id for role in ("member", "viewer")}
+    assert {row["account_id"]: row["open"] for row in rows} == {people["member"]: False, people["viewer"]: True}
+
+
+async def test_a_job_holds_a_consent_as_requests_do(shared: Api) -> None:
+    """While its transaction lasts a withdrawal waits; after one, or without, nothing holds. Nobody else's counts."""
+    slug, ada, eve = await purpose(shared), await shared.person("held"), await shared.person("other")
+    assert (await give(shared, ada.token, slug)).data
+    pool = await open_pool(shared.database.url("fivefold_worker"), size=1, name="test", statement_seconds=10)
+    db = Db(pool, Actor(UUID(int=1), ada.workspace_id, "owner"), uuid4())
+    try:
+        async with db.transaction():
+            assert await hold_consent(db, ada.account_id, slug)
+            assert not await hold_consent(db, eve.account_id, slug)
+            assert not await hold_consent(db, ada.account_id, "nothing_of_the_kind")
+            withdrawal = asyncio.create_task(withdraw(shared, ada.token, slug))
+            async with shared.database.connect() as admin:
+                waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = $1"
+                while not await admin.fetchval(waits, shared.database.name):
+                    assert not withdrawal.done()
+                    await asyncio.sleep(0.01)
+        assert (await withdrawal).data
+        async with db.transaction():
+            assert not await hold_consent(db, ada.account_id, slug)
+    finally:
+        await db.close()
+        await pool.close()

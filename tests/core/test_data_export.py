@@ -7,21 +7,27 @@ import hashlib
 import io
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.core import data_export
-from app.core.data_export import BuildExport, build_export
+from app.core.data_export import BuildExport, build_export, mail_export_link
 from app.core.upkeep import run as upkeep
 from app.kit.context import Actor
 from app.kit.db import Db, open_pool
 from app.kit.graphql import global_id
 from app.kit.jobs import Work
+from app.kit.vault import Sealed
+from app.settings import Settings
 from tests.conftest import Api
 from tests.factory.jobs import run_jobs, worker_db
 from tests.factory.kit import inhabit
+from tests.factory.organization import prove_address
+from tests.factory.outbox import Outbox
 
+MAKING = [build_export, mail_export_link]
 REQUEST = (
     'mutation($key: String = "export me") { requestExport(input: {idempotencyKey: $key})'
     " { export { id createdAt finishedAt expiresAt size sha256 } } }"
@@ -36,7 +42,7 @@ async def made(api: Api, token: str) -> tuple[zipfile.ZipFile, str]:
     export = (await api(REQUEST, token=token)).data["requestExport"]["export"]
     assert export["finishedAt"] is None
     assert (await api(LINK, {"id": export["id"]}, token=token)).code == "NOT_FOUND", "not finished"
-    await run_jobs(api, [build_export])
+    await run_jobs(api, MAKING)
     path = (await api(LINK, {"id": export["id"]}, token=token)).data["createExportLink"]["path"]
     answer = await api.http.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
@@ -92,7 +98,7 @@ async def test_a_link_works_once_even_for_two_at_the_same_moment(api: Api) -> No
     export = (await api(REQUEST, token=ada.token)).data["requestExport"]["export"]
     assert (await api(REQUEST, token=ada.token)).data["requestExport"]["export"]["id"] == export["id"]
     assert (await api(REQUEST, {"key": "another"}, token=ada.token)).code == "BAD_INPUT", "one at a time"
-    await run_jobs(api, [build_export])
+    await run_jobs(api, MAKING)
     assert (await api(LINK, {"id": export["id"]}, token=bob.token)).code == "NOT_FOUND"
     assert (await api(EXPORTS, token=bob.token)).data["dataExports"]["edges"] == []
     old = (await api(LINK, {"id": export["id"]}, token=ada.token)).data["createExportLink"]["path"]
@@ -120,7 +126,7 @@ async def test_not_more_often_than_somebody_needs(api: Api) -> None:
     ada = await api.person("ada")
     for number in range(3):
         assert (await api(REQUEST, {"key": f"k{number}"}, token=ada.token)).data
-        await run_jobs(api, [build_export])
+        await run_jobs(api, MAKING)
     assert (await api(REQUEST, {"key": "k4"}, token=ada.token)).code == "TOO_SOON"
 
 
@@ -146,15 +152,93 @@ async def test_cut_off_anywhere_it_is_made_whole_in_the_end(api: Api, monkeypatc
             patched.setattr(data_export, step, dies)
             db = Db(pool, Actor(ada.account_id, ada.workspace_id, "owner"), ada.workspace_id)
             with pytest.raises(ConnectionError):
-                await build_export.run(Work(db, 77), payload)
+                await build_export.run(Work(db, 77, settings=Settings()), payload)
             await db.close()
         async with api.database.connect() as admin:
             assert await admin.fetchval("SELECT count(*) FROM core.data_export_chunk") == 0
     finally:
         await pool.close()
-    await run_jobs(api, [build_export])
+    await run_jobs(api, MAKING)
+    path = (await api(LINK, {"id": global_id("DataExport", str(export_id))}, token=ada.token)).data["createExportLink"]["path"]
+    whole = (await api.http.get(path)).content
     async with api.database.connect() as admin:
-        whole = await admin.fetchval("SELECT string_agg(content, '' ORDER BY number) FROM core.data_export_chunk")
         row = await admin.fetchrow("SELECT size, digest FROM core.data_export")
+        assert await admin.fetchval("SELECT count(*) FROM core.notification") == 1
     assert row is not None
     assert (row["size"], row["digest"]) == (len(whole), hashlib.sha256(whole).digest())
+
+
+async def test_the_file_lies_sealed_in_its_order(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dump holds nothing of it; pieces that were altered, exchanged or taken from another export open nowhere."""
+    monkeypatch.setattr(data_export, "CHUNK", 500)
+    ada = await api.person("ada")
+    assert (await api(REQUEST, token=ada.token)).data
+    await run_jobs(api, MAKING)
+    whole = b""
+    async with api.database.connect() as admin:
+        pieces = [row["content"] for row in await admin.fetch("SELECT content FROM core.data_export_chunk ORDER BY number")]
+        export_id = await admin.fetchval("SELECT id FROM core.data_export")
+    assert len(pieces) > 4
+    for clear in (b"PK\x03\x04", b"manifest.json", b"README.txt", ada.email.encode()):
+        assert [piece for piece in pieces if clear in piece] == []
+
+    async def fetch() -> bytes:
+        asked = {"id": global_id("DataExport", str(export_id))}
+        path = (await api(LINK, asked, token=ada.token)).data["createExportLink"]["path"]
+        return (await api.http.get(path)).content
+
+    whole = await fetch()
+    assert ada.email.encode() in zipfile.ZipFile(io.BytesIO(whole)).read("core.account.jsonl")
+    exchange = "UPDATE core.data_export_chunk SET content = $1 WHERE number = 2"
+    for wrong in (pieces[3], pieces[2][:-1] + bytes([pieces[2][-1] ^ 1]), b"\x01" + b"0" * 600):
+        async with api.database.connect() as admin:
+            await admin.execute(exchange, wrong)
+        with pytest.raises(Sealed):  # the answer is torn off
+            await fetch()
+        async with api.database.connect() as admin:
+            await admin.execute(exchange, pieces[2])
+    assert await fetch() == whole
+    async with api.database.connect() as admin:
+        await admin.execute("DELETE FROM core.data_key WHERE workspace_id = $1", ada.workspace_id)
+    assert await fetch() == b"", "without the data key it is gone"
+
+
+async def test_the_link_is_mailed_and_nowhere_else(api: Api, tmp_path: Path) -> None:
+    """Made by the job that mails it, once more by another attempt, never over one that the person has made."""
+    ada, eve = await api.person("ada"), await api.person("eve")
+    await prove_address(api, "ada")
+    for person in (ada, eve):
+        assert (await api(REQUEST, token=person.token)).data
+    outbox = Outbox(tmp_path)
+    mails = [mail for mail in await outbox.receive(api) if mail.subject == "Your export is ready" and "#token=" in mail.text]
+    assert [mail.to for mail in mails] == ["ada <ada@example.com>"], "eve's address is not proven"
+    token = mails[0].token
+    async with api.database.connect() as admin:
+        rows = await admin.fetch(
+            "SELECT e::text FROM core.data_export AS e UNION ALL SELECT q::text FROM jobs.pgqueuer_log AS q"
+        )
+        assert [row for (row,) in rows if token in row] == []
+        export_id = await admin.fetchval("SELECT id FROM core.data_export WHERE account_id = $1", ada.account_id)
+    pool = await open_pool(api.database.url("fivefold_worker"), size=2, name="test", statement_seconds=30)
+
+    async def again() -> str | None:
+        """As when the queue hands the same job out once more; the token that is mailed, if any is."""
+        db = Db(pool, Actor(ada.account_id, ada.workspace_id, "owner"), ada.workspace_id)
+        payload = BuildExport(workspace_id=ada.workspace_id, export_id=export_id)
+        await mail_export_link.run(Work(db, 77, settings=outbox.settings), payload)
+        await db.close()
+        found = await outbox.receive(api)
+        return found[0].token if found else None
+
+    try:
+        newer = await again()
+        assert newer not in (None, token)
+        assert (await api.http.get(f"/exports/{token}")).status_code == 404, "another attempt, another link"
+        asked = {"id": global_id("DataExport", str(export_id))}
+        path = (await api(LINK, asked, token=ada.token)).data["createExportLink"]["path"]
+        assert (await api.http.get(f"/exports/{newer}")).status_code == 404, "a new link ends the one before"
+        assert await again() is None, "the person's own link is not replaced"
+        assert zipfile.ZipFile(io.BytesIO((await api.http.get(path)).content)).testzip() is None
+        assert await again() is None, "it was downloaded"
+    finally:
+        await pool.close()

@@ -151,6 +151,18 @@ async def viewer(api: Api, answer: Answer) -> dict[str, Any]:
     return dict((await api(VIEWER, token=token)).data["viewer"])
 
 
+async def test_a_front_end_knows_what_to_offer(site: Api, shared: Api) -> None:
+    """Without a token: names and paths, and nothing else of what the operator has set up."""
+    answer = await site("{ signInProviders { name kind startPath } }")
+    told = answer.data["signInProviders"]
+    kinds = {"local": "oidc", "careless": "oidc", "mailbox": "google", "tenants": "microsoft", "octo": "github"}
+    assert told == [{"name": name, "kind": kind, "startPath": f"/auth/{name}/start"} for name, kind in kinds.items()]
+    assert CLIENT_ID not in str(answer.body)
+    assert CLIENT_SECRET not in str(answer.body)
+    assert {(await site.http.get(each["startPath"])).status_code for each in told} == {400}, "there, and asks for more"
+    assert (await shared("{ signInProviders { name } }")).data["signInProviders"] == []
+
+
 async def test_who_signs_in_has_an_account_and_a_session(site: Api, browser: Browser, provider: TestProvider) -> None:
     answer = await browser.sign_in()
     assert answer.data["completeSignIn"]["created"] is True

@@ -199,7 +199,7 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
         await admin.execute(
             "INSERT INTO core.data_export_chunk SELECT workspace_id, id, 0, $2 FROM core.data_export WHERE workspace_id = $1",
             person.workspace_id,
-            f"{word} file".encode(),
+            b"\x01" + f"{word} file".rjust(60).encode(),
         )
         await admin.execute("UPDATE core.data_export SET finished_at = now() WHERE workspace_id = $1", person.workspace_id)
     erasing = f'mutation {{ requestErasure(input: {{confirmEmail: "{person.email}", idempotencyKey: "{word} erasing"}})'

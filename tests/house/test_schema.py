@@ -54,6 +54,7 @@ BOUNDED = {
     "Mutation.recordSnapshots": "one for each of 50 inputs at most",
     "ErasurePreview.counts": "one for each table and rule at most",
     "ErasurePreview.soleOwnerships": "the organizations that one person owns alone",
+    "Query.signInProviders": "as many as the operator has set up",
     "Query.dataInventory": "one for each column of each table",
     "Plan.prices": "one for each currency and interval",
     "Query.consentPurposes": "100 at most, by LIMIT",

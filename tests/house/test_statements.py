@@ -115,6 +115,8 @@ WORKER = {
     "core/data_export.get_open_export": "only jobs make exports",
     "core/data_export.insert_data_export_chunk": "only jobs make exports",
     "core/data_export.list_export_row": "only jobs make exports",
+    "core/data_export.prepare_export_link": "only jobs mail",
+    "core/consent.hold_consent": "for jobs; requests require the caller's own",
     "core/data_export.update_finished_export": "only jobs make exports",
     "core/erasure.take_erased": "only jobs erase",
     "core/workspace.get_rest": "only jobs rest",

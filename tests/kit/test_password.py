@@ -107,10 +107,34 @@ def test_a_password_is_the_same_however_it_is_typed() -> None:
 
 
 @pytest.mark.parametrize(
-    "password", ["correct horse", "x1y2z3" * 3, "ünïcödé wörds", "1234567890123456", "p" * 100 + "qrs" * 30]
+    "password",
+    [
+        "correct horse",
+        "x1y2z3 and more",
+        "ünïcödé wörds",
+        "tr0ub4dor&3xyz",
+        "a long one, and then " * 9,
+        "8f2c1d9b77ae",
+        "我的密码是很长的一个句子啊",
+    ],
 )
 def test_any_long_enough_password_will_do(password: str) -> None:
     check_password(password, "ada@example.com", field="password")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password1234", "Password1234!", "P4ssw0rd1234", "123456789012", "1234567890123456", "qwertyuiopas", "iloveyou1234",
+        "letmein123456", "passwordpassword", "abcdefghijkl", "x1y2z3x1y2z3", "lovelace2026", "Liverpool1234",
+        "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff441234", "p" * 100 + "qrs" * 30, "0123456789ab" * 16,
+    ],
+)  # fmt: skip
+def test_what_is_tried_first_is_refused(password: str) -> None:
+    with pytest.raises(AppError) as refused:
+        check_password(password, "Ada.Lovelace@example.com", field="password")
+    assert "first passwords" in refused.value.message
+    assert password not in refused.value.message
 
 
 @pytest.mark.parametrize(
