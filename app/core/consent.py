@@ -79,7 +79,7 @@ class Turn:
 sql = File("core/consent")
 consents_by_id = sql.edge("edge_consent", Consent)
 get_consent = sql.one("get_consent", ConsentKey)
-get_held_consent = sql.one("hold_consent", HeldConsent)
+get_held_consent = sql.one("lock_consent_of", HeldConsent)
 get_last_consent = sql.one("get_last_consent", ConsentKey)
 insert_consent = sql.one("insert_consent", ConsentKey)
 lock_consent = sql.one("lock_consent", Turn)

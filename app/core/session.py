@@ -6,7 +6,7 @@ can tell who is the thief, so the session ends for both.
 
 One thing looks like that and is none: the answer to a refresh was lost, or two tabs were as fast as each other. Each second
 half is made of the one before with a key that only the server has, so the last token that was used, shown again within some
-seconds by the same program from the same network, gets the same answer, and nothing is stored for it. Any other ends the session.
+seconds by the same program from the same network, gets the same answer; nothing is stored for it. Any other ends the session.
 """
 
 from __future__ import annotations

@@ -30,10 +30,6 @@ WHERE c.workspace_id = :workspace_id
 ORDER BY c.id DESC
 LIMIT 1;
 
--- name: hold_consent :one
--- By a job, of a person: the worker has no right to lock rows itself, so a function of the owner does.
-SELECT core.hold_consent(:subject_id, :purpose) AS holds;
-
 -- name: insert_consent :one
 -- Callers hold the lock, and have ended the one before.
 INSERT INTO core.consent (workspace_id, account_id, purpose, version, how)
@@ -46,6 +42,10 @@ SELECT
     pg_advisory_xact_lock(
         hashtextextended(concat_ws(' ', 'core.consent', :workspace_id::uuid, :account_id::uuid, :purpose::text), 0)
     ) IS NULL AS taken;
+
+-- name: lock_consent_of :one
+-- By a job, of a person: the worker has no right to lock rows itself, so a function of the owner does.
+SELECT core.hold_consent(:subject_id, :purpose) AS holds;
 
 -- name: lock_open_consent :one
 -- While the row is held, it is not withdrawn: what needs the consent is done before, or is not.

@@ -72,15 +72,15 @@ WHERE e.workspace_id = :workspace_id
 ORDER BY e.id DESC
 LIMIT :limit;
 
--- name: prepare_export_link :one
--- For the mail: from now on this link is the good one. No row where there is nothing to mail.
-SELECT l.email, l.display_name, l.expires_at
-FROM core.prepare_export_link(:id, :link_hash) AS l;
-
 -- name: take_export :one
 -- Uses up a link.
 SELECT e.export_id, e.size
 FROM core.take_export(:link_hash) AS e;
+
+-- name: take_export_link :one
+-- For the mail: from now on this link is the good one. No row where there is nothing to mail.
+SELECT l.email, l.display_name, l.expires_at
+FROM core.prepare_export_link(:id, :link_hash) AS l;
 
 -- name: update_export_link :one
 -- A new link ends the one before.
