@@ -25,6 +25,7 @@ from app.kit.errors import SetupError
 from app.kit.graphql import parse_uuid
 from app.kit.merkle import continues, includes, leaf_hash
 from app.kit.note import Checkpoint, PublicKey, read_checkpoint, read_public_key
+from app.schema import PRODUCTS
 from app.settings import Settings
 
 AUDITOR = "fivefold_auditor"
@@ -66,8 +67,9 @@ async def verify(
     """Everything from rows; see app/core/audit_verify.py. Raises SetupError for files that cannot be read."""
     kept = [open_checkpoint(path) for path in checkpoints]
     trusted = trusted_keys(settings, keys)
+    proven = [table for product in PRODUCTS for table in product.proven]
     async with open_reader(url) as (db, details):
-        return await verify_rows(db, Trust(trusted, kept), first=first, last=last, with_detail=details)
+        return await verify_rows(db, Trust(trusted, kept), first=first, last=last, with_detail=details, proven=proven)
 
 
 async def checkpoint(url: str) -> str:

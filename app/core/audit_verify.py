@@ -37,7 +37,7 @@ from app.core.audit_retirement import find_retired
 from app.kit.db import Db
 from app.kit.merkle import STRIDE, Frontier, consistency_ranges, continues, leaf_hash
 from app.kit.note import Checkpoint, PublicKey
-from app.kit.sql import make
+from app.kit.sql import Many, make
 
 MAX_FINDINGS = 1000
 """Named; what is more is counted."""
@@ -90,8 +90,36 @@ class Trust:
     checkpoints: Sequence[Checkpoint] = ()
 
 
-async def verify(db: Db, trust: Trust, *, first: int = 1, last: int | None = None, with_detail: bool = True) -> Report:
-    """Verify blocks ``first`` to ``last``, and every event that they hold or should hold. Without bounds, all there is."""
+@dataclass(frozen=True)
+class Altered:
+    """A row of an append-only table that is not what its event was told. ``kind`` is one of ALTERED."""
+
+    id: UUID
+    kind: str
+
+
+ALTERED = {
+    "ROW_CHANGED": "It is not what it was when it was written.",
+    "ROW_DELETED": "It was written, and it is gone, and no event says that it was deleted.",
+    "ROW_INSERTED": "No event says that it was written.",
+    "ROW_UNPROVEN": "What the audit was told of it is gone, and it is still there.",
+}
+
+
+async def verify(
+    db: Db,
+    trust: Trust,
+    *,
+    first: int = 1,
+    last: int | None = None,
+    with_detail: bool = True,
+    proven: Sequence[Many[Altered]] = (),
+) -> Report:
+    """Verify blocks ``first`` to ``last``, and every event that they hold or should hold. Without bounds, all there is.
+
+    That includes the tables of ``proven``, whose rows the audit was told whole: each statement compares those of one with what
+    it was told, and takes a ``limit``.
+    """
     report = Report(details_read=with_detail, pinned=bool(trust.pinned), checkpoints=len(trust.checkpoints))
     end = await get_last_audit_block(db)
     keys = {(key.origin, PublicKey(key.origin, key.public_key).id): PublicKey(key.origin, key.public_key)
@@ -109,6 +137,10 @@ async def verify(db: Db, trust: Trust, *, first: int = 1, last: int | None = Non
         for lost in await list_detail_without_event(db, limit=MAX_FINDINGS):
             if not events.is_retired(lost.event_id.bytes):
                 report.find("DETAIL_WITHOUT_EVENT", str(lost.event_id), "There is a detail of this event, and no event.")
+        for table in proven:
+            for row in await table(db, limit=MAX_FINDINGS):
+                if not events.is_retired(row.id.bytes):
+                    report.find(row.kind, str(row.id), ALTERED[row.kind])
     return report
 
 

@@ -9,12 +9,14 @@ from typing import Any
 from starlette.routing import Route
 
 from app.kit.jobs import Job
+from app.kit.sql import Many
 
 
 @dataclass(frozen=True)
 class Product:
     """``name`` is also the PostgreSQL schema. ``nodes`` are the types that ``node(id)`` may return.
 
+    ``proven`` are statements that compare append-only tables with what the audit was told, see app/core/audit_verify.py.
     ``routes`` are what it answers beside GraphQL; their endpoints find the process's ``Service`` in ``request.app.state``.
     """
 
@@ -26,3 +28,4 @@ class Product:
     scopes: Sequence[str] = ()
     jobs: Sequence[Job[Any]] = ()
     routes: Sequence[Route] = ()
+    proven: Sequence[Many[Any]] = ()

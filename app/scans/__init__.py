@@ -1,14 +1,16 @@
 """Scans: how risky a URL is, judged once, with nothing kept of what its page says."""
 
 from app.kit.product import Product
+from app.scans.access import ScanAccess, ScanAccessQuery, list_altered_access, purge_accesses, purge_workspace_accesses
 from app.scans.dispute import Dispute, DisputeMutation, DisputeQuery, tell_dispute
 from app.scans.scan import Scan, ScanQuery
 
 product = Product(
     name="scans",
-    queries=(ScanQuery, DisputeQuery),
+    queries=(ScanQuery, ScanAccessQuery, DisputeQuery),
     mutations=(DisputeMutation,),
-    nodes=(Scan, Dispute),
-    jobs=(tell_dispute,),
+    nodes=(Scan, ScanAccess, Dispute),
+    jobs=(tell_dispute, purge_accesses, purge_workspace_accesses),
+    proven=(list_altered_access,),
     scopes=("scans:read", "scans:write"),
 )

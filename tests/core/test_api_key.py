@@ -69,7 +69,7 @@ READER_MAY = NEEDS_NO_TOKEN | {
         "templateDiff",
     )
 }
-SCANNER_READS = NEEDS_NO_TOKEN | {("query", name) for name in ("disputes", "scan", "scans")}
+SCANNER_READS = NEEDS_NO_TOKEN | {("query", name) for name in ("accessLog", "disputes", "scan", "scans")}
 
 
 async def make(api: Api, token: str, *scopes: str, **given: Any) -> Answer:

@@ -42,7 +42,7 @@ from tests.conftest import Api, Database
 from tests.factory.core import Person
 from tests.factory.device import register
 from tests.factory.privacy import link, proposed, record, scan, template_of, template_proposed
-from tests.factory.scans import disputed, queued
+from tests.factory.scans import disputed, queued, touched
 from tests.factory.session import sign_in
 
 SCHEMA = build_schema(schema.as_str())
@@ -238,7 +238,7 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
             person.account_id,
             word,
         )
-    await queued(api, person, word)
+    await touched(api, person, await queued(api, person, word), word)
     await disputed(api, person, word)
     return person
 
@@ -286,6 +286,7 @@ NODE_KEYS = {
     "Erasure": "SELECT id::text FROM core.erasure WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "AuditEvent": "SELECT id::text FROM core.audit_event WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "Dispute": "SELECT id::text FROM scans.dispute WHERE workspace_id = $1 AND account_id = $2",
+    "ScanAccess": "SELECT id::text FROM scans.access WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "Scan": "SELECT id::text FROM scans.scan WHERE workspace_id = $1 AND account_id = $2",
     "PlatformLink": "SELECT id::text FROM privacy.platform_link WHERE workspace_id = $1 AND account_id = $2",
     "Snapshot": "SELECT id::text FROM privacy.snapshot WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",

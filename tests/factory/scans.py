@@ -45,3 +45,18 @@ async def disputed(api: Api, person: Person, word: str = "plain") -> str:
     given = {"scanId": await completed(api, person, word), "claim": "FALSE_ALARM", "reason": f"{word} reason"}
     answer = await api(DISPUTE, {"input": given | {"idempotencyKey": f"{word} dispute"}}, token=person.token)
     return str(answer.data["disputeScan"]["dispute"]["id"])
+
+
+ACCESS = (
+    "INSERT INTO scans.access (workspace_id, scan_id, address, port, milliseconds, seq, status, kind, masked_url, url_hash)"
+    " VALUES ($1, $2, '93.184.215.14', 443, 12, 0, 200, 'PAGE', 'https://' || $3::text || '.example.com/',"
+    " sha256(convert_to($3::text, 'UTF8'))) RETURNING id"
+)
+
+
+async def touched(api: Api, person: Person, scan: str, word: str = "plain") -> str:
+    """What a scan has touched: one page; the global id of that access."""
+    async with api.database.connect() as admin:
+        return global_id(
+            "ScanAccess", str(await admin.fetchval(ACCESS, person.workspace_id, parse_uuid(scan, "Scan", field="id"), word))
+        )

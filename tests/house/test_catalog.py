@@ -119,6 +119,7 @@ NOT_AUDITED = {
         {"audit_update", "audit_delete"},
         "is append-only, but for the reason, which an erasure takes away",
     ),
+    "scans.access": ({"audit_update"}, "is append-only"),
     "privacy.change": ({"audit_insert"}, "is derived from snapshots, whose INSERT is audited"),
     "privacy.platform_config": ({"audit_update", "audit_delete"}, "is append-only"),
     "privacy.platform_contact": ({"audit_update", "audit_delete"}, "is append-only"),
@@ -492,6 +493,23 @@ UNREACHABLE = {
     "scans.dispute.dispute_reason_length": "check_words",
     "scans.dispute.dispute_resolved_has_time": "written by statements together",
     "scans.dispute.dispute_state_known": "written by statements as a literal",
+    **{
+        f"scans.access.access_{name}": "made by the code"
+        for name in (
+            "address_public",
+            "certificate_length",
+            "content_length",
+            "failure_form",
+            "kind_known",
+            "masked_url_length",
+            "milliseconds_not_negative",
+            "port_range",
+            "refused_has_failure",
+            "seq_not_negative",
+            "status_range",
+            "url_hash_length",
+        )
+    },
     "scans.scan.scan_attempt_not_negative": "counted",
     "scans.scan.scan_failed_has_failure": "written by statements together",
     "scans.scan.scan_failure_form": "a literal of the code",
@@ -757,6 +775,7 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("list_open_dispute", "fivefold_owner"): ["fivefold_api"],
         ("list_purgeable", "fivefold_owner"): ["fivefold_worker"],
         ("resolve_dispute", "fivefold_owner"): ["fivefold_api"],
+        ("purge_access", "fivefold_owner"): ["fivefold_worker"],
         ("take_scan_pace", "fivefold_owner"): ["fivefold_api", "fivefold_worker"],
         ("time_zone_of", "fivefold_owner"): ["fivefold_api", "fivefold_worker"],
     }

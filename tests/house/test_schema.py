@@ -38,7 +38,7 @@ from tests.core.test_audit_block import seal
 from tests.factory.analysis import analyze
 from tests.factory.kit import spend, subscribe
 from tests.factory.privacy import START, link, record, scan, template_of
-from tests.factory.scans import queued
+from tests.factory.scans import queued, touched
 from tests.house.code import trees
 
 SCHEMA: GraphQLSchema = schema._schema
@@ -365,6 +365,7 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api, tmp_path: Path) 
     await subscribe(api, ada, "x")
     await spend(api, "ada", "x")
     scan_id = await queued(api, ada)
+    await touched(api, ada, scan_id)
     link_id = await link(api, ada.token)
     await record(api, ada.token, scan(link_id, template))
     flipped = {template["settings"][0]["key"]: template["settings"][0]["recommended"]}
@@ -384,7 +385,8 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api, tmp_path: Path) 
              "settingsAsOf": f'linkId: "{link_id}", at: "{START.isoformat()}"',
              "templateDiff": f'fromId: "{template["id"]}", toId: "{template["id"]}"',
              "storageReport": f'templateId: "{template["id"]}"', "blastRadius": f'templateId: "{template["id"]}"',
-             "scan": f'id: "{scan_id}"', "node": f'id: "{link_id}"', "nodes": f'ids: ["{newest}"]'}  # fmt: skip
+             "scan": f'id: "{scan_id}"', "accessLog": f'scanId: "{scan_id}"',
+             "node": f'id: "{link_id}"', "nodes": f'ids: ["{newest}"]'}  # fmt: skip
     assert SCHEMA.query_type is not None
     seen: set[str] = set()
     for name, field in SCHEMA.query_type.fields.items():

@@ -1,0 +1,191 @@
+"""Accesses: the log of every request that a scan made, each hop and the icon, with the address that was connected to.
+
+A row is written once. Its INSERT is audited with every column, URLs and hashes as digests, so the seals of the audit prove it:
+``fivefold audit verify`` names a row that was altered, deleted or made up behind the triggers' back, and a customer shows with
+an event's proof what was touched, and when. Rows go after 400 days, or with an erasure, and with them what the audit told of
+them; that there was an access and that it was deleted stays provable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+import strawberry
+from pydantic import BaseModel
+
+from app.core.audit_block import time_of
+from app.core.audit_verify import Altered
+from app.kit.context import Info
+from app.kit.db import Db
+from app.kit.errors import AppError, ErrorCode
+from app.kit.graphql import Node, field, global_id, parse_uuid, query
+from app.kit.jobs import Work, enqueue_many, job
+from app.kit.page import Page, page
+from app.kit.sql import File
+from app.scans.observation import Observation
+from app.scans.scan import scans_by_id
+from app.scans.secret import MASK
+from app.scans.url import parse_url, url_hash
+
+BATCH = 1000
+"""So many rows go in one transaction."""
+WORKSPACES = 500
+FIRST = UUID(int=0)
+
+
+@strawberry.enum(description="What a request of a scan was for.")
+class ScanAccessKind(Enum):
+    """Values as in the database."""
+
+    PAGE = strawberry.enum_value("PAGE", description="The address that was asked for, or one that it led to.")
+    ICON = strawberry.enum_value("ICON", description="The icon of the page.")
+
+
+@strawberry.type(description="One request of a scan, or the refusal to make it. Never changed: the audit proves each.")
+class ScanAccess(Node):
+    """Seen by all members of the scan's workspace, whoever may see the scan."""
+
+    node_statement = "scans/access.edge_access"
+    node_scopes = frozenset({"scans:read", "scans:write"})
+
+    scan_id: strawberry.Private[UUID]
+
+    seq: int = strawberry.field(description="Its place among the requests of one fetch, from 0.")
+    kind: ScanAccessKind
+    masked_url: str = strawberry.field(description="The URL without what might be secret in it.")
+    address: str | None = strawberry.field(
+        description="The address that was connected to, the only one; null where nothing was connected to."
+    )
+    port: int = strawberry.field(description="0 where the URL was refused before it was read that far.")
+    status: int | None = strawberry.field(description="The status of HTTP, if there was an answer.")
+    failure: str | None = strawberry.field(description="Why there was no answer, or why it went no further, as a word.")
+    milliseconds: int
+    content_sha256: str | None = strawberry.field(
+        name="contentSha256", description="In hex, of what was read of the page that was reached, or of its icon."
+    )
+    certificate_sha256: str | None = strawberry.field(
+        name="certificateSha256", description="In hex, of the server's certificate as it was sent."
+    )
+    trial: bool = strawberry.field(description="Whether the worker was allowed to reach its own machine, for trials.")
+
+    @field(name="scanId", description="Global id of the scan.")
+    def scan_global_id(self) -> strawberry.ID:
+        """For ``scan(id)``."""
+        return global_id("Scan", str(self.scan_id))
+
+    @field(description="When it had ended and was written down.")
+    def recorded_at(self) -> datetime:
+        """As its id says."""
+        return time_of(self.id)
+
+
+@dataclass(frozen=True)
+class Old:
+    """A workspace with rows past their time."""
+
+    workspace_id: UUID
+
+
+@dataclass(frozen=True)
+class Purged:
+    """How many rows went, and how many details."""
+
+    count: int
+    details: int
+
+
+sql = File("scans/access")
+accesses_by_id = sql.edge("edge_access", ScanAccess)
+delete_old_access = sql.one("delete_old_access", Purged)
+insert_access = sql.exec("insert_access")
+list_altered_access = sql.many("list_altered_access", Altered)
+list_old_access = File("scans/across").many("list_old_access", Old)
+page_access = sql.page("page_access", ScanAccess)
+
+
+async def record_accesses(db: Db, scan_id: UUID, observation: Observation, key: bytes) -> None:
+    """Write down every request of an observation, in the open transaction. ``key`` is the workspace's, for ``url_hash``."""
+    asked = [(hop, ScanAccessKind.PAGE) for hop in observation.hops]
+    if observation.favicon is not None:
+        asked.append((observation.favicon, ScanAccessKind.ICON))
+    urls = [_told(hop.url, key) for hop, _ in asked]
+    contents: list[bytes | None] = [None] * len(asked)
+    if observation.hops:
+        contents[len(observation.hops) - 1] = observation.content_sha256
+    if observation.favicon is not None:
+        contents[-1] = observation.favicon_sha256
+    await insert_access(
+        db,
+        scan_id=scan_id,
+        trial=observation.loopback,
+        addresses=[hop.address for hop, _ in asked],
+        ports=[hop.port for hop, _ in asked],
+        milliseconds=[hop.milliseconds for hop, _ in asked],
+        seqs=[hop.seq for hop, _ in asked],
+        statuses=[hop.status for hop, _ in asked],
+        kinds=[kind.value for _, kind in asked],
+        failures=[hop.failure and hop.failure.name for hop, _ in asked],
+        masked_urls=[masked for masked, _ in urls],
+        url_hashes=[hashed for _, hashed in urls],
+        contents=contents,
+        certificates=[hop.tls and hop.tls.certificate_sha256 for hop, _ in asked],
+    )
+
+
+def _told(url: str, key: bytes) -> tuple[str, bytes]:
+    """A URL as it is shown and as it is found; one that cannot be read is not shown at all."""
+    try:
+        parsed = parse_url(url)
+    except AppError:
+        return MASK, url_hash(key, url)
+    return parsed.masked, url_hash(key, parsed.canonical)
+
+
+class Night(BaseModel, frozen=True):
+    """Nothing but that it is time."""
+
+
+class PurgeAccesses(BaseModel, frozen=True):
+    """Whose rows are past their time."""
+
+    workspace_id: UUID
+
+
+@job("scans.purge_workspace_accesses", PurgeAccesses, concurrency=2, priority=-10)
+async def purge_workspace_accesses(work: Work, payload: PurgeAccesses) -> None:
+    """A batch at a time, each complete in itself: cut off anywhere, the rest is found again."""
+    while True:
+        async with work.db.transaction():
+            purged = await delete_old_access(work.db, limit=BATCH)
+        if purged is None or purged.count < BATCH:
+            return
+
+
+@job("scans.purge_accesses", Night, cron="10 3 * * *")
+async def purge_accesses(work: Work, payload: Night) -> None:
+    """Every night, for each workspace with something to purge, a job of its own."""
+    after = FIRST
+    while found := await list_old_access(work.db, after=after, limit=WORKSPACES):
+        async with work.db.transaction():
+            asked = [(PurgeAccesses(workspace_id=each.workspace_id), str(each.workspace_id)) for each in found]
+            await enqueue_many(work.db, purge_workspace_accesses, asked)
+        after = found[-1].workspace_id
+
+
+@strawberry.type
+class ScanAccessQuery:
+    """The root field that reads the log."""
+
+    @query("scans:read")
+    async def access_log(
+        self, info: Info, scan_id: strawberry.ID, first: int = 20, after: str | None = None
+    ) -> Page[ScanAccess] | None:
+        """What one scan of the workspace touched, the last request first; kept for 400 days."""
+        key = parse_uuid(scan_id, "Scan", field="scanId")
+        (scan,) = await scans_by_id(info.context.db, ids=[key])
+        if scan is None:
+            raise AppError(ErrorCode.NOT_FOUND, "There is no such scan in this workspace.", field="scanId")
+        return await page(page_access, info.context.db, first, after, scan_id=key)

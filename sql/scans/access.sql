@@ -1,0 +1,74 @@
+-- Accesses: what was asked for by scans, request by request. Appended to, and purged when its time is over.
+-- Table: scans.access
+
+-- name: delete_old_access :one
+-- What is past its time, with what the audit told of it; that it did tell stays.
+SELECT core.forget_audit_detail(p.ids) AS details, cardinality(p.ids) AS count
+FROM (SELECT scans.purge_access(:limit::integer) AS ids) AS p;
+
+-- name: edge_access :edge
+-- For node(id).
+SELECT k.position, a.id, a.scan_id, a.seq, a.kind, host(a.address) AS address, a.port, a.status, a.failure, a.milliseconds,
+    a.masked_url, encode(a.content_sha256, 'hex') AS content_sha256, encode(a.certificate_sha256, 'hex') AS certificate_sha256,
+    a.trial
+FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
+JOIN scans.access AS a ON a.id = k.id
+WHERE a.workspace_id = :workspace_id;
+
+-- name: insert_access :exec
+-- All requests of a scan at once, in their order: ids made by one statement ascend.
+INSERT INTO scans.access (
+    workspace_id, scan_id, address, port, milliseconds, seq, status, trial, kind, failure, masked_url, url_hash, content_sha256,
+    certificate_sha256)
+SELECT :workspace_id, :scan_id, r.address, r.port, r.milliseconds, r.seq, r.status, :trial, r.kind, r.failure, r.masked_url,
+    r.url_hash, r.content_sha256, r.certificate_sha256
+FROM unnest(
+    :addresses::inet[], :ports::integer[], :milliseconds::integer[], :seqs::smallint[], :statuses::smallint[], :kinds::text[],
+    :failures::text[], :masked_urls::text[], :url_hashes::bytea[], :contents::bytea[], :certificates::bytea[]
+) WITH ORDINALITY AS r (
+    address, port, milliseconds, seq, status, kind, failure, masked_url, url_hash, content_sha256, certificate_sha256, place)
+ORDER BY r.place;
+
+-- name: list_altered_access :many
+-- Rows that are not what the audit was told when they were written, of all workspaces, for whoever verifies the audit: it proves
+-- what it was told, and this that the rows still say the same. The columns are those of the table's trigger.
+SELECT coalesce(a.id, e.id) AS id,
+    CASE
+        WHEN a.id IS NULL THEN 'ROW_DELETED'
+        WHEN e.id IS NULL THEN 'ROW_INSERTED'
+        WHEN e.detail IS NULL THEN 'ROW_UNPROVEN'
+        ELSE 'ROW_CHANGED'
+    END AS kind
+FROM (
+    SELECT t.workspace_id, t.object_id AS id, d.detail
+    FROM core.audit_event AS t
+    LEFT JOIN core.audit_detail AS d ON d.workspace_id = t.workspace_id AND d.event_id = t.id
+    WHERE t.object = 'scans.access'
+        AND t.action = 'INSERT'
+) AS e
+FULL JOIN scans.access AS a ON a.workspace_id = e.workspace_id AND a.id = e.id
+WHERE (a.id IS NULL OR e.id IS NULL OR e.detail IS DISTINCT FROM core.audit_columns(
+        to_jsonb(a),
+        '{scan_id,address,port,milliseconds,seq,status,trial,kind,failure,sha256:masked_url,sha256:url_hash,sha256:content_sha256,sha256:certificate_sha256}'
+    ))
+    AND NOT (a.id IS NULL AND EXISTS (
+        SELECT
+        FROM core.audit_event AS g
+        WHERE g.workspace_id = e.workspace_id
+            AND g.object = 'scans.access'
+            AND g.object_id = e.id
+            AND g.action = 'DELETE'
+    ))
+ORDER BY 1
+LIMIT :limit;
+
+-- name: page_access :page
+-- What was asked for by one scan, the last first.
+SELECT a.id, a.scan_id, a.seq, a.kind, host(a.address) AS address, a.port, a.status, a.failure, a.milliseconds, a.masked_url,
+    encode(a.content_sha256, 'hex') AS content_sha256, encode(a.certificate_sha256, 'hex') AS certificate_sha256, a.trial
+FROM scans.access AS a
+WHERE a.workspace_id = :workspace_id
+    AND a.scan_id = :scan_id
+    AND a.id < :after_id
+ORDER BY a.id DESC
+LIMIT :limit;
