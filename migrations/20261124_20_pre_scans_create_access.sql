@@ -1,5 +1,5 @@
 -- Why:      whoever asks for a scan must be able to prove what was touched for it: every address of every hop, and nothing of ours.
--- Change:   scans.is_public(), scans.access, scans.purge_access().
+-- Change:   scans.is_public(), scans.access, scans.purge_access(), scans.list_old_access().
 -- Locks:    SHARE ROW EXCLUSIVE on scans.scan while the foreign key is added.
 -- Data:     no rows but those of the inventory.
 -- Old code: nothing reads it yet.
@@ -73,12 +73,6 @@ ALTER TABLE scans.access FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY tenant ON scans.access TO fivefold_api, fivefold_worker
 USING (workspace_id = (SELECT core.current_workspace_id()));
--- As the system the worker finds the workspaces in which something is past its time, and nothing else.
-CREATE POLICY worker_old ON scans.access FOR SELECT TO fivefold_worker
-USING (
-    (SELECT core.current_workspace_id()) = (SELECT core.system_workspace_id())
-    AND id < (SELECT core.uuidv7_floor(now() - interval '400 days'))
-);
 -- allow always-true-policy: without it the owner's back-fills, foreign keys and dumps miss rows in silence.
 CREATE POLICY owner ON scans.access TO fivefold_owner USING (true) WITH CHECK (true);
 
@@ -145,6 +139,27 @@ END;
 
 REVOKE ALL ON FUNCTION scans.purge_access(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION scans.purge_access(integer) TO fivefold_worker;
+
+-- The next workspaces in which something is past its time, in the order of their ids.
+CREATE FUNCTION scans.list_old_access(after uuid, max_rows integer) RETURNS TABLE (workspace_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = ''
+BEGIN ATOMIC
+    SELECT w.id
+    FROM core.workspace AS w
+    WHERE w.id > list_old_access.after
+        AND EXISTS (
+            SELECT
+            FROM scans.access AS a
+            WHERE a.workspace_id = w.id
+                AND a.id < core.uuidv7_floor(now() - interval '400 days')
+        )
+    ORDER BY w.id
+    LIMIT list_old_access.max_rows;
+END;
+
+REVOKE ALL ON FUNCTION scans.list_old_access(uuid, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION scans.list_old_access(uuid, integer) TO fivefold_worker;
 
 INSERT INTO core.data_inventory (object, column_name, class, purpose, export_rule, erase_rule, retention, reason) VALUES
 ('scans.access', 'workspace_id', 'technical', 'service', 'include', 'delete', '400 days', NULL),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,7 +37,7 @@ from app.core.audit_retirement import find_retired
 from app.kit.db import Db
 from app.kit.merkle import STRIDE, Frontier, consistency_ranges, continues, leaf_hash
 from app.kit.note import Checkpoint, PublicKey
-from app.kit.sql import Many, make
+from app.kit.sql import make
 
 MAX_FINDINGS = 1000
 """Named; what is more is counted."""
@@ -98,6 +98,8 @@ class Altered:
     kind: str
 
 
+Prover = Callable[[Db, int], Awaitable[Sequence[Altered]]]
+
 ALTERED = {
     "ROW_CHANGED": "It is not what it was when it was written.",
     "ROW_DELETED": "It was written, and it is gone, and no event says that it was deleted.",
@@ -113,12 +115,12 @@ async def verify(
     first: int = 1,
     last: int | None = None,
     with_detail: bool = True,
-    proven: Sequence[Many[Altered]] = (),
+    proven: Sequence[Prover] = (),
 ) -> Report:
     """Verify blocks ``first`` to ``last``, and every event that they hold or should hold. Without bounds, all there is.
 
-    That includes the tables of ``proven``, whose rows the audit was told whole: each statement compares those of one with what
-    it was told, and takes a ``limit``.
+    That includes the tables of ``proven``, whose rows the audit was told whole: each function compares those of one with what
+    it was told, and names so many at most.
     """
     report = Report(details_read=with_detail, pinned=bool(trust.pinned), checkpoints=len(trust.checkpoints))
     end = await get_last_audit_block(db)
@@ -138,7 +140,7 @@ async def verify(
             if not events.is_retired(lost.event_id.bytes):
                 report.find("DETAIL_WITHOUT_EVENT", str(lost.event_id), "There is a detail of this event, and no event.")
         for table in proven:
-            for row in await table(db, limit=MAX_FINDINGS):
+            for row in await table(db, MAX_FINDINGS):
                 if not events.is_retired(row.id.bytes):
                     report.find(row.kind, str(row.id), ALTERED[row.kind])
     return report

@@ -1,7 +1,7 @@
 """Scans: how risky a URL is, judged once, with nothing kept of what its page says."""
 
 from app.kit.product import Product
-from app.scans.access import ScanAccess, ScanAccessQuery, list_altered_access, purge_accesses, purge_workspace_accesses
+from app.scans.access import ScanAccess, ScanAccessQuery, find_altered_accesses, purge_accesses, purge_workspace_accesses
 from app.scans.dispute import Dispute, DisputeMutation, DisputeQuery, tell_dispute
 from app.scans.scan import Scan, ScanQuery
 
@@ -11,6 +11,6 @@ product = Product(
     mutations=(DisputeMutation,),
     nodes=(Scan, ScanAccess, Dispute),
     jobs=(tell_dispute, purge_accesses, purge_workspace_accesses),
-    proven=(list_altered_access,),
+    proven=(find_altered_accesses,),
     scopes=("scans:read", "scans:write"),
 )

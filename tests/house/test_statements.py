@@ -333,6 +333,7 @@ def test_only_the_owner_may_run_what_is_listed_as_the_operators(sessions: dict[s
         "core/erasure.update_superseded_erasure",
         "core/workspace.get_personal_workspace",
         "privacy/template.list_curated_template",
+        "scans/access.list_altered_access",
     ]
 
 
