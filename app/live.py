@@ -13,15 +13,16 @@ from uuid import UUID, uuid4
 import orjson
 from graphql import OperationDefinitionNode, VariableNode, Visitor, visit
 
-from app.core.identity import authenticate, find_valid
+from app.core.api_key_network import note_network
+from app.core.identity import REFUSED, authenticate, find_valid
 from app.core.outbox import read_moment, read_news, read_told
-from app.core.rate_bucket import RateLimited, RateLimiter
+from app.core.rate_bucket import RateLimited, RateLimiter, bucket_id
 from app.kit.context import Actor, Context
 from app.kit.db import Db, Pool
 from app.kit.document import Document, Documents, Invalid
 from app.kit.errors import AppError, ErrorCode
 from app.kit.executor import Executor
-from app.kit.http import GraphQLRequest, describe, describe_all, write
+from app.kit.http import GraphQLRequest, describe, describe_all, read_client, write
 from app.kit.limits import MAX_COST
 from app.kit.log import log
 from app.kit.metrics import Metrics
@@ -104,11 +105,12 @@ class Live:
         documents: Documents,
         executor: Executor,
         limiter: RateLimiter,
+        strangers: RateLimiter,
         metrics: Metrics,
     ) -> None:
         self.settings, self.pool, self.keys, self.documents = settings, pool, keys, documents
         self.hasher = hasher
-        self.executor, self.limiter, self.metrics = executor, limiter, metrics
+        self.executor, self.limiter, self.strangers, self.metrics = executor, limiter, strangers, metrics
         self.hub = Hub(partial(read_news, pool), turns=max(1, pool.get_max_size() // 2))
         self.sockets: set[Socket] = set()
 
@@ -136,7 +138,15 @@ class Live:
         request_id = uuid4()
         db = Db(self.pool, None, request_id, [], self.metrics.statement_seconds)
         try:
-            actor = await authenticate(db, self.keys, authorization, workspace)
+            caller = read_client(socket.websocket)
+            try:
+                actor = await authenticate(db, self.keys, authorization, workspace)
+            except AppError as refused:
+                if refused.code in REFUSED:
+                    await self.strangers.charge(db, bucket_id("stranger", caller.network), 1)
+                raise
+            db.enter(actor)
+            await note_network(db, authorization, caller)
         finally:
             await db.close()
         return Client(actor, request_id)

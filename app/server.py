@@ -23,10 +23,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from app.core.api_key_network import note_network
 from app.core.audit_block import fetch_lag
 from app.core.audit_event import record_reads
 from app.core.health import find_problems
-from app.core.identity import authenticate
+from app.core.identity import REFUSED, authenticate
 from app.core.rate_bucket import RateLimiter, bucket_id
 from app.core.sign_in import open_providers
 from app.kit import console
@@ -118,7 +119,9 @@ class Service:
         self.strangers = RateLimiter(
             per_second=settings.stranger_per_second, burst=settings.stranger_burst, whom="Your network, without a token,"
         )
-        self.live = Live(settings, pool, keys, self.hasher, self.documents, self.executor, self.limiter, self.metrics)
+        self.live = Live(
+            settings, pool, keys, self.hasher, self.documents, self.executor, self.limiter, self.strangers, self.metrics
+        )
 
     def _find_replica(self) -> Replica | None:
         settings = self.settings
@@ -204,7 +207,7 @@ class Service:
             try:
                 actor = await authenticate(db, self.keys, headers["authorization"], headers.get("fivefold-workspace"))
             except AppError as refused:
-                if refused.code in (ErrorCode.UNAUTHENTICATED, ErrorCode.ADDRESS_TAKEN):
+                if refused.code in REFUSED:
                     await self.strangers.charge(db, bucket_id("stranger", client.network), 1)
                 raise
         document = self.documents.find(asked.query, asked.document_id)
@@ -223,6 +226,7 @@ class Service:
             await self.strangers.charge(db, bucket_id("stranger", client.network), cost)
         db.enter(actor)
         db.languages = accepted(headers.get("accept-language"))
+        await note_network(db, headers.get("authorization"), client)
         context = Context(actor, db, request_id, NODE_TYPES, SCOPES, self.settings, self.keys, self.hasher, client)
         reads = {name: READINGS[name] for name in document.roots(operation) & READINGS.keys()}
         await record_reads(context, {name: reading.object for name, reading in reads.items() if reading.may(actor)})

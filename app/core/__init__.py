@@ -30,7 +30,7 @@ from app.core.notification_preference import NotificationPreferenceMutation, Not
 from app.core.outbox import OutboxQuery
 from app.core.plan import Plan, PlanMutation, PlanQuery
 from app.core.plan_price import PlanPriceMutation, PlanPriceQuery
-from app.core.security_alert import SecurityAlert, SecurityAlertQuery, watch_security
+from app.core.security_alert import SecurityAlert, SecurityAlertQuery, tell_deleted, watch_security
 from app.core.session import Session, SessionMutation, SessionQuery
 from app.core.sign_in import ROUTES, SignInMutation, SignInQuery
 from app.core.sign_up import SignUpMutation, mail_sign_up
@@ -128,6 +128,7 @@ product = Product(
         find_ending_subscriptions,
         deliver_webhook,
         find_deliveries,
+        tell_deleted,
         watch_security,
         build_export,
         mail_export_link,

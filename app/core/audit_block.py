@@ -34,6 +34,8 @@ from app.kit.merkle import STRIDE, Frontier, Range, cover, leaf_hash, needed, ra
 from app.kit.note import PrivateKey, PublicKey, read_private_key, write_note
 from app.kit.sql import File, make
 
+MAX_MISSED = 1000
+"""Checkpoints that are written again, at a time."""
 MAX_EVENTS = 10_000
 """Of one block, unless one transaction has more."""
 INTERVAL_SECONDS = 1.0
@@ -202,6 +204,7 @@ get_last_audit_block = sql.one("get_last_audit_block", Block)
 insert_audit_block = sql.exec("insert_audit_block")
 list_audit_block = sql.many("list_audit_block", FullBlock)
 list_audit_block_of = sql.many("list_audit_block_of", NumberedLeaves)
+list_audit_checkpoint = sql.many("list_audit_checkpoint", Block)
 list_audit_key = sql.many("list_audit_key", AuditKey)
 list_audit_leaf = sql.many("list_audit_leaf", Leaves)
 list_audit_node = sql.many("list_audit_node", KeptNode)
@@ -308,6 +311,12 @@ async def fetch_lag(pool: Pool) -> AuditLag:
     return make(AuditLag, record)
 
 
+async def _pages(pages: Iterable[Sequence[Event]]) -> AsyncIterator[Sequence[Event]]:
+    """Pages that are there."""
+    for page in pages:
+        yield page
+
+
 async def list_pages(db: Db, begins: UUID, ends: UUID) -> AsyncIterator[list[Event]]:
     """Every event between two ids, both included, in the order of (xid, id)."""
     xid, id_ = 0, UUID(int=0)
@@ -333,6 +342,7 @@ class Sealer:
     def __init__(self, key: PrivateKey, checkpoints: Path | None = None) -> None:
         self._key, self._folder = key, checkpoints
         self._end: tuple[bytes, Frontier] | None = None
+        self._exported = False
 
     async def seal(self, db: Db) -> int | None:
         """Seal what has ended, ``MAX_EVENTS`` or so: how many events. None when another sealer is at it."""
@@ -345,8 +355,12 @@ class Sealer:
             counted = last is None or (last.cluster == moment.cluster and last.horizon <= moment.next_xid)
             restored = not counted or (last is None and moment.elsewhere)
             block = await (self._begin_era if restored else self._continue)(db, last, moment)
-        if block is not None:
-            self.export(block)
+        if self._folder is not None:
+            await self._export_missed(db)
+            if block is not None:
+                self._exported = False  # should writing it fail
+                self.export(block)
+                self._exported = True
         return 0 if block is None else block.size - block.first
 
     async def _continue(self, db: Db, last: Block | None, moment: AuditMoment) -> Block | None:
@@ -360,28 +374,31 @@ class Sealer:
         if last is not None and last.era > 0:  # numbers of transactions that were used elsewhere before
             sealed = await find_sealed(db, last.era, found)
             events = [event for event in found if event.id.bytes not in sealed]
-        return await self._append(db, last, moment, events, era=last.era if last else 0, horizon=behind)
+        return await self._append(db, last, moment, _pages([events]), era=last.era if last else 0, horizon=behind)
 
     async def _begin_era(self, db: Db, last: Block | None, moment: AuditMoment) -> Block | None:
         """Where transactions are counted anew: all that is there and in no block, found by looking at each once."""
         log.warning("audit begins an era", cluster=moment.cluster, elsewhere=moment.elsewhere)
         era = last.era if last else 0
-        unsealed: list[Event] = []
-        async for page in list_pages(db, UUID(int=0), UUID(int=2**128 - 1)):
-            sealed = set(await find_sealed(db, era, page)) if last else set()
-            unsealed += [event for event in page if event.id.bytes not in sealed]
-        return await self._append(db, last, moment, unsealed, era=era + 1, horizon=moment.horizon)
+
+        async def unsealed() -> AsyncIterator[Sequence[Event]]:
+            async for page in list_pages(db, UUID(int=0), UUID(int=2**128 - 1)):
+                sealed = set(await find_sealed(db, era, page)) if last else set()
+                yield [event for event in page if event.id.bytes not in sealed]
+
+        return await self._append(db, last, moment, unsealed(), era=era + 1, horizon=moment.horizon)
 
     async def _append(
-        self, db: Db, last: Block | None, moment: AuditMoment, events: Sequence[Event], *, era: int, horizon: int
+        self, db: Db, last: Block | None, moment: AuditMoment, pages: AsyncIterator[Sequence[Event]], *, era: int, horizon: int
     ) -> Block:
         tree = await self._load(db, last)
         first = tree.size
         leaves, kept = bytearray(), []
-        for event in events:
-            made = leaf_hash(leaf_bytes(event))
-            leaves += event.id.bytes + made
-            kept += [node for node in tree.append(made) if node[0] and node[0] % STRIDE == 0]
+        async for events in pages:  # of which no more than leaves are remembered
+            for event in events:
+                made = leaf_hash(leaf_bytes(event))
+                leaves += event.id.bytes + made
+                kept += [node for node in tree.append(made) if node[0] and node[0] % STRIDE == 0]
         unsigned = Block(
             number=last.number + 1 if last else 1,
             first=first,
@@ -430,6 +447,23 @@ class Sealer:
         if end is not None and end[0] == last.digest:
             return end[1]
         return await load_frontier(db, last.size)
+
+    async def _export_missed(self, db: Db) -> None:
+        """Write the checkpoints since the newest that is there: those of a sealer that died before, or could not write.
+
+        Into an empty folder the last one alone: it stands for all before it.
+        """
+        if self._folder is None or self._exported:
+            return
+        sizes = [int(file.stem) for file in self._folder.glob("*.txt") if file.stem.isdigit()]
+        last = await get_last_audit_block(db)
+        size = max(sizes) if sizes else last.size - 1 if last else 0
+        while missed := await list_audit_checkpoint(db, past_size=size, limit=MAX_MISSED):
+            for block in missed:
+                self.export(block)
+            size = missed[-1].size
+        await db.restart()
+        self._exported = True
 
     def export(self, block: Block) -> None:
         """Write a checkpoint into the folder, whole or not at all; one that is there stays."""

@@ -78,6 +78,9 @@ class ValidCaller:
     curator: bool
 
 
+REFUSED = (ErrorCode.UNAUTHENTICATED, ErrorCode.ADDRESS_TAKEN)
+"""What strangers are told. It is charged to their network, so that nobody tries tokens for nothing."""
+
 sql = File("core/identity")
 list_caller = sql.many("list_caller", ValidCaller)
 list_identity = sql.many("list_identity", Identity)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import strawberry
+from pydantic import BaseModel
 
 from app.core.notification import NotificationKind, NotificationText, tells
 from app.core.outbox import announce
@@ -58,6 +59,10 @@ class AlertKind(Enum):
     EMAIL_CHANGED = strawberry.enum_value("EMAIL_CHANGED", description="The e-mail address was changed.")
     OWNER_ADDED = strawberry.enum_value("OWNER_ADDED", description="A member became an owner.")
     WEBHOOK_DISABLED = strawberry.enum_value("WEBHOOK_DISABLED", description="A webhook fails and is told nothing any more.")
+    KEY_ELSEWHERE = strawberry.enum_value("KEY_ELSEWHERE", description="An API key was used from a network where it never was.")
+    WORKSPACE_DELETED = strawberry.enum_value(
+        "WORKSPACE_DELETED", description="Another owner deleted an organization; told in the personal workspaces of the others."
+    )
 
 
 @strawberry.type(description="Something that an attacker would do. Kept for 90 days.")
@@ -99,6 +104,15 @@ class WatchedUntil:
 
 
 @dataclass(frozen=True)
+class OtherOwner:
+    """An owner of a deleted workspace, which was called so."""
+
+    owner_id: UUID
+    personal_workspace_id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
 class Raised:
     """How many alerts were new."""
 
@@ -108,6 +122,7 @@ class Raised:
 sql = File("core/security_alert")
 alerts_by_id = sql.edge("edge_security_alert", SecurityAlert)
 insert_security_alerts = sql.one("insert_security_alerts", Raised)
+list_other_owner = sql.many("list_other_owner", OtherOwner)
 list_watched = sql.many("list_watched", Watched)
 page_security_alert = sql.page("page_security_alert", SecurityAlert)
 take_security_watch = sql.one("take_security_watch", WatchedUntil)
@@ -125,6 +140,9 @@ def judge(event: Watched, limits: AlertSettings) -> tuple[AlertKind, timedelta |
         case "SIGN_IN_REFUSED", _:
             if event.recent >= limits.alert_refused:
                 return AlertKind.SIGN_INS_REFUSED, timedelta(hours=1)
+        case "SIGN_IN", "core.api_key":
+            if event.detail.get("networks", 0) > 0:
+                return AlertKind.KEY_ELSEWHERE, timedelta(days=1)
         case "SIGN_IN", _:
             if event.signed_in_before and not event.client_known:
                 return AlertKind.NEW_CLIENT, None
@@ -163,7 +181,7 @@ def alert_of(event: Watched, limits: AlertSettings) -> dict[str, Any] | None:
     name = kind.name
     subject, place = event.event_id, "once"
     if stretch is not None:
-        subject = event.object_id if event.action == "SIGN_IN_REFUSED" else event.concerned_id
+        subject = event.object_id if event.action in ("SIGN_IN_REFUSED", "SIGN_IN") else event.concerned_id
         place = str((event.event_at - datetime(1970, 1, 1, tzinfo=UTC)) // stretch)
     told = {each: event.detail[each] for each in ("client", "address", "name") if isinstance(event.detail.get(each), str)}
     return {
@@ -190,6 +208,35 @@ async def watch_security(work: Work, payload: Nothing) -> None:
         found = [alert for alert in judged if alert is not None]
         if found:
             await insert_security_alerts(db, alerts=found)
+
+
+class DeletedBy(BaseModel, frozen=True):
+    """Which workspace was deleted, and by whom. Jobs that name a workspace_id rest while it is deleted; this one does not."""
+
+    deleted_id: UUID
+    account_id: UUID
+
+
+@job("core.tell_deleted", DeletedBy)
+async def tell_deleted(work: Work, payload: DeletedBy) -> None:
+    """Tell the other owners, where they can still read it. Twice is once: the key of the alert is the same."""
+    async with work.db.transaction():
+        owners = await list_other_owner(work.db, of_workspace_id=payload.deleted_id, but_account_id=payload.account_id)
+        now = datetime.now(UTC)
+        alerts = [
+            {
+                "workspace_id": str(owner.personal_workspace_id),
+                "account_id": str(owner.owner_id),
+                "object_id": str(payload.deleted_id),
+                "event_at": now,
+                "kind": AlertKind.WORKSPACE_DELETED.name,
+                "key": f"WORKSPACE_DELETED:{payload.deleted_id}:{now:%Y-%m-%d}",
+                "detail": {"name": owner.name},
+            }
+            for owner in owners
+        ]
+        if alerts:
+            await insert_security_alerts(work.db, alerts=alerts)
 
 
 async def tell_managers(db: Db, kind: AlertKind, object_id: UUID, detail: dict[str, Any]) -> None:
@@ -259,6 +306,15 @@ WORDS: dict[AlertKind, tuple[str, str]] = {
         "A webhook is told nothing any more",
         "Its server says that it is gone, or has taken nothing for days. Enable it again once it answers; what it missed can "
         "be replayed.",
+    ),
+    AlertKind.KEY_ELSEWHERE: (
+        "An API key was used from a new place",
+        "The key {name} was used from a network where it never was before. If none of you went there, revoke the key and make "
+        "another.",
+    ),
+    AlertKind.WORKSPACE_DELETED: (
+        "An organization of yours was deleted",
+        "Another owner deleted {name}. As an owner you can restore it for some days: deletedWorkspaces says how long.",
     ),
 }
 

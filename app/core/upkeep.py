@@ -17,6 +17,7 @@ delete_old_billing_events = sql.exec("delete_billing_event")
 delete_old_email_tokens = sql.exec("delete_email_token")
 delete_old_exports = sql.exec("delete_data_export")
 delete_old_keys = sql.exec("delete_idempotency")
+delete_old_networks = sql.exec("delete_api_key_network")
 delete_old_alerts = sql.exec("delete_security_alert")
 delete_old_deliveries = sql.exec("delete_webhook_delivery")
 delete_old_notifications = sql.exec("delete_notification")
@@ -55,6 +56,7 @@ async def run(db: Db) -> None:
         await delete_old_buckets(db)
     async with db.transaction():
         await delete_old_alerts(db)
+        await delete_old_networks(db)
     async with db.transaction():
         await delete_old_deliveries(db)
     async with db.transaction():

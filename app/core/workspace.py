@@ -14,12 +14,14 @@ import strawberry
 from app.core.idempotency import claim, settle
 from app.core.member import Role
 from app.core.plan import LimitReached, Plan
+from app.core.security_alert import DeletedBy, tell_deleted
 from app.core.text import check_line
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import MANAGERS, Node, field, global_id, mutation, parse_uuid, query
+from app.kit.jobs import enqueue
 from app.kit.page import Page, page
 from app.kit.sql import File
 
@@ -313,7 +315,10 @@ class WorkspaceMutation:
             done = await delete_workspace(
                 db, of_workspace_id=chosen, confirm_name=input.confirm_name.strip(), days=context.settings.restore_days
             )
-        assert done is not None
+            assert done is not None
+            if done.outcome == "DELETED":
+                by = DeletedBy(deleted_id=chosen, account_id=context.actor.account_id)
+                await enqueue(db, tell_deleted, by, dedupe=str(chosen))
         match done.outcome:
             case "UNKNOWN":
                 message = "You are in no such workspace, or it is deleted already: deletedWorkspaces says so."

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import orjson
 from graphql import GraphQLError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from strawberry.types.execution import ExecutionResult
 
@@ -119,7 +119,7 @@ def _persisted(extensions: dict[str, Any]) -> str | None:
     return f"sha256:{digest}" if isinstance(digest, str) else None
 
 
-def read_client(request: Request) -> Client:
+def read_client(request: HTTPConnection) -> Client:
     """From where it comes: what uvicorn made of the connection and, behind a proxy that is trusted, of its headers."""
     address = network_of(request.client.host if request.client else "")
     agent = "".join(each for each in request.headers.get("user-agent", "") if each.isprintable())

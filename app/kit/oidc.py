@@ -38,6 +38,8 @@ from app.kit.log import log
 from app.kit.token import Profile
 
 DESCRIPTION_SECONDS = 3600.0
+MOST_AT_ONCE = 32
+"""So many callbacks of a process ask a provider at the same time: one that hangs does not take the process with it."""
 PAUSE_SECONDS = 10.0
 """A provider that could not be reached is not asked again for so long."""
 GITHUB = "https://github.com"
@@ -154,6 +156,7 @@ class Provider:
     fetch: Fetch = fetch_json
     _description: Description | None = field(default=None, init=False)
     _until: float = field(default=0.0, init=False)
+    _proving: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.keys = KeySet(self._keys_url, fetch=self.fetch)
@@ -219,6 +222,17 @@ class Provider:
 
     async def prove(self, *, code: str, issuer: str | None, nonce: str, verifier: str) -> Proof:
         """Who signed in, from the code that the browser brought; ``issuer`` is who sent it, if said. Raises ProviderError."""
+        if self._proving >= MOST_AT_ONCE:
+            raise ProviderError(
+                "PROVIDER_UNAVAILABLE", "Too many people sign in at this moment. Try again in a moment.", "busy"
+            )
+        self._proving += 1
+        try:
+            return await self._prove(code, issuer, nonce, verifier)
+        finally:
+            self._proving -= 1
+
+    async def _prove(self, code: str, issuer: str | None, nonce: str, verifier: str) -> Proof:
         description = await self.describe()
         if (issuer is None and description.states_issuer) or issuer not in (None, *self._senders(description)):
             raise ProviderError("PROVIDER_MISMATCH", "The answer came from another provider. Start again.")

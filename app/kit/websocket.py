@@ -157,7 +157,8 @@ class Socket:
             self.client = await self.service.connect(self, authorization, workspace)
         except Exception as error:  # noqa: BLE001 - whatever it is, the service says what of it is for clients
             (told,) = self.service.describe(error)
-            passing = told["extensions"]["code"] in (ErrorCode.UNAVAILABLE.name, ErrorCode.TIMED_OUT.name)
+            later = ErrorCode.UNAVAILABLE.name, ErrorCode.TIMED_OUT.name, ErrorCode.RATE_LIMITED.name
+            passing = told["extensions"]["code"] in later
             internal = told["extensions"]["code"] == ErrorCode.INTERNAL.name
             raise Close(TRY_LATER if passing else FAILED if internal else FORBIDDEN, told["message"]) from None
         if self.client.actor.expires_at is not None:

@@ -5,6 +5,11 @@
 SELECT core.create_audit_partition((date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead))::date)
 FROM generate_series(0, :months_ahead::integer) AS ahead;
 
+-- name: delete_api_key_network :exec
+-- Where a key was not seen for 90 days it is new again; the worker's policy shows it no younger ones.
+DELETE FROM core.api_key_network AS n
+WHERE n.seen_at < now() - interval '90 days';
+
 -- name: delete_billing_event :exec
 -- What a payment provider told is kept for 400 days in every workspace; the worker's policy lets it drop no younger ones.
 DELETE FROM core.billing_event AS e

@@ -64,6 +64,15 @@ WHERE b.number IN (
     )
 );
 
+-- name: list_audit_checkpoint :many
+-- Blocks past a size of the tree, without their leaves.
+SELECT b.number, b.first, b.size, b.cluster, b.horizon::text::bigint AS horizon, b.next_xid::text::bigint AS next_xid,
+    b.sealed_at, b.era, b.origin, b.root, b.previous, b.key_id, b.signature
+FROM core.audit_block AS b
+WHERE b.size > :past_size
+ORDER BY b.size, b.number
+LIMIT :limit;
+
 -- name: list_audit_key :many
 -- Every key that has ever sealed.
 SELECT k.public_key, k.origin

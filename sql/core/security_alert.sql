@@ -12,6 +12,11 @@ WHERE a.workspace_id = :workspace_id;
 -- Each once by its key; see the function.
 SELECT core.raise_security_alerts(:alerts::jsonb) AS raised;
 
+-- name: list_other_owner :many
+-- Whom to tell that a workspace was deleted; see the function.
+SELECT o.owner_id, o.personal_workspace_id, o.name
+FROM core.list_other_owner(:of_workspace_id, :but_account_id) AS o;
+
 -- name: list_watched :many
 -- What the rules judge; see the function.
 SELECT w.workspace_id AS told_workspace_id, w.event_id, w.account_id AS concerned_id, w.object_id, w.event_at, w.action, w.object,

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -17,6 +21,7 @@ from app.core.audit_verify import Report, Trust, verify
 from app.kit.context import SYSTEM_ID
 from app.kit.db import Db, open_as
 from app.kit.errors import SetupError
+from app.kit.house import root
 from app.kit.note import PrivateKey, read_checkpoint, read_private_key
 from app.kit.token import create_key
 from app.settings import Settings
@@ -242,6 +247,38 @@ async def test_a_sealer_that_dies_at_any_step_leaves_a_whole_chain(
     await sealed_once(database)
     newest = (await blocks(database))[-1]
     assert (tmp_path / f"{newest.size:020}.txt").read_text() == newest.checkpoint
+
+
+def start_sealer(step: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.factory.sealer", step]
+    return subprocess.Popen(command, env=environment, cwd=root(), stdout=subprocess.PIPE)
+
+
+@pytest.mark.parametrize("step", ["list_unsealed_event", "insert_audit_block", "_end", "export"])
+async def test_a_killed_process_leaves_a_whole_chain(database: Database, key: PrivateKey, tmp_path: Path, step: str) -> None:
+    """kill -9 before a step of a real process; who comes next goes on and writes the checkpoint that is missing."""
+    create_key(tmp_path / "audit.pem")
+    folder = tmp_path / "checkpoints"
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database.url("fivefold_worker"),
+        "FIVEFOLD_AUDIT_KEY": str(tmp_path / "audit.pem"),
+    }
+    environment |= {"FIVEFOLD_AUDIT_CHECKPOINTS": str(folder)}
+    await happen(database, 3)
+    await seal(database, audit_block.Sealer(read_private_key(tmp_path / "audit.pem", "fivefold/audit"), folder))
+    await happen(database, 300)
+    with start_sealer(step, environment) as process:
+        assert process.stdout is not None
+        assert await asyncio.to_thread(process.stdout.readline) == f"{step}\n".encode()
+        await happen(database, 2)
+        process.send_signal(signal.SIGKILL)
+    own = audit_block.open_sealer(Settings(audit_key=tmp_path / "audit.pem", audit_checkpoints=folder))
+    assert own is not None
+    await seal(database, own)
+    await sealed_once(database)
+    kept = {file.name: file.read_text() for file in folder.glob("*.txt")}
+    assert kept == {f"{block.size:020}.txt": block.checkpoint for block in (await blocks(database))}
 
 
 @pytest.mark.parametrize("login", ["fivefold_api", "fivefold_worker", "fivefold_auditor", "fivefold_migrator"])

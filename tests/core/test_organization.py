@@ -14,7 +14,7 @@ import pytest
 from app.kit.graphql import global_id
 from tests.conftest import Answer, Api
 from tests.factory.kit import root_fields
-from tests.factory.organization import ROLES, account, ask, do, everyone, organize, roles_of, state
+from tests.factory.organization import ROLES, account, ask, do, everyone, organize, prove_address, roles_of, state
 
 Given = Callable[[Api, UUID], Awaitable[dict[str, Any]]]
 HOUR = timedelta(hours=1)
@@ -141,6 +141,32 @@ async def test_who_may_changes_it_and_who_may_not_changes_nothing(shared: Api, n
         expected = "NOT_FOUND" if who == "stranger" else "LAST_OWNER" if name == "leaveWorkspace" else "FORBIDDEN"
         assert answer.codes == [expected]
         assert await state(shared, workspace_id) == before
+
+
+async def _membership(api: Api, who: str, workspace_id: UUID, name: str) -> Answer:
+    """Another organization invites somebody, who answers out of this one."""
+    host = await organize(api, "Host", host="owner")
+    await prove_address(api, who)
+    address = (await api.person(who)).email
+    invited = (await do(api, "host", host, "inviteMember", "invitation { id }", email=address)).data["inviteMember"][
+        "invitation"
+    ]
+    fields = "declined" if name == "declineInvitation" else "membership { role }"
+    return await do(api, who, workspace_id, name, fields, id=invited["id"])
+
+
+@pytest.mark.parametrize("who", ["owner", "member", "viewer", "stranger"])
+async def test_what_is_ones_own_needs_no_role(shared: Api, who: str) -> None:
+    """Whoever is in the active organization; who is not is told that there is none, whatever is asked."""
+    workspace_id = await everyone(shared)
+    answers = [
+        await do(shared, who, workspace_id, "createOrganization", MADE, name="Another"),
+        await _membership(shared, who, workspace_id, "acceptInvitation"),
+        await _membership(shared, who, workspace_id, "declineInvitation"),
+    ]
+    assert [answer.codes for answer in answers] == [["NOT_FOUND"] if who == "stranger" else []] * 3
+    answer = await do(shared, who, None, "createOrganization", MADE, name="From one's own workspace")
+    assert answer.data
 
 
 # Making

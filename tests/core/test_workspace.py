@@ -111,18 +111,60 @@ OF_ONES_OWN = {
 """Mutations of what is a member's own, whatever the role, and what needs no role at all."""
 
 
-@pytest.mark.parametrize("role", ["owner", "admin", "member", "viewer", "auditor"])
+FOR_OWNERS = {"createExportLink", "requestExport", "transferOwnership"}
+FOR_MANAGERS = {
+    "addDomain",
+    "addTeamMember",
+    "cancelSubscription",
+    "createApiKey",
+    "createTeam",
+    "createWebhook",
+    "deleteTeam",
+    "deleteWebhook",
+    "disableWebhook",
+    "enableWebhook",
+    "inviteMember",
+    "openBillingPortal",
+    "removeDomain",
+    "removeMember",
+    "removeTeamMember",
+    "replayWebhookDeliveries",
+    "replayWebhookDelivery",
+    "resendInvitation",
+    "revokeApiKey",
+    "revokeInvitation",
+    "rotateWebhookSecret",
+    "startCheckout",
+    "startTrial",
+    "testWebhook",
+    "updateDomain",
+    "updateMember",
+    "updateRetention",
+    "updateTeam",
+    "updateWebhook",
+    "updateWorkspace",
+    "verifyDomain",
+}
+"""Mutations that are not for members. What is in no list is for owners, admins and members."""
+
+
+@pytest.mark.parametrize("role", ["owner", "admin", "member", "viewer", "auditor", "stranger"])
 async def test_who_only_reads_writes_nothing(shared: Api, role: str) -> None:
-    """Every mutation of the schema, as each role: viewers and auditors may none of them."""
+    """Every mutation of the schema, as each role: viewers and auditors may none of them, strangers not even ask."""
     person = await shared.person(role)
-    organization = await organize(shared, f"O {role}", **{role: role})
+    organization = await organize(shared, f"O {role}", **({} if role == "stranger" else {role: role}))
     values = {"ID": "x", "platformSlug": "none", "slug": "none", "idempotencyKey": "1"}
     for kind, name, _ in sorted(root_fields(), key=lambda each: each[1] == "leaveWorkspace"):  # last: one is out then
         if kind == "mutation":
             answer = await shared(*call(kind, name, values), token=person.token, fivefold_workspace=organization)
             assert "INTERNAL" not in answer.codes, name
-            if role in ("viewer", "auditor") and name not in OF_ONES_OWN:
+            if role == "stranger":
+                assert answer.codes == ["NOT_FOUND"], name
+            elif role in ("viewer", "auditor") and name not in OF_ONES_OWN:
                 assert answer.codes == ["FORBIDDEN"], name
+            elif role in ("admin", "member"):
+                refused = FOR_OWNERS | CURATORS_ONLY | (FOR_MANAGERS if role == "member" else set())
+                assert ("FORBIDDEN" in answer.codes) is (name in refused), name
             elif role == "owner" and name not in CURATORS_ONLY:
                 assert "FORBIDDEN" not in answer.codes, name
 

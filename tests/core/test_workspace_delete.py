@@ -103,6 +103,19 @@ async def test_nobody_gets_in_and_all_are_back_after_it(shared: Api) -> None:
     assert seen[True, "owner"] == stranger.body["errors"], "as strangers hear"
 
 
+async def test_the_other_owners_are_told_where_they_can_read_it(api: Api) -> None:
+    """In their personal workspaces, for nobody gets into the other; not who did it, nor who is no owner."""
+    workspace_id = await organize(api, ada="owner", ben="owner", cora="admin")
+    assert (await delete(api, "ada", workspace_id)).data
+    await run_jobs(api)
+    await run_jobs(api)
+    asked = "{ notifications(kind: SECURITY_ALERT) { edges { node { text { title body } } } } }"
+    found = {name: (await ask(api, name, None, asked)).data["notifications"]["edges"] for name in ("ada", "ben", "cora")}
+    texts = {name: [edge["node"]["text"]["title"] for edge in edges] for name, edges in found.items()}
+    assert texts == {"ada": [], "ben": ["An organization of yours was deleted"], "cora": []}
+    assert "deleted “O”" in found["ben"][0]["node"]["text"]["body"]
+
+
 async def test_what_leads_in_leads_nowhere_meanwhile(api: Api) -> None:
     workspace_id = await organize(api, owner="owner")
     await prove_address(api, "mia")

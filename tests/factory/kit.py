@@ -232,6 +232,13 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
             person.workspace_id,
         )
         await admin.execute(
+            "INSERT INTO core.api_key_network (workspace_id, api_key_id, network)"
+            " SELECT k.workspace_id, k.id, substring(sha256(convert_to($2, 'UTF8')) FOR 16) FROM core.api_key AS k"
+            " WHERE k.workspace_id = $1 ON CONFLICT DO NOTHING",
+            person.workspace_id,
+            word,
+        )
+        await admin.execute(
             "INSERT INTO core.security_alert (workspace_id, object_id, event_at, kind, key, detail)"
             " VALUES ($1, $2, now(), 'NEW_CLIENT', 'k', jsonb_build_object('client', $3::text))",
             person.workspace_id,

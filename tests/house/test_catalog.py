@@ -47,6 +47,7 @@ OTHER_NOUN = {
 """Tables without a file of their own in sql/, or without a migration: they live and die with another noun's."""
 
 NOT_UNDER_WORKSPACE = {
+    "core.api_key_network.api_key_network_pkey": "is of a key, once for each network",
     "privacy.acknowledgement.acknowledgement_pkey": "named as the change that it is of",
     "privacy.change.change_pkey": "derived: named by its snapshot and setting, so no third index is paid for",
     "privacy.recommendation_dismissal.recommendation_dismissal_pkey": "named by its link and setting",
@@ -94,6 +95,7 @@ NOT_AUDITED = {
     "core.audit_block": (AUDIT, "is append-only, signed, and a chain"),
     "core.audit_retirement": (AUDIT, "is append-only, and each row has an event of its own"),
     "core.audit_node": (AUDIT, "is append-only, and derived from the blocks"),
+    "core.api_key_network": (AUDIT, "that a key is used from a new one is an event, see core.record_action"),
     "core.outbox": (AUDIT, "repeats what the audited rows say, for seven days"),
     "core.sign_in": (AUDIT, "says nothing that lasts: the session and the identity that it ends in are audited"),
     "core.data_inventory": (AUDIT, "written by migrations alone, whose ledger says by which"),
@@ -162,6 +164,7 @@ UNREACHABLE = {
     "core.api_key.api_key_scopes_known": "check_scopes",
     "core.api_key.api_key_secret_hash_key": "256 random bits",
     "core.api_key.api_key_secret_hash_length": "made by the code",
+    "core.api_key_network.api_key_network_network_length": "made by the code",
     "core.audit_event.audit_event_action_known": "written by the trigger only",
     "core.audit_event.audit_event_commitment_length": "written by the trigger only",
     "core.audit_detail.audit_detail_salt_length": "written by the trigger only",
@@ -708,6 +711,7 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("list_leaving_customer", "fivefold_owner"): ["fivefold_worker"],
         ("receive_billing_event", "fivefold_owner"): ["fivefold_api"],
         ("start_trial", "fivefold_owner"): ["fivefold_api"],
+        ("list_other_owner", "fivefold_owner"): ["fivefold_worker"],
         ("active_link_count", "fivefold_owner"): ["fivefold_api"],
         ("affected_member", "fivefold_owner"): ["fivefold_worker"],
         ("authenticate_api_key", "fivefold_owner"): ["fivefold_api"],

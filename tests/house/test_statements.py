@@ -120,6 +120,7 @@ WORKER = {
     "core/consent.lock_consent_of": "for jobs; requests require the caller's own",
     "core/data_export.update_finished_export": "only jobs make exports",
     "core/erasure.take_erased": "only jobs erase",
+    "core/security_alert.list_other_owner": "a job tells the owners of what was deleted",
     "core/workspace.get_rest": "only jobs rest",
     "core/audit_block.get_audit_moment": "only the worker seals",
     "core/audit_block.insert_audit_block": "only the worker seals",

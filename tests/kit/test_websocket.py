@@ -14,7 +14,7 @@ from websockets.typing import Origin, Subprotocol
 from app.kit import websocket
 from app.kit.embedded import Embedded
 from app.kit.errors import AppError, ErrorCode
-from tests.conftest import copy_of
+from tests.conftest import Database, copy_of
 from tests.factory.privacy import api_key
 from tests.factory.socket import PROTOCOL, Server, listening, narrow, until
 
@@ -110,6 +110,20 @@ async def test_a_stranger_is_forbidden(live: Server, payload: Any) -> None:
         await client.send({"type": "connection_init", "payload": payload})
         code, reason = await client.closed()
         assert (code, bool(reason)) == (4403, True)
+
+
+async def test_strangers_cannot_try_tokens_for_nothing(database: Database, jwt_key: Path) -> None:
+    """Each refused handshake costs their network what a refused request does; who has a token pays nothing for them."""
+    async with listening(database, jwt_key, stranger_burst=50, stranger_per_second=0.001) as server:
+        codes = []
+        for _ in range(52):
+            async with server.handshake() as client:
+                await client.send({"type": "connection_init", "payload": {"Authorization": "Bearer x"}})
+                codes.append(await client.closed())
+        assert [code for code, _ in codes] == [4403] * 50 + [1013] * 2
+        assert "without a token" in codes[-1][1]
+        async with server.handshake() as client:
+            await client.init(await token_of(server))
 
 
 async def test_one_cannot_connect_to_a_workspace_of_others(live: Server) -> None:
