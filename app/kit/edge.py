@@ -60,7 +60,13 @@ class Edge:
             cursor = keyset_arguments(statement, after)
             groups = await rows_of(context.db, **keys, **cursor, limit=first + 1)
             return [cut(rows, statement, first, after) for rows in groups]
+        asked = list(zip(*keys.values(), strict=True))
+        places = {key: place for place, key in enumerate(dict.fromkeys(asked))}
+        if len(places) < len(asked):  # parents that share a key share its rows
+            keys = dict(zip(keys, map(list, zip(*places, strict=True)), strict=True))
         groups = await rows_of(context.db, **keys)
+        if len(places) < len(asked):
+            groups = [groups[places[key]] for key in asked]
         return groups if self.many else [rows[0] if rows else None for rows in groups]
 
     def _merge(self, shared: Sequence[Any], own: Sequence[tuple[Any, ...]]) -> list[Any]:

@@ -369,7 +369,11 @@ async def _complete(child: Child, run: Run, values: Sequence[Any], required: boo
     if not live:
         made = live
     elif child.selections:
-        made = await _select(child.selections, run, live)
+        rows = {id(value): value for value in live}  # what parents share is made once, and all that is below it
+        made = await _select(child.selections, run, list(rows.values()))
+        if len(rows) < len(live):
+            by_row = dict(zip(rows, made, strict=True))
+            made = [by_row[id(value)] for value in live]
     else:
         _kinds(live)
         made = [child.convert(value) for value in live] if child.convert else live

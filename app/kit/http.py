@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import parse_qs
@@ -126,6 +127,7 @@ def read_client(request: HTTPConnection) -> Client:
     return Client(address, agent[:200].strip())
 
 
+@lru_cache(maxsize=4096)
 def network_of(host: str) -> str:
     """What a client can be told by: an IPv4 address, or the /64 of an IPv6 one, in which a client has as many as it likes."""
     try:

@@ -258,10 +258,36 @@ class _Compiler:
             values = get_argument_values(definition, node, variables)
             return convert_arguments(values, declared.arguments, registry, config)
 
-        if any(_names_variable(argument.value) for argument in node.arguments or ()):
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        varying = {name: value for name, value in given.items() if _names_variable(value)}
+        if not varying:
+            constant = read(VariableValues({}, {}))
+            return lambda run: constant
+        python_names = {config.name_converter.from_argument(one): one.python_name for one in declared.arguments}
+        plain = {
+            python_names[name]: value.name.value
+            for name, value in varying.items()
+            if isinstance(value, VariableNode) and _is_plain(definition.args[name].type)
+        }
+        if len(plain) < len(varying):
             return lambda run: read(run.variables)
-        constant = read(VariableValues({}, {}))
-        return lambda run: constant
+        first: dict[str, Any] = {}  # as the first run read them: all but the plain ones stay so
+
+        def fill(run: Run) -> dict[str, Any]:
+            coerced = run.variables.coerced
+            if not all(name in coerced for name in plain.values()):
+                return read(run.variables)
+            if not first:
+                first.update(read(run.variables))
+            return first | {name: coerced[variable] for name, variable in plain.items()}
+
+        return fill
+
+
+def _is_plain(type_: Any) -> bool:
+    """Whether a coerced variable of this type is what the resolver takes."""
+    named = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+    return isinstance(named, GraphQLScalarType) and named.name in ("ID", "String", "Int", "Boolean")
 
 
 def _names_variable(node: Any) -> bool:

@@ -83,9 +83,9 @@ async def fetch(db: Db, statement: str, **args: Any) -> Sequence[Any]:
     return await db.fetch(BOUND[statement].statement, args)
 
 
-async def by_position(db: Db, statement: str, ids: list[Any]) -> dict[int, Any]:
-    """The row for each of the ids, by its place from 1."""
-    return {row["position"]: row for row in await fetch(db, statement, ids=ids)}
+async def by_id(db: Db, statement: str, ids: Iterable[Any]) -> dict[UUID, Any]:
+    """The row of each of the ids."""
+    return {row["id"]: row for row in await fetch(db, statement, ids=list(dict.fromkeys(ids)))}
 
 
 def a_snapshot(row: Any) -> Data:
@@ -106,12 +106,12 @@ def connection(nodes: Iterable[Data]) -> Data:
 
 async def with_snapshots(db: Db, links: Sequence[Any], *, full: bool = False) -> Data:
     """Links, each with its platform and its latest snapshot."""
-    platforms = await by_position(db, "privacy/platform.edge_platform", [link["platform_id"] for link in links])
-    snapshots = await by_position(db, "privacy/snapshot.edge_snapshot", [link["latest_snapshot_id"] for link in links])
+    platforms = await by_id(db, "privacy/platform.edge_platform", (link["platform_id"] for link in links))
+    snapshots = await by_id(db, "privacy/snapshot.edge_snapshot", (link["latest_snapshot_id"] for link in links))
     templates = await settings_of(db, [row["template_id"] for row in snapshots.values()]) if full else {}
     nodes = []
-    for position, link in enumerate(links, 1):
-        platform, row = platforms[position], snapshots[position]
+    for link in links:
+        platform, row = platforms[link["platform_id"]], snapshots[link["latest_snapshot_id"]]
         snapshot = a_snapshot(row)
         if full:
             settings = templates[row["template_id"]]

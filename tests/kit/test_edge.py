@@ -108,6 +108,22 @@ async def test_a_level_is_one_statement(world: World, lines: Lines, selection: s
         assert +ran == expected
 
 
+@pytest.mark.parametrize("stock", ["", STOCK], ids=["planned", "stock"])
+async def test_what_parents_share_is_asked_for_once(world: World, monkeypatch: pytest.MonkeyPatch, stock: str) -> None:
+    asked: list[int] = []
+    original = PerKey.records
+
+    async def records(self: Any, db: Any, **args: Any) -> Any:
+        asked.extend(len(args["ids"]) for _ in range(self is BOUND["privacy/platform.edge_platform"]))
+        return await original(self, db, **args)
+
+    monkeypatch.setattr(PerKey, "records", records)
+    links = await ask(world, "label platform { slug activeTemplate { id } }", stock)
+    assert asked == [3]
+    for link in links:
+        assert link["platform"]["slug"] == ("google", "openai", "facebook")[int(link["label"][-2:]) % 3]
+
+
 async def test_both_executors_hand_out_the_same_rows(world: World) -> None:
     for selection in LEVELS:
         assert await ask(world, selection, "") == await ask(world, selection, STOCK)
