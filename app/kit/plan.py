@@ -37,12 +37,12 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.schema import Schema
-from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
 from app.kit.context import Context
 from app.kit.edge import Edge
 from app.kit.graphql import Node
+from app.kit.inputs import Inputs
 
 NATIVE = frozenset({"ID", "String", "Int", "Float", "Boolean", "DateTime", "UUID", "JSON"})
 """Scalars whose column orjson writes as the schema's own serializer would."""
@@ -134,6 +134,7 @@ class Planner:
 
     def __init__(self, schema: Schema) -> None:
         self.strawberry = schema
+        self.inputs = Inputs(schema)
         self.schema: GraphQLSchema = schema._schema
 
     def plan(
@@ -251,18 +252,17 @@ class _Compiler:
         """Constant arguments are read once; others for each run."""
         if not definition.args:
             return lambda run: {}
-        strawberry = self.planner.strawberry
-        registry, config = strawberry.schema_converter.scalar_registry, strawberry.config
+        convert = self.planner.inputs.reader(declared.arguments)
 
         def read(variables: VariableValues) -> dict[str, Any]:
-            values = get_argument_values(definition, node, variables)
-            return convert_arguments(values, declared.arguments, registry, config)
+            return convert(get_argument_values(definition, node, variables))
 
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         varying = {name: value for name, value in given.items() if _names_variable(value)}
         if not varying:
             constant = read(VariableValues({}, {}))
             return lambda run: constant
+        config = self.planner.strawberry.config
         python_names = {config.name_converter.from_argument(one): one.python_name for one in declared.arguments}
         plain = {
             python_names[name]: value.name.value

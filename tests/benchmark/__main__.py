@@ -18,10 +18,11 @@ import uvloop
 
 from app.kit import log
 from app.kit.embedded import Embedded
-from tests.benchmark import chart, data, load, peer, postgraphile, proxy, reads, report, server
+from tests.benchmark import chart, data, live, load, peer, postgraphile, proxy, reads, record, report, server
 from tests.benchmark.contender import NAMES, NODE, PYTHON, Contender, in_node, in_python
 from tests.benchmark.workload import Workload, workloads
 
+READS = ("lookup", "light", "full", "list", "page", "nested")
 LATEST = Path(__file__).parent / "latest"
 
 
@@ -31,7 +32,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each contender in each round")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64])
-    parser.add_argument("--workloads", nargs="+", default=["lookup", "light", "full", "list", "page", "nested"])
+    parser.add_argument("--workloads", nargs="+", default=[*READS, "record", "live"])
     parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--delays", type=float, nargs="+", default=[0.0, 1.0], help="milliseconds to the database")
     parser.add_argument("--accounts", type=int, default=1_000, help="other people in the database")
@@ -65,6 +66,7 @@ async def main(given: argparse.Namespace) -> dict[str, Any]:
             "ceiling": await _ceiling(given.connections),
             "missing": {name: there.trouble for name in given.only if name in NODE and there.trouble},
             "cases": [],
+            "record": [],
         }
         for delay in given.delays:
             away = url if not delay else at(url, stack.enter_context(proxy.delaying(socket_of(url), folder / "away", delay)))
@@ -89,6 +91,16 @@ async def main(given: argparse.Namespace) -> dict[str, Any]:
                         )
                         report.show_case(case)
                         found["cases"].append(case.as_json())
+                if "record" in given.workloads:
+                    settings = server.settings_of(away, key)
+                    times = {"connections": given.connections, "rounds": given.rounds, "seconds": given.seconds}
+                    cases = await record.compare(python, world, settings, folder, **times)
+                    report.show_record(cases, delay)
+                    found["record"] += [{"delay_ms": delay, **case} for case in cases]
+        if "live" in given.workloads:
+            found["live"] = await live.compare(
+                postgres, database, key, folder, idle=1_000, fan=100, rounds=given.rounds, seconds=5.0
+            )
         for name, why in found["missing"].items():
             report.CONSOLE.print(f"not measured: {name}: {why}")
         report.write(given.out / "report.json", found)

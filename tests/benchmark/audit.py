@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import asyncpg
 import uvloop
 
 from app.kit import log
 from app.kit.embedded import Embedded
-from app.privacy.template import structure_hash
 from tests.benchmark import data, load
+from tests.benchmark.record import links_of, scans
 from tests.benchmark.server import in_python
 
-RECORD = """
-mutation Record($input: RecordSnapshotInput!) {
-  recordSnapshot(input: $input) { unchanged snapshot { id riskScore } changes { setting origin } }
-}
-"""
-LINKS = "{ privacyDashboard { links(first: 20) { edges { node { id platform { slug } } } } } }"
 SILENCE = """
 DO $$
 DECLARE
@@ -40,35 +31,6 @@ BEGIN
 END
 $$
 """
-
-
-def scans(link_id: str, number: int, changes: int, token: str) -> Iterator[bytes]:
-    """Requests that record scans of one link without end: each changes so many settings of the one before."""
-    settings = data.platform(number).template[0].setting
-    values = {s.key: s.options[0] for s in settings}
-    captured_at = datetime.now(UTC) - timedelta(days=300)
-    turn = 0
-    while True:
-        captured_at += timedelta(minutes=1)
-        for setting in (settings * 2)[turn % len(settings) :][:changes]:
-            values[setting.key] = setting.options[1] if values[setting.key] == setting.options[0] else setting.options[0]
-        turn += changes
-        given = {
-            "linkId": link_id,
-            "capturedAt": captured_at.isoformat(),
-            "scanMethod": "EXTENSION",
-            "templateHash": structure_hash((s.key, s.type, s.options) for s in settings).hex(),
-            "values": [{"key": key, "value": value, "userAction": True} for key, value in values.items()],
-            "idempotencyKey": str(uuid4()),
-        }
-        yield load.request("/graphql", json.dumps({"query": RECORD, "variables": {"input": given}}).encode(), token)
-
-
-async def links_of(port: int, token: str) -> list[tuple[str, int]]:
-    """The ids of a person's links, each with the number of its platform."""
-    answer = await load.ask(port, load.request("/graphql", json.dumps({"query": LINKS}).encode(), token))
-    nodes = [edge["node"] for edge in answer["privacyDashboard"]["links"]["edges"]]
-    return [(node["id"], int(node["platform"]["slug"].rpartition("-")[2])) for node in nodes]
 
 
 @asynccontextmanager
@@ -97,7 +59,10 @@ async def main(rounds: int, seconds: float, connections: int) -> None:
         async with _prepared(server, Path(folder)) as (ports, token):
             links = (await links_of(ports["audited"], token))[:connections]
             for changes in (1, 12):
-                bodies = {name: [scans(link_id, number, changes, token) for link_id, number in links] for name in ports}
+                bodies = {
+                    name: [(scan.request for scan in scans(link_id, number, changes, token)) for link_id, number in links]
+                    for name in ports
+                }
                 found: dict[str, list[float]] = {name: [] for name in ports}
                 for turn in range(rounds + 1):
                     for name, port in ports.items():

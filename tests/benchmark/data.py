@@ -144,7 +144,7 @@ async def _person(url: str, admin: asyncpg.Connection, count: int, scans: Callab
         of_page, link_id = settings[template["id"]], new_id(now - timedelta(minutes=number))
         links.append((workspace.id, link_id, account.id, template["platform_id"], f"Account {number}", now, "WEEKLY"))
         for scan in range(scans(number)):
-            moment = now - timedelta(hours=scan, seconds=number)
+            moment = now - timedelta(days=1, hours=scan, seconds=number)
             packed, _ = pack(of_page, {setting.key: random.choice(setting.options) for setting in of_page})
             score = risk.assess(of_page, unpack(of_page, packed, None)).score
             id_ = new_id(moment)

@@ -96,16 +96,24 @@ async def connect(port: int, tokens: list[str]) -> list[Listener]:
 
 async def main(idle: int, fan: int, rounds: int, seconds: float) -> None:
     """Run it and print what was found."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 100_000), hard))
     with tempfile.TemporaryDirectory(prefix="fivefold-") as folder, Embedded.start(Path(folder) / "postgres") as server:
         url, key = server.url("fivefold"), Path(folder) / "jwt.pem"
         bootstrap.run(url)
         migrate.up(url)
         create_key(key)
         await seed.load_perf(url, max(idle, 10), seed.Progress(lambda count: None, lambda: None))
-        keys = KeyRing([key])
-        admin = await asyncpg.connect(url)
+        await compare(server, "fivefold", key, Path(folder), idle=idle, fan=fan, rounds=rounds, seconds=seconds)
+
+
+async def compare(
+    postgres: Embedded, database: str, key: Path, folder: Path, *, idle: int, fan: int, rounds: int, seconds: float
+) -> dict[str, Any]:
+    """One change to ``fan`` listeners, and ``idle`` ones in as many workspaces, as many as there are people."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 100_000), hard))
+    keys = KeyRing([key])
+    admin = await asyncpg.connect(postgres.url(database))
+    try:
         subjects = [row[0] for row in await admin.fetch("SELECT subject FROM core.identity ORDER BY id LIMIT $1", idle)]
         tokens = [keys.sign(subject, lifetime=timedelta(days=1)) for subject in subjects]
         link = await admin.fetchrow(
@@ -113,16 +121,18 @@ async def main(idle: int, fan: int, rounds: int, seconds: float) -> None:
             " WHERE l.status = 'ACTIVE' LIMIT 1"
         )
         assert link is not None
-        postgres = int((Path(folder) / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
-        try:
-            async with alone(server.url("fivefold", "fivefold_api"), key, Path(folder)) as served:
-                await fan_out(served.port, keys.sign(link["subject"], lifetime=timedelta(days=1)), admin, link, fan, rounds)
-                await idle_ones(served.port, tokens, served.pid, postgres, seconds)
-        finally:
-            await admin.close()
+        pid = int((postgres.data / "cluster" / "postmaster.pid").read_text().split()[0])
+        async with alone(postgres.url(database, "fivefold_api"), key, folder) as served:
+            token = keys.sign(link["subject"], lifetime=timedelta(days=1))
+            told = await fan_out(served.port, token, admin, link, fan, rounds)
+            return told | await idle_ones(served.port, tokens, served.pid, pid, seconds)
+    finally:
+        await admin.close()
 
 
-async def fan_out(port: int, token: str, admin: asyncpg.Connection, link: asyncpg.Record, fan: int, rounds: int) -> None:
+async def fan_out(
+    port: int, token: str, admin: asyncpg.Connection, link: asyncpg.Record, fan: int, rounds: int
+) -> dict[str, Any]:
     """One change to many who listen to the same workspace."""
     listeners = await connect(port, [token] * fan)
     delays: list[float] = []
@@ -140,9 +150,11 @@ async def fan_out(port: int, token: str, admin: asyncpg.Connection, link: asyncp
     print(f"a change to {fan} listeners, {rounds} times: {shown}; the last of them after {max(last) * 1000:.0f} ms", flush=True)
     for each in listeners:
         each.transport.abort()
+    p50, p95, p99 = [round(delays[int(len(delays) * p / 100)] * 1000, 1) for p in (50, 95, 99)]
+    return {"listeners": fan, "told_p50_ms": p50, "told_p95_ms": p95, "told_p99_ms": p99}
 
 
-async def idle_ones(port: int, tokens: list[str], served: int, postgres: int, seconds: float) -> None:
+async def idle_ones(port: int, tokens: list[str], served: int, postgres: int, seconds: float) -> dict[str, Any]:
     """Many who listen, each in a workspace of its own, and hear nothing."""
     await asyncio.sleep(2)
     before = memory(served)
@@ -159,6 +171,12 @@ async def idle_ones(port: int, tokens: list[str], served: int, postgres: int, se
         f" then server {busy[0]:.0f} % and PostgreSQL {busy[1]:.0f} % of a processor",
         flush=True,
     )
+    return {
+        "idle": len(listeners),
+        "idle_bytes_each": round((after - before) / len(listeners)),
+        "idle_server_percent": round(busy[0], 1),
+        "idle_postgres_percent": round(busy[1], 1),
+    }
 
 
 if __name__ == "__main__":

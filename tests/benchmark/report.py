@@ -52,6 +52,19 @@ def show_case(case: Case) -> None:
     CONSOLE.print(table)
 
 
+def show_record(cases: Iterable[dict[str, Any]], delay: float) -> None:
+    """Scans beside pgbench."""
+    away = f", {delay:g} ms from the database" if delay else ""
+    rows = []
+    for case in cases:
+        middle, low, high = case["fivefold_through_pgbench"]
+        rates = case["scans_per_second"]
+        spread = f"{low:.2f} to {high:.2f}"
+        rows.append((case["connections"], rates["Fivefold"], rates["pgbench"], case["p95_ms"], f"{middle:.2f}", spread))
+    heads = ("at once", "Fivefold, scans/s", "pgbench, scans/s", "Fivefold p95 ms", "Fivefold / it", "spread")
+    show_rows(f"record: recordSnapshot and pgbench with the same statements, audit included{away}", heads, rows)
+
+
 def show_rows(title: str, heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """A plain table."""
     table = Table(title=title, title_justify="left")

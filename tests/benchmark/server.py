@@ -16,12 +16,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import uvicorn
+
+from app.settings import Settings
 from tests.benchmark.peer import Installation
 
 POOL = 10
 """Connections of each server: Fivefold's default."""
 UNLIMITED = {"FIVEFOLD_RATE_PER_SECOND": "10000000", "FIVEFOLD_RATE_BURST": "10000000"}
 """Requests are charged like any other, and never refused."""
+
+
+def settings_of(url: str, key: Path) -> Settings:
+    """The same for a server in this process."""
+    return Settings(
+        database_url=url,
+        jwt_keys=[key],
+        vault_keys=[Path(fivefold_environment(url, key)["FIVEFOLD_VAULT_KEYS"])],
+        rate_per_second=10**7,
+        rate_burst=10**7,
+    )
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,21 @@ async def in_python(url: str, key: Path, folder: Path, trusted: Path | None = No
     words = [sys.executable, "-m", "tests.benchmark.serve", str(port)]
     async with running(words, port, environment, folder / f"python-{port}.log") as server:
         yield server
+
+
+@asynccontextmanager
+async def in_this_process(given: Settings) -> AsyncIterator[Server]:
+    """The endpoints in Python, in this very process: for what is to be overheard, and not timed."""
+    from tests.benchmark import serve  # what is measured runs elsewhere, and needs not be imported here
+
+    port = free_port()
+    uvicorn_server = uvicorn.Server(uvicorn.Config(serve.create(given), port=port, log_level="warning", access_log=False))
+    running = asyncio.create_task(uvicorn_server.serve())
+    while not uvicorn_server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    yield Server(os.getpid(), port, 0.0, 0.0)
+    uvicorn_server.should_exit = True
+    await running
 
 
 @asynccontextmanager

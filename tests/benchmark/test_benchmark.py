@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-import uvicorn
 
 from app.settings import Settings
-from tests.benchmark import chart, contender, data, load, peer, postgraphile, proxy, reads, report, serve
+from tests.benchmark import chart, contender, data, load, peer, postgraphile, proxy, reads, record, report
 from tests.benchmark.__main__ import at, peers, socket_of
-from tests.benchmark.server import Server, free_port
+from tests.benchmark.server import in_this_process
 from tests.benchmark.workload import workloads
 from tests.conftest import Database
-
-
-@asynccontextmanager
-async def serving(given: Settings) -> AsyncIterator[Server]:
-    """The endpoints in Python, in this very process, which has imported everything already."""
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(serve.create(given), port=port, log_level="warning", access_log=False))
-    running = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    yield Server(os.getpid(), port, 0.0, 0.0)
-    server.should_exit = True
-    await running
 
 
 async def test_everybody_answers_the_same_and_it_becomes_a_report(database: Database, jwt_key: Path, tmp_path: Path) -> None:
@@ -50,7 +32,7 @@ async def test_everybody_answers_the_same_and_it_becomes_a_report(database: Data
             database_url=at(url, away), jwt_keys=[jwt_key], trusted_documents=trusted, rate_per_second=10**7, rate_burst=10**7
         )
         async with (
-            serving(given) as python,
+            in_this_process(given) as python,
             peers(contender.NAMES, asked, there, at(url, away), jwt_key, tmp_path, found["missing"]) as others,
         ):
             contenders = [*contender.in_python(python), *others]
@@ -61,6 +43,10 @@ async def test_everybody_answers_the_same_and_it_becomes_a_report(database: Data
                 assert not case.trouble
                 report.show_case(case)
                 found["cases"].append(case.as_json())
+            url = database.url("fivefold_api")
+            links = await record.links_of(python.port, world.lister)
+            await record.write_script(python.port, world.lister, url, links, tmp_path / "record.sql")
+            assert await record.pgbench(tmp_path / "record.sql", url, clients=2, seconds=1) > 0
     report.write(tmp_path / "report.json", found)
     cases = json.loads((tmp_path / "report.json").read_text())["cases"]
     assert [case["workload"] for case in cases] == ["lookup", "light", "full", "list", "page", "nested"]

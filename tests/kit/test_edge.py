@@ -120,8 +120,8 @@ async def test_what_parents_share_is_asked_for_once(world: World, monkeypatch: p
     monkeypatch.setattr(PerKey, "records", records)
     links = await ask(world, "label platform { slug activeTemplate { id } }", stock)
     assert asked == [3]
-    for link in links:
-        assert link["platform"]["slug"] == ("google", "openai", "facebook")[int(link["label"][-2:]) % 3]
+    for each in links:
+        assert each["platform"]["slug"] == ("google", "openai", "facebook")[int(each["label"][-2:]) % 3]
 
 
 async def test_both_executors_hand_out_the_same_rows(world: World) -> None:
