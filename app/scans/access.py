@@ -8,7 +8,7 @@ them; that there was an access and that it was deleted stays provable.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -26,7 +26,7 @@ from app.kit.graphql import Node, field, global_id, parse_uuid, query
 from app.kit.jobs import Work, enqueue_many, job
 from app.kit.page import Page, page
 from app.kit.sql import File
-from app.scans.observation import Observation
+from app.scans.observation import Hop, Observation
 from app.scans.scan import scans_by_id
 from app.scans.secret import MASK
 from app.scans.url import parse_url, url_hash
@@ -109,31 +109,49 @@ page_access = sql.page("page_access", ScanAccess)
 
 async def record_accesses(db: Db, scan_id: UUID, observation: Observation, key: bytes) -> None:
     """Write down every request of an observation, in the open transaction. ``key`` is the workspace's, for ``url_hash``."""
-    asked = [(hop, ScanAccessKind.PAGE) for hop in observation.hops]
-    if observation.favicon is not None:
-        asked.append((observation.favicon, ScanAccessKind.ICON))
-    urls = [_told(hop.url, key) for hop, _ in asked]
-    contents: list[bytes | None] = [None] * len(asked)
-    if observation.hops:
-        contents[len(observation.hops) - 1] = observation.content_sha256
-    if observation.favicon is not None:
-        contents[-1] = observation.favicon_sha256
+    await record_all_accesses(db, [(scan_id, observation)], key)
+
+
+async def record_all_accesses(db: Db, observed: Iterable[tuple[UUID, Observation]], key: bytes) -> None:
+    """As ``record_accesses``, of many scans of one workspace in one statement."""
+    asked = [each for scan_id, observation in observed for each in _requests(scan_id, observation)]
+    if not asked:
+        return
+    urls = [_told(each.hop.url, key) for each in asked]
     await insert_access(
         db,
-        scan_id=scan_id,
-        trial=observation.loopback,
-        addresses=[hop.address for hop, _ in asked],
-        ports=[hop.port for hop, _ in asked],
-        milliseconds=[hop.milliseconds for hop, _ in asked],
-        seqs=[hop.seq for hop, _ in asked],
-        statuses=[hop.status for hop, _ in asked],
-        kinds=[kind.value for _, kind in asked],
-        failures=[hop.failure and hop.failure.name for hop, _ in asked],
+        scan_ids=[each.scan_id for each in asked],
+        trials=[each.trial for each in asked],
+        addresses=[each.hop.address for each in asked],
+        ports=[each.hop.port for each in asked],
+        milliseconds=[each.hop.milliseconds for each in asked],
+        seqs=[each.hop.seq for each in asked],
+        statuses=[each.hop.status for each in asked],
+        kinds=[each.kind.value for each in asked],
+        failures=[each.hop.failure and each.hop.failure.name for each in asked],
         masked_urls=[masked for masked, _ in urls],
         url_hashes=[hashed for _, hashed in urls],
-        contents=contents,
-        certificates=[hop.tls and hop.tls.certificate_sha256 for hop, _ in asked],
+        contents=[each.content_sha256 for each in asked],
+        certificates=[each.hop.tls and each.hop.tls.certificate_sha256 for each in asked],
     )
+
+
+@dataclass(frozen=True)
+class _Request:
+    scan_id: UUID
+    trial: bool
+    hop: Hop
+    kind: ScanAccessKind
+    content_sha256: bytes | None
+
+
+def _requests(scan_id: UUID, observation: Observation) -> Iterator[_Request]:
+    for hop in observation.hops:
+        content = observation.content_sha256 if hop is observation.hops[-1] else None
+        yield _Request(scan_id, observation.loopback, hop, ScanAccessKind.PAGE, content)
+    if observation.favicon is not None:
+        icon = observation.favicon_sha256
+        yield _Request(scan_id, observation.loopback, observation.favicon, ScanAccessKind.ICON, icon)
 
 
 def _told(url: str, key: bytes) -> tuple[str, bytes]:

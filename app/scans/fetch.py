@@ -285,12 +285,13 @@ class _Chain:
         visit.truncated = visit.truncated or unpack.full or not unpack.ended or parts >= _MOST_PARTS
 
     async def ask_favicon(self) -> None:
-        """The icon of a page: where the page says it is, one request, no redirects."""
+        """The icon of a page: where the page says it is, one request, no redirects. Where it names none, none is asked for."""
         page = self._visit
         kind = page.headers.get("content-type", "")
         if page.target is None or page.status != 200 or not kind.startswith(_HTML):
             return
-        url = _absolute(page.url, _icon(page.body) or "/favicon.ico")
+        named = _icon(page.body)
+        url = None if named is None else _absolute(page.url, named)
         if url is None:
             return
         self._favicon = visit = _Visit(len(self._hops), url[:MOST_URL])

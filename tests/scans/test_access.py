@@ -28,7 +28,7 @@ from app.kit.graphql import global_id, parse_uuid
 from app.kit.jobs import enqueue
 from app.kit.note import read_private_key
 from app.kit.token import create_key
-from app.scans.access import BATCH, Night, purge_accesses, record_accesses
+from app.scans.access import BATCH, Night, purge_accesses, record_accesses, record_all_accesses
 from app.scans.fetch import observe
 from app.scans.observation import FetchFailure, Hop, Observation, Tls
 from app.scans.url import url_hash
@@ -122,6 +122,15 @@ async def test_every_request_is_a_row(shared: Api, ada: Person) -> None:
 
 def key_of(scan: str) -> UUID:
     return parse_uuid(scan, "Scan", field="id")
+
+
+async def test_many_scans_are_told_at_once(shared: Api, ada: Person) -> None:
+    scans = [await queued(shared, ada) for _ in range(3)]
+    async with worker(shared, ada) as db, db.transaction():
+        told = [(key_of(scan), seen(*(hop(seq) for seq in range(count)))) for count, scan in enumerate(scans, 1)]
+        await record_all_accesses(db, told, KEY)
+        await record_all_accesses(db, [], KEY)
+    assert [[row["seq"] for row in await log(shared, ada, scan)] for scan in scans] == [[0], [0, 1], [0, 1, 2]]
 
 
 async def test_what_was_refused_is_told_without_an_address(shared: Api, ada: Person) -> None:

@@ -174,9 +174,9 @@ async def test_what_is_sent(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://10.0.0.1:1")
     monkeypatch.setenv("NETRC", "/dev/null")
-    web.pages["/start"] = reply(status="302 X", Location="/", Set_Cookie="session=1; path=/")
+    web.pages["/start"] = reply(status="302 X", Location="/phishing", Set_Cookie="session=1; path=/")
     await seen(web, "/start?q=ü", DEFAULT_LIMITS)
-    assert web.paths == ["/start?q=%C3%BC", "/", "/favicon.ico"]
+    assert web.paths == ["/start?q=%C3%BC", "/phishing", "/favicon.ico"]
     for head in web.heads:
         names = [line.split(b":")[0].lower() for line in head.split(b"\r\n")[1:-2]]
         assert names == [b"host", b"user-agent", b"accept", b"accept-language", b"accept-encoding"]
@@ -431,6 +431,11 @@ async def test_a_page_is_one_whatever_its_status(web: Web, path: str) -> None:
 
 
 # the icon
+
+
+async def test_no_icon_is_asked_for_that_no_page_speaks_of(web: Web) -> None:
+    found = await seen(web, "/", DEFAULT_LIMITS)
+    assert (found.favicon, found.favicon_sha256, web.paths) == (None, None, ["/"])
 
 
 async def test_the_icon_is_where_the_page_says(web: Web) -> None:
