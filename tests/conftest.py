@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from shutil import disk_usage, rmtree
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -15,6 +16,7 @@ import asyncpg
 import httpx
 import psycopg
 import pytest
+from psutil import virtual_memory  # type: ignore[import-untyped]  # the wheel of PostgreSQL brings it
 
 from app import seed
 from app.kit import bootstrap, log, migrate
@@ -37,6 +39,8 @@ os.environ["FIVEFOLD_VAULT_KEYS"] = f"{_keys.name}/vault.key"
 _numbers = count(1)
 _recorder = Recorder()
 _recorder.install()
+
+_SHARED_MEMORY, _FOLDER, _ROOM = Path("/dev/shm"), "fivefold-tests", 3 << 30  # noqa: S108 - made with mode 0700
 
 _FULL = pytest.StashKey[bool]()
 
@@ -83,9 +87,27 @@ def rows_are_as_declared() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for clusters, in memory where that has room: a database has a thousand files, and hundreds are made."""
+    left = list(_SHARED_MEMORY.glob(f"{_FOLDER}-*")) if _SHARED_MEMORY.is_dir() else []
+    for folder in left:  # of sessions that were killed
+        if not Path(f"/proc/{folder.name.split('-')[-1]}").exists():
+            rmtree(folder, ignore_errors=True)
+    if not _SHARED_MEMORY.is_dir() or min(disk_usage(_SHARED_MEMORY).free, virtual_memory().available) < _ROOM:
+        yield tmp_path_factory.mktemp("postgres")
+        return
+    folder = _SHARED_MEMORY / f"{_FOLDER}-{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server(memory: Path) -> Iterator[Embedded]:
     """A fresh cluster for the whole session, fast and not safe."""
-    with Embedded.start(tmp_path_factory.mktemp("postgres"), durable=False) as running:
+    with Embedded.start(memory / "server", durable=False) as running:
         yield running
 
 
