@@ -265,7 +265,7 @@ def _look_up(host: str, port: int) -> list[tuple[Any, ...]]:
 
 @lru_cache(maxsize=1)
 def _resolvers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=64, thread_name_prefix="resolve")
+    return ThreadPoolExecutor(max_workers=128, thread_name_prefix="resolve")
 
 
 async def look(host: str, port: int, *, loopback: bool) -> list[Address]:
@@ -335,7 +335,11 @@ async def open_link(target: Target, address: Address, *, most_bytes: int, verifi
     reader, writer = await asyncio.open_connection(
         str(address), target.port, ssl=context, server_hostname=target.host if context else None, limit=65_536
     )
-    return Link(reader, writer, most_bytes)
+    link = Link(reader, writer, most_bytes)
+    if ip_address(writer.get_extra_info("peername")[0]) != address:  # whatever the loop made of it
+        link.close()
+        raise ConnectionRefusedError
+    return link
 
 
 class _Guarded(httpcore2.AsyncNetworkBackend):

@@ -38,7 +38,7 @@ FIRST = UUID(int=0)
 
 
 @strawberry.enum(description="What a request of a scan was for.")
-class ScanAccessKind(Enum):
+class AccessKind(Enum):
     """Values as in the database."""
 
     PAGE = strawberry.enum_value("PAGE", description="The address that was asked for, or one that it led to.")
@@ -46,7 +46,7 @@ class ScanAccessKind(Enum):
 
 
 @strawberry.type(description="One request of a scan, or the refusal to make it. Never changed: the audit proves each.")
-class ScanAccess(Node):
+class Access(Node):
     """Seen by all members of the scan's workspace, whoever may see the scan."""
 
     node_statement = "scans/access.edge_access"
@@ -55,7 +55,7 @@ class ScanAccess(Node):
     scan_id: strawberry.Private[UUID]
 
     seq: int = strawberry.field(description="Its place among the requests of one fetch, from 0.")
-    kind: ScanAccessKind
+    kind: AccessKind
     masked_url: str = strawberry.field(description="The URL without what might be secret in it.")
     address: str | None = strawberry.field(
         description="The address that was connected to, the only one; null where nothing was connected to."
@@ -99,12 +99,12 @@ class Purged:
 
 
 sql = File("scans/access")
-accesses_by_id = sql.edge("edge_access", ScanAccess)
+accesses_by_id = sql.edge("edge_access", Access)
 delete_old_access = sql.one("delete_old_access", Purged)
 insert_access = sql.exec("insert_access")
 list_altered_access = sql.many("list_altered_access", Altered)
 list_old_access = File("scans/across").many("list_old_access", Old)
-page_access = sql.page("page_access", ScanAccess)
+page_access = sql.page("page_access", Access)
 
 
 async def record_accesses(db: Db, scan_id: UUID, observation: Observation, key: bytes) -> None:
@@ -141,17 +141,17 @@ class _Request:
     scan_id: UUID
     trial: bool
     hop: Hop
-    kind: ScanAccessKind
+    kind: AccessKind
     content_sha256: bytes | None
 
 
 def _requests(scan_id: UUID, observation: Observation) -> Iterator[_Request]:
     for hop in observation.hops:
         content = observation.content_sha256 if hop is observation.hops[-1] else None
-        yield _Request(scan_id, observation.loopback, hop, ScanAccessKind.PAGE, content)
+        yield _Request(scan_id, observation.loopback, hop, AccessKind.PAGE, content)
     if observation.favicon is not None:
         icon = observation.favicon_sha256
-        yield _Request(scan_id, observation.loopback, observation.favicon, ScanAccessKind.ICON, icon)
+        yield _Request(scan_id, observation.loopback, observation.favicon, AccessKind.ICON, icon)
 
 
 def _told(url: str, key: bytes) -> tuple[str, bytes]:
@@ -200,13 +200,13 @@ async def purge_accesses(work: Work, payload: Night) -> None:
 
 
 @strawberry.type
-class ScanAccessQuery:
+class AccessQuery:
     """The root field that reads the log."""
 
     @query("scans:read")
     async def access_log(
         self, info: Info, scan_id: strawberry.ID, first: int = 20, after: str | None = None
-    ) -> Page[ScanAccess] | None:
+    ) -> Page[Access] | None:
         """What one scan of the workspace touched, the last request first; kept for 400 days."""
         key = parse_uuid(scan_id, "Scan", field="scanId")
         (scan,) = await scans_by_id(info.context.db, ids=[key])

@@ -293,7 +293,7 @@ NODE_KEYS = {
     "Erasure": "SELECT id::text FROM core.erasure WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "AuditEvent": "SELECT id::text FROM core.audit_event WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "Dispute": "SELECT id::text FROM scans.dispute WHERE workspace_id = $1 AND account_id = $2",
-    "ScanAccess": "SELECT id::text FROM scans.access WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
+    "Access": "SELECT id::text FROM scans.access WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "Scan": "SELECT id::text FROM scans.scan WHERE workspace_id = $1 AND account_id = $2",
     "PlatformLink": "SELECT id::text FROM privacy.platform_link WHERE workspace_id = $1 AND account_id = $2",
     "Snapshot": "SELECT id::text FROM privacy.snapshot WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",

@@ -58,5 +58,5 @@ async def touched(api: Api, person: Person, scan: str, word: str = "plain") -> s
     """What a scan has touched: one page; the global id of that access."""
     async with api.database.connect() as admin:
         return global_id(
-            "ScanAccess", str(await admin.fetchval(ACCESS, person.workspace_id, parse_uuid(scan, "Scan", field="id"), word))
+            "Access", str(await admin.fetchval(ACCESS, person.workspace_id, parse_uuid(scan, "Scan", field="id"), word))
         )

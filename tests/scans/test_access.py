@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -148,6 +149,36 @@ async def test_what_was_refused_is_told_without_an_address(shared: Api, ada: Per
     assert [row["maskedUrl"] for row in rows[1::2]] == ["http://10.0.0.1/x", "***", "***"]
 
 
+async def test_the_audit_tells_the_whole_row(shared: Api, ada: Person) -> None:
+    """What its event holds is enough to prove each column; URLs and hashes as digests."""
+    scan = await queued(shared, ada)
+    await record(shared, ada, scan, seen(hop(tls=TLS), content_sha256=b"b" * 32))
+    (row,) = await log(shared, ada, scan)
+    asked = (
+        'query($id: ID!) { auditEvents(object: "scans.access", objectId: $id)'
+        " { edges { node { action objectId detail } } } node(id: $id) { id } }"
+    )
+    found = (await shared(asked, {"id": row["id"]}, token=ada.token)).data
+    ((edge,), node) = found["auditEvents"]["edges"], found["node"]
+    assert (edge["node"]["action"], edge["node"]["objectId"], node["id"]) == ("INSERT", row["id"], row["id"])
+    detail = edge["node"]["detail"]
+    assert detail.pop("scan_id") == str(key_of(scan))
+    assert detail == {
+        "address": "93.184.215.14",
+        "port": 443,
+        "milliseconds": 5,
+        "seq": 0,
+        "status": 200,
+        "trial": False,
+        "kind": "PAGE",
+        "failure": None,
+        "sha256:masked_url": hashlib.sha256(b"https://example.com/").hexdigest(),
+        "sha256:url_hash": hashlib.sha256(url_hash(KEY, "https://example.com/")).hexdigest(),
+        "sha256:content_sha256": hashlib.sha256(b"b" * 32).hexdigest(),
+        "sha256:certificate_sha256": hashlib.sha256(b"c" * 32).hexdigest(),
+    }
+
+
 async def test_certificates_are_told_by_their_hash(shared: Api, ada: Person) -> None:
     scan = await queued(shared, ada)
     await record(shared, ada, scan, seen(hop(tls=TLS), hop(1, address=None, status=None, failure=FetchFailure.NAME_NOT_FOUND)))
@@ -168,7 +199,7 @@ async def test_the_log_is_read_in_pages_by_its_workspace_alone(shared: Api, ada:
     assert (await shared(LOG, {"id": global_id("Scan", str(uuid4()))}, token=ada.token)).code == "NOT_FOUND"
     assert (await shared(LOG, {"id": str(uuid4())}, token=ada.token)).code == "BAD_ID"
     node = page["edges"][0]["node"]["id"]
-    one = "query($id: ID!) { node(id: $id) { ... on ScanAccess { seq } } }"
+    one = "query($id: ID!) { node(id: $id) { ... on Access { seq } } }"
     assert (await shared(one, {"id": node}, token=ada.token)).data == {"node": {"seq": 4}}
     assert (await shared(one, {"id": node}, token=eve.token)).data == {"node": None}
 
@@ -258,7 +289,7 @@ async def test_the_database_knows_the_same_addresses(shared: Api) -> None:
 async def test_nobody_changes_a_row(shared: Api, ada: Person) -> None:
     """Neither a login by its grants, nor an administrator while the triggers stand, whatever he says of replication."""
     access = await touched(shared, ada, await queued(shared, ada))
-    key = parse_uuid(access, "ScanAccess", field="id")
+    key = parse_uuid(access, "Access", field="id")
     texts = ("UPDATE scans.access SET status = 404", "DELETE FROM scans.access", "TRUNCATE scans.access")
     for login in ("fivefold_api", "fivefold_worker"):
         async with shared.database.connect(login) as connection:

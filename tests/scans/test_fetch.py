@@ -13,6 +13,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -527,6 +528,24 @@ async def test_no_tls_where_it_should_be(web: Web) -> None:
     async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
         found = await observe(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", BARE, loopback=True)
     assert found.failure is FetchFailure.TLS_FAILED
+
+
+async def test_a_handshake_without_end(web: Web) -> None:
+    found = await observe(web.url().replace("http:", "https:"), SHORT, loopback=True)
+    assert (found.failure, found.hops[0].tls) == (FetchFailure.TIMED_OUT, None)
+
+
+async def test_who_is_connected_to_is_asked_once_more(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should a loop ever resolve what it is given, nothing is sent to whom it found."""
+    rebinding(monkeypatch, ["93.184.215.14"])
+    connect = asyncio.open_connection
+
+    async def elsewhere(host: str, port: int, **named: Any) -> Any:
+        return await connect("127.0.0.1", port, **named)
+
+    monkeypatch.setattr(asyncio, "open_connection", elsewhere)
+    found = await observe(f"http://example.com:{web.port}/", BARE)
+    assert (found.failure, web.heads) == (FetchFailure.CONNECTION_FAILED, [])
 
 
 async def test_nothing_is_left_open(web: Web) -> None:
