@@ -423,7 +423,7 @@ def erasure_replay(path: Path) -> None:
     """After a restore: erase again whom PATH names, a file or the folder FIVEFOLD_ERASURE_FOLDER. Run it again at any time."""
     from app import people
 
-    print(f"{asyncio.run(people.replay_ledger(database_url(), path))} erased again")
+    print(f"{asyncio.run(people.replay_ledger(database_url(), path, environment.read()))} erased again")
 
 
 @cli.group(invoke_without_command=True)

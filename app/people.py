@@ -12,12 +12,13 @@ from app.core.api_key import check_scopes
 from app.core.billing_customer import stop_paying
 from app.core.credential import set_password
 from app.core.curator import Curator, delete_curator, insert_curator, list_curator
-from app.core.erasure import Due, erase, insert_erasure_by_email, line_of, list_ledger, read_ledger, replay
+from app.core.erasure import Due, erase, insert_erasure_by_email, line_of, list_ledger, read_ledger, remember, replay
 from app.kit.db import Db, open_as
 from app.kit.errors import AppError, SetupError
 from app.kit.graphql import parse_uuid
 from app.kit.password import Hasher
 from app.kit.token import KeyRing
+from app.kit.vault import VaultSettings
 from app.schema import SCOPES
 from app.settings import Settings
 
@@ -64,6 +65,7 @@ async def request_erasure(url: str, email: str, *, days: int, organizations: boo
                 message = "the payment provider did not cancel what is paid for: a worker tries again, and erases then"
                 raise SetupError(message) from None
             async with db.transaction():
+                await remember(db, settings, due.id)
                 await erase(db, id=due.id)
         return due
 
@@ -76,11 +78,11 @@ async def export_ledger(url: str, path: Path) -> int:
     return len(found)
 
 
-async def replay_ledger(url: str, path: Path) -> int:
+async def replay_ledger(url: str, path: Path, vault: VaultSettings | None = None) -> int:
     """Erase again whom a restored dump brought back; how many. ``path`` is a file, or the folder of FIVEFOLD_ERASURE_FOLDER."""
     lines = read_ledger(path)
     async with open_as(url, "fivefold_owner") as (_, db):
-        return await replay(db, lines)
+        return await replay(db, lines, vault)
 
 
 async def mint(

@@ -275,7 +275,7 @@ class Service:
 
 def create_app(settings: Settings, *, console_token: str | None = None) -> Starlette:
     """The ASGI application. ``console_token`` is prefilled in GraphiQL: for the demo on loopback only."""
-    keys = KeyRing(settings.jwt_keys, Issuers(settings.issuers) if settings.issuers else None)
+    keys = KeyRing(settings.jwt_keys, Issuers(settings.issuers) if settings.issuers else None, settings)
     allowed = re.compile(origin_pattern(settings.allowed_origins))
     export = open_exporter(settings.otlp_endpoint) if settings.otlp_endpoint else None
 

@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     access_minutes: float = Field(default=15, gt=0, le=1440, description="An access token is good for so long")
     session_days: float = Field(default=90, gt=0, le=3650, description="Who signed in stays so for so long at most")
     session_idle_days: float = Field(default=30, gt=0, le=3650, description="A session ends after so long without refresh")
+    proof_minutes: float = Field(
+        default=15, gt=0, le=1440, description="Who signed in so lately need not show a password to be erased or deleted"
+    )
     refresh_grace_seconds: float = Field(
         default=10,
         ge=0,
@@ -204,7 +207,7 @@ class Settings(BaseSettings):
         default=14, ge=0, le=30, description="Days between asking to be erased and being erased, to think again"
     )
     restore_days: int = Field(
-        default=30, ge=1, le=365, description="Days in which its owners restore a deleted organization, before it is erased"
+        default=30, ge=1, le=365, description="Days to restore a deleted account or organization in, before it is erased"
     )
     erasure_folder: Path | None = Field(
         default=None,

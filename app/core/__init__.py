@@ -14,6 +14,7 @@ from app.core.consent_purpose import ConsentPurposeMutation, ConsentPurposeQuery
 from app.core.credential import CredentialMutation
 from app.core.data_export import DataExport, DataExportMutation, DataExportQuery, build_export, mail_export_link, serve_export
 from app.core.data_inventory import DataInventoryQuery
+from app.core.deletion import DeletionMutation
 from app.core.device import Device, DeviceMutation, DeviceQuery
 from app.core.domain import Domain, DomainMutation, DomainQuery, check_proof, find_domains
 from app.core.email_token import EmailTokenMutation, mail_email_token
@@ -106,6 +107,7 @@ product = Product(
         IdentityMutation,
         MemberMutation,
         EmailTokenMutation,
+        DeletionMutation,
         ErasureMutation,
         NotificationMutation,
         NotificationPreferenceMutation,

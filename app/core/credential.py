@@ -7,8 +7,10 @@ passwords is stopped, and the owner, who comes from elsewhere, is not.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NoReturn
 from uuid import UUID
 
 import strawberry
@@ -16,7 +18,7 @@ import strawberry
 from app.core.account import check_email, get_account, normalize_email
 from app.core.email_token import ask_for_token, mail_password_notice
 from app.core.rate_bucket import Attempts, give_back, take
-from app.core.session import OpenedSession, RefreshToken, Tokens, make_tokens
+from app.core.session import OpenedSession, RefreshToken, Tokens, get_session_age, make_tokens
 from app.kit.context import Context, Info
 from app.kit.db import Db
 from app.kit.errors import AppError, ErrorCode
@@ -118,29 +120,14 @@ class CredentialMutation:
 
     @public_mutation()
     async def sign_in(self, info: Info, input: SignInInput) -> SignInPayload | None:
-        """Open a session with a password. Why it is refused is not told; too many attempts are RATE_LIMITED for a while."""
-        context, db = info.context, info.context.db
-        email, network = normalize_email(input.email), context.client.network
-        each = context.settings.sign_in_attempts
-        limits = (
-            (("sign in", network), Attempts(5 * each, 600 / (5 * each or 1))),
-            (("sign in", email, network), Attempts(each, 600 / (each or 1))),
-        )
-        for key, attempts in limits:
-            await take(db, attempts, *key)
-        found = await look_up(db, email, network)
-        if not found.known:  # strangers from everywhere share this one; where the owner has been before, it does not count
-            await take(db, Attempts(10 * each, 1800 / (each or 1)), "sign in", email)
-        await db.pause()
-        right = len(input.password) <= LONGEST and await context.hasher.verify(found.password_hash, input.password)
-        tokens = await _open(context, found, input.password) if right else None
+        """Open a session with a password. Why it is refused is not told; too many attempts are RATE_LIMITED for a while.
+
+        Who has deleted the account hears ACCOUNT_DELETED, by the right password alone: see restoreAccount.
+        """
+        found = await prove_sign_in(info.context, input.email, input.password)
+        tokens = await _open(info.context, found, input.password)
         if tokens is None:
-            async with db.transaction():
-                client = context.client
-                await refuse_sign_in(db, refused_for_id=found.owner_id, client=client.agent, address=client.network)
-            raise AppError(ErrorCode.UNAUTHENTICATED, WRONG)
-        for key, attempts in limits:
-            await give_back(db, attempts, *key)
+            await _refuse(info.context, found)
         return SignInPayload(tokens=tokens)
 
     @mutation(roles=None)
@@ -167,6 +154,8 @@ class CredentialMutation:
         email = check_email(input.email, field="email")
         if await get_credential(context.db) is not None:
             await prove_password(context, input.password or "", field="password")
+        else:
+            await prove_again(context, None)
         await ask_for_token(context, email, email)
         return ChangeEmailPayload(email=email)
 
@@ -176,6 +165,35 @@ async def look_up(db: Db, email: str, network: str) -> FoundCredential:
     await db.restart()
     (record,) = await db.look_up(get_credential_by_email.statement, {"email": email, "address": network})
     return FoundCredential(record["owner_id"], record["password_hash"], record["known"])
+
+
+async def prove_sign_in(context: Context, address: str, password: str) -> FoundCredential:
+    """Whose password it is, by somebody who is not signed in. Raises UNAUTHENTICATED, which tells nothing, and RATE_LIMITED."""
+    db, email, network = context.db, normalize_email(address), context.client.network
+    each = context.settings.sign_in_attempts
+    limits = (
+        (("sign in", network), Attempts(5 * each, 600 / (5 * each or 1))),
+        (("sign in", email, network), Attempts(each, 600 / (each or 1))),
+    )
+    for key, attempts in limits:
+        await take(db, attempts, *key)
+    found = await look_up(db, email, network)
+    if not found.known:  # strangers from everywhere share this one; where the owner has been before, it does not count
+        await take(db, Attempts(10 * each, 1800 / (each or 1)), "sign in", email)
+    await db.pause()
+    if len(password) > LONGEST or not await context.hasher.verify(found.password_hash, password):
+        await _refuse(context, found)
+    for key, attempts in limits:
+        await give_back(db, attempts, *key)
+    return found
+
+
+async def _refuse(context: Context, found: FoundCredential) -> NoReturn:
+    """Say so in the audit, whoever's account it is. Raises UNAUTHENTICATED."""
+    async with context.db.transaction():
+        client = context.client
+        await refuse_sign_in(context.db, refused_for_id=found.owner_id, client=client.agent, address=client.network)
+    raise AppError(ErrorCode.UNAUTHENTICATED, WRONG)
 
 
 async def prove_password(context: Context, password: str, *, field: str) -> str:
@@ -192,6 +210,25 @@ async def prove_password(context: Context, password: str, *, field: str) -> str:
         raise AppError(ErrorCode.BAD_INPUT, "This is not the password of your account.", field=field)
     await give_back(db, attempts, *key)
     return own.password_hash
+
+
+async def prove_again(context: Context, password: str | None) -> None:
+    """Proof that the person is there, and not only somebody who has their token: the password, or a sign-in of just now.
+
+    Raises BAD_INPUT for another password, PROOF_NEEDED where there is no proof, RATE_LIMITED for too many tries.
+    """
+    if password is not None:
+        await prove_password(context, password, field="password")
+        return
+    actor, age = context.actor, None
+    if actor.session_id is not None:
+        found = await get_session_age(context.db, id=actor.session_id)
+        age = None if found is None else found.seconds
+    elif actor.signed_in_at is not None:
+        age = time.time() - actor.signed_in_at
+    if age is None or age > context.settings.proof_minutes * 60:
+        message = "Pass the password of your account, or sign in again and do it then: a token alone may have been stolen."
+        raise AppError(ErrorCode.PROOF_NEEDED, message, field="password")
 
 
 async def _open(context: Context, found: FoundCredential, password: str) -> Tokens | None:

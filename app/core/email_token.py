@@ -159,6 +159,12 @@ def compose(settings: AppSettings, asked: TokenMail, secret: str) -> tuple[str, 
             f"{link(settings, 'reset-password', secret)}\n\n"
             f"If it was not you, do nothing: your password stays as it is."
         )
+    if asked.kind == "ACCOUNT_RESTORE":
+        return "Your account is deleted", (
+            f"Your account is deleted, and nobody can sign in to it. Until it is erased, you can have it back as it was:"
+            f"{link(settings, 'restore-account', secret)}\n\n"
+            f"If it was not you who deleted it, restore it, and change how you sign in. If it was, do nothing."
+        )
     if asked.kind == "PASSWORD_CHANGED":
         return "Your password was changed", (
             f"The password of your account was changed, and other sessions have ended.\n\n"

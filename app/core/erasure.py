@@ -23,8 +23,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.core.account import get_account
 from app.core.billing_customer import stop_paying
+from app.core.credential import prove_again
 from app.core.data_inventory import EraseRule
 from app.core.idempotency import claim, settle
+from app.core.identity import erased_names
 from app.core.notification import NotificationKind, NotificationText, notify, tells
 from app.core.upkeep import Nothing
 from app.kit.context import Info
@@ -35,6 +37,7 @@ from app.kit.jobs import Work, job
 from app.kit.log import log
 from app.kit.page import Page, page
 from app.kit.sql import File
+from app.kit.vault import VaultSettings, vault_of
 
 AT_ONCE = 100
 """So many are erased in one run of the job; the next comes in five minutes."""
@@ -123,6 +126,14 @@ class Due:
 
 
 @dataclass(frozen=True)
+class LeavingIdentity:
+    """A way to sign in that goes."""
+
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True)
 class Erased:
     """Whether it was due."""
 
@@ -149,6 +160,8 @@ list_due_erasure = File("core/across").many("list_due_erasure", Due)
 list_erasure_count = sql.many("list_erasure_count", ErasureCount)
 list_ledger = sql.many("list_ledger", Due)
 list_sole_ownership = sql.many("list_sole_ownership", SoleOwnership)
+keep_names = File("core/erased_identity").exec("insert_erased_identity")
+list_leaving = File("core/erased_identity").many("list_leaving_identity", LeavingIdentity)
 page_erasure = sql.page("page_erasure", Erasure)
 supersede = sql.exec("update_superseded_erasure")
 upsert_erasure = sql.one("upsert_erasure", Due)
@@ -180,6 +193,7 @@ async def _erase(work: Work, due: Sequence[Due], waiting: list[UUID]) -> Excepti
             # Before it happens: what is noted and does not happen is still due, and is erased by the next run.
             await asyncio.to_thread(note, work.settings.erasure_folder, each)
             async with work.db.transaction():
+                await remember(work.db, work.settings, each.id)
                 await erase(work.db, id=each.id)
         except Exception as error:  # noqa: BLE001 - one that fails keeps nobody else waiting; it is raised below
             log.error("erasure failed", erasure_id=str(each.id), exc_info=error)
@@ -197,6 +211,17 @@ async def _may_go(work: Work, due: Due) -> bool:
         log.error("subscription not canceled", erasure_id=str(due.id), reason=error.code_name, erased_anyway=late)
         return late
     return True
+
+
+async def remember(db: Db, settings: VaultSettings | None, erasure_id: UUID) -> None:
+    """In the transaction that erases: keep a keyed hash of each identity that goes, so that its token makes no account.
+
+    Without the operator's keys nothing is kept: nobody waits for being forgotten because of it.
+    """
+    leaving = await list_leaving(db, id=erasure_id)
+    if leaving and settings is not None and settings.vault_keys:
+        vault = vault_of(settings)
+        await keep_names(db, digests=[erased_names(vault, each.issuer, each.subject)[0] for each in leaving])
 
 
 def note(folder: Path | None, due: Due) -> None:
@@ -234,7 +259,7 @@ def read_ledger(path: Path) -> list[Line]:
     return list(lines.values())
 
 
-async def replay(db: Db, lines: Iterable[Line]) -> int:
+async def replay(db: Db, lines: Iterable[Line], vault: VaultSettings | None = None) -> int:
     """Erase again whom a restored dump brought back, as the owner of the tables; how many there were."""
     count = 0
     for line in lines:
@@ -249,6 +274,7 @@ async def replay(db: Db, lines: Iterable[Line]) -> int:
                 requested_at=line.requested_at,
             )
             if found is not None:
+                await remember(db, vault, line.id)
                 done = await erase(db, id=line.id)
                 count += bool(done and done.erased)
     return count
@@ -273,6 +299,7 @@ class RequestErasureInput:
     sole_organizations: SoleOrganizations | None = strawberry.field(
         default=None, description="Needed where nobody else owns an organization that others are in."
     )
+    password: str | None = strawberry.field(default=None, description="The account's, unless the person signed in just now.")
     idempotency_key: str
 
 
@@ -318,6 +345,7 @@ class ErasureMutation:
         """Ask to be forgotten: account, personal workspace, and what is the caller's in organizations. It happens later."""
         db, settings = info.context.db, info.context.settings
         given = [input.confirm_email, input.sole_organizations and input.sole_organizations.value]
+        await prove_again(info.context, input.password)
         async with db.transaction():
             done = await claim(db, "requestErasure", input.idempotency_key, given)
             if done is not None:

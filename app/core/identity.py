@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
 import strawberry
@@ -13,12 +14,18 @@ import strawberry
 from app.kit.context import Actor, Info
 from app.kit.db import Db, Pool, look_up
 from app.kit.errors import AppError, ErrorCode, constraint
-from app.kit.graphql import UNAUTHENTICATED, Node, mutation, parse_uuid
+from app.kit.graphql import UNAUTHENTICATED, Node, mutation, parse_uuid, public_mutation
 from app.kit.sql import File, make
 from app.kit.token import KeyRing, Profile
 
 API_KEY_PREFIX = "ffk_"
 
+ACCOUNT_DELETED = (
+    "This account is deleted, and will be erased. Until then restoreAccount brings it back: by its password, by signing in at "
+    "a provider, or by a mail that requestAccountRestore sends."
+)
+
+constraint("account_not_deleted", ErrorCode.ACCOUNT_DELETED, ACCOUNT_DELETED)
 constraint("identity_issuer_subject_key", ErrorCode.IDENTITY_TAKEN, "This identity signs in to another account.")
 
 
@@ -33,6 +40,13 @@ class Identity(Node):
     created_at: datetime
 
 
+class Vaulted(Protocol):
+    """A vault, or who has one."""
+
+    def digests(self, purpose: str, data: bytes) -> list[bytes]:
+        """A keyed hash for each key."""
+
+
 @dataclass(frozen=True)
 class IdentityCaller:
     """Who stands behind a token; workspace and role are None when the account is no member there."""
@@ -45,7 +59,7 @@ class IdentityCaller:
 
 @dataclass(frozen=True)
 class MetIdentity:
-    """Whose it is now; ``outcome`` is KNOWN, CREATED, LINKED, TAKEN_OVER, or why it is nobody's, see ``meet``."""
+    """Whose it is now; ``outcome`` is KNOWN, CREATED, LINKED, TAKEN_OVER, or why it is nobody's, see ``own_by``."""
 
     outcome: str
     met_id: UUID | None
@@ -78,7 +92,7 @@ class ValidCaller:
     curator: bool
 
 
-REFUSED = (ErrorCode.UNAUTHENTICATED, ErrorCode.ADDRESS_TAKEN)
+REFUSED = (ErrorCode.UNAUTHENTICATED, ErrorCode.ADDRESS_TAKEN, ErrorCode.ACCOUNT_DELETED, ErrorCode.ACCOUNT_ERASED)
 """What strangers are told. It is charged to their network, so that nobody tries tokens for nothing."""
 
 sql = File("core/identity")
@@ -137,6 +151,9 @@ async def _authenticate_token(db: Db, keys: KeyRing, token: str, asked: UUID | N
     records = await db.look_up(get_caller_by_identity.statement, wanted)
     if not records and claims.profile is not None:
         stranger = {
+            "digests": erased_names(keys, claims.issuer, claims.subject),
+            "again": False,
+            "issued_at": datetime.fromtimestamp(claims.issued_at, UTC),
             "issuer": claims.issuer,
             "subject": claims.subject,
             "email": claims.profile.email,
@@ -162,6 +179,7 @@ async def _authenticate_token(db: Db, keys: KeyRing, token: str, asked: UUID | N
         scopes=claims.scopes,
         session_id=claims.session_id,
         expires_at=claims.expires_at,
+        signed_in_at=claims.signed_in_at,
     )
 
 
@@ -172,9 +190,48 @@ class UnlinkIdentityPayload:
     identity: Identity
 
 
+@strawberry.input(description="A token of another issuer, whose account was erased.")
+class StartAnewInput:
+    """It must have been issued since."""
+
+    token: str
+
+
+@strawberry.type(description="The person has an account again, a new one.")
+class StartAnewPayload:
+    """The token opens it from now on."""
+
+    created: bool = strawberry.field(description="False where there is one already.")
+
+
 @strawberry.type
 class IdentityMutation:
-    """The root field that removes a way to sign in."""
+    """Root fields that remove a way to sign in, and that begin again with one."""
+
+    @public_mutation()
+    async def start_anew(self, info: Info, input: StartAnewInput) -> StartAnewPayload | None:
+        """After an erasure: make a new account for a token of another issuer. Without this, nobody gets one by accident."""
+        context = info.context
+        await context.db.pause()
+        claims = await context.keys.identify(input.token)
+        if claims.profile is None:
+            raise AppError(ErrorCode.BAD_INPUT, "This is no token of another issuer. To begin anew, sign up.", field="token")
+        async with context.db.transaction():
+            met = await meet_identity(
+                context.db,
+                issuer=claims.issuer,
+                subject=claims.subject,
+                email=claims.profile.email,
+                display_name=name_of(claims.profile),
+                acceptable=claims.profile.acceptable,
+                proven=claims.profile.proven,
+                digests=erased_names(context.keys, claims.issuer, claims.subject),
+                again=True,
+                issued_at=datetime.fromtimestamp(claims.issued_at, UTC),
+            )
+            assert met is not None
+            own_by(met)
+        return StartAnewPayload(created=met.outcome == "CREATED")
 
     @mutation(roles=None)
     async def unlink_identity(self, info: Info, id: strawberry.ID) -> UnlinkIdentityPayload | None:
@@ -198,8 +255,13 @@ def name_of(profile: Profile) -> str:
     return profile.name or (profile.email or "").partition("@")[0]
 
 
+def erased_names(vault: Vaulted, issuer: str, subject: str) -> list[bytes]:
+    """What core.erased_identity keeps of an identity, by each key of the vault; the first is written."""
+    return vault.digests("erased identity", f"{issuer}\n{subject}".encode())
+
+
 def own_by(met: MetIdentity) -> UUID:
-    """The account that an identity opens. Raises UNAUTHENTICATED or ADDRESS_TAKEN where it opens none."""
+    """The account that an identity opens. Raises UNAUTHENTICATED, ADDRESS_TAKEN, ACCOUNT_DELETED, ACCOUNT_ERASED."""
     match met.outcome:
         case "NO_ADDRESS":
             raise AppError(
@@ -210,6 +272,13 @@ def own_by(met: MetIdentity) -> UUID:
             raise AppError(
                 ErrorCode.UNAUTHENTICATED,
                 "No account belongs to this sign-in, and its e-mail address is not verified at its issuer: verify it there.",
+            )
+        case "DELETED":
+            raise AppError(ErrorCode.ACCOUNT_DELETED, ACCOUNT_DELETED)
+        case "ERASED":
+            raise AppError(
+                ErrorCode.ACCOUNT_ERASED,
+                "The account of this sign-in was erased. To begin anew, pass a token that was issued since to startAnew.",
             )
         case "ADDRESS_TAKEN":
             raise AppError(

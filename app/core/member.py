@@ -13,10 +13,16 @@ from app.core.team import Team
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
-from app.kit.errors import AppError, ErrorCode
+from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import MANAGERS, field, global_id, mutation, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
+
+constraint(
+    "member_owner_stays",
+    ErrorCode.LAST_OWNER,
+    "The other owners of this organization deleted their accounts. Make somebody else an owner first.",
+)
 
 OWNERS = frozenset({"owner"})
 

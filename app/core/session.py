@@ -97,6 +97,13 @@ class RefreshedSession:
 
 
 @dataclass(frozen=True)
+class SessionAge:
+    """Since the person signed in; refreshing makes no session younger."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class EndedSessions:
     """How many were ended."""
 
@@ -105,6 +112,7 @@ class EndedSessions:
 
 sql = File("core/session")
 end_sessions = sql.one("end_sessions", EndedSessions)
+get_session_age = sql.one("get_session_age", SessionAge)
 insert_session = sql.one("open_session", OpenedSession)
 page_session = sql.page("page_session", Session)
 refresh = sql.one("refresh_session", RefreshedSession)

@@ -18,7 +18,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID, uuid4
@@ -28,7 +28,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from app.core.identity import Identity, identity_linked, meet_identity, name_of, own_by
+from app.core.credential import prove_again
+from app.core.identity import Identity, erased_names, identity_linked, meet_identity, name_of, own_by
 from app.core.rate_bucket import bucket_id
 from app.core.session import SessionSettings, Tokens, open_session
 from app.kit.context import Info
@@ -358,6 +359,7 @@ class PrepareLinkInput:
     provider: str = strawberry.field(description="Such as google.")
     return_to: str = strawberry.field(description="An address of the front end, at one of the allowed origins.")
     challenge: str = strawberry.field(description="sha256 of a verifier that the front end keeps, in base64url.")
+    password: str | None = strawberry.field(default=None, description="The account's, unless the person signed in just now.")
 
 
 @strawberry.type(description="Where the browser goes next.")
@@ -413,7 +415,7 @@ class SignInMutation:
     async def complete_sign_in(self, info: Info, input: CompleteSignInInput) -> CompleteSignInPayload | None:
         """End a sign-in at a provider: tokens for the code and the verifier. Makes an account where there is none."""
         context = info.context
-        proof = await _take(info, input.return_code, input.verifier, linking=False)
+        proof = await take_proof(info, input.return_code, input.verifier, linking=False)
         profile = Profile(proof.email, proof.display_name, proof.acceptable, proof.proven)
         async with context.db.transaction():
             met = await meet_identity(
@@ -424,6 +426,9 @@ class SignInMutation:
                 display_name=name_of(profile),
                 acceptable=proof.acceptable,
                 proven=proof.proven,
+                digests=erased_names(context.keys, proof.issuer, proof.subject),
+                again=True,
+                issued_at=datetime.now(UTC),
             )
             assert met is not None
             tokens = await open_session(
@@ -442,6 +447,7 @@ class SignInMutation:
         settings: SignInSettings = info.context.settings
         if input.provider not in {each.name for each in settings.all_providers()}:
             raise AppError(ErrorCode.BAD_INPUT, "There is no such provider here.", field="provider")
+        await prove_again(info.context, input.password)
         ticket = secrets.token_urlsafe(32)
         async with info.context.db.transaction():
             await begin_sign_in(
@@ -459,7 +465,7 @@ class SignInMutation:
     @mutation(roles=None)
     async def complete_link(self, info: Info, input: CompleteLinkInput) -> CompleteLinkPayload | None:
         """Add the way to sign in. Doing so again changes nothing; what opens another account is refused."""
-        proof = await _take(info, input.return_code, input.verifier, linking=True)
+        proof = await take_proof(info, input.return_code, input.verifier, linking=True)
         async with info.context.db.transaction():
             identity = await identity_linked(info.context.db, issuer=proof.issuer, subject=proof.subject)
         if identity is None:
@@ -467,7 +473,7 @@ class SignInMutation:
         return CompleteLinkPayload(identity=identity)
 
 
-async def _take(info: Info, code: str, verifier: str, *, linking: bool) -> SignInProof:
+async def take_proof(info: Info, code: str, verifier: str, *, linking: bool) -> SignInProof:
     """Use up a code, in a transaction of its own: whatever comes after, it is gone. Raises UNAUTHENTICATED or BAD_INPUT."""
     proof = None
     if _SECRET.fullmatch(code) and 32 <= len(verifier) <= 200:

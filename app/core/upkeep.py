@@ -14,6 +14,7 @@ sql = File("core/across")
 create_audit_partitions = sql.exec("create_audit_partition")
 delete_old_billing_events = sql.exec("delete_billing_event")
 """Long after the provider sends an event again (3 days; by hand 30), and longer than a year that somebody may ask about."""
+delete_old_erased = sql.exec("delete_erased_identity")
 delete_old_email_tokens = sql.exec("delete_email_token")
 delete_old_exports = sql.exec("delete_data_export")
 delete_old_keys = sql.exec("delete_idempotency")
@@ -52,6 +53,7 @@ async def run(db: Db) -> None:
     async with db.transaction():
         await delete_old_sign_ups(db)
         await delete_old_email_tokens(db)
+        await delete_old_erased(db)
     async with db.transaction():
         await delete_old_buckets(db)
     async with db.transaction():

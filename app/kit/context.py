@@ -23,6 +23,7 @@ class Actor:
     """An authenticated caller in one workspace. ``scopes`` is None for a person, who may do what the role allows.
 
     ``expires_at`` is when a token ends, for what lasts longer than a request; it does not tell one caller from another.
+    ``signed_in_at`` is when a token without a session says that the person proved who it is.
     ``session_id`` is that of the token, which ends with it; None for a key, and for a token of the command line.
     """
 
@@ -34,6 +35,7 @@ class Actor:
     scopes: frozenset[str] | None = None
     session_id: UUID | None = None
     expires_at: float | None = field(default=None, compare=False)
+    signed_in_at: float | None = field(default=None, compare=False)
 
 
 SYSTEM_ID = UUID("00000000-0000-7000-8000-000000000000")

@@ -28,6 +28,18 @@ class ErrorCode(Enum):
     ADDRESS_TAKEN = strawberry.enum_value(
         "ADDRESS_TAKEN", description="Another account has the e-mail address that this sign-in names; sign in there and link."
     )
+    ACCOUNT_DELETED = strawberry.enum_value(
+        "ACCOUNT_DELETED", description="The account was deleted; until it is erased restoreAccount brings it back."
+    )
+    ACCOUNT_ERASED = strawberry.enum_value(
+        "ACCOUNT_ERASED", description="The account of this sign-in was erased; startAnew makes a new one, if that is meant."
+    )
+    PROOF_NEEDED = strawberry.enum_value(
+        "PROOF_NEEDED", description="A token is not enough for this: pass the password, or sign in again and do it then."
+    )
+    SOLE_OWNER = strawberry.enum_value(
+        "SOLE_OWNER", description="Others would be left in an organization without an owner: make one of them its owner first."
+    )
     IDENTITY_TAKEN = strawberry.enum_value("IDENTITY_TAKEN", description="This identity signs in to another account.")
     LAST_WAY_IN = strawberry.enum_value(
         "LAST_WAY_IN", description="Nobody could sign in to the account any more: add another way before."

@@ -26,6 +26,8 @@ GRAPHQL = "application/graphql-response+json"
 STATUS = {
     ErrorCode.UNAUTHENTICATED: 401,
     ErrorCode.ADDRESS_TAKEN: 403,
+    ErrorCode.ACCOUNT_DELETED: 403,
+    ErrorCode.ACCOUNT_ERASED: 403,
     ErrorCode.FORBIDDEN: 403,
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.METHOD_NOT_ALLOWED: 405,

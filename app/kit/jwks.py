@@ -321,6 +321,8 @@ class Issuer:
             workspace_id=None,
             scopes=None,
             expires_at=float(claims["exp"]),
+            issued_at=float(claims["iat"]),
+            signed_in_at=_signed_in_at(claims),
             profile=Profile(
                 email=read_address(_claim(claims, config.email_claim)),
                 name=read_name(_claim(claims, config.name_claim)),
@@ -355,6 +357,14 @@ class Issuers:
                 self._verified.clear()
             known = self._verified[digest] = (min(now + CACHE_SECONDS, claims.expires_at), claims)
         return known[1]
+
+
+def _signed_in_at(claims: dict[str, Any]) -> float | None:
+    """OpenID Connect's auth_time; None where the issuer does not tell. That a token is new tells nothing: it is refreshed."""
+    told = claims.get("auth_time")
+    if isinstance(told, int | float) and not isinstance(told, bool) and 0 < told <= time.time() + LEEWAY_SECONDS:
+        return float(told)
+    return None
 
 
 def _claim(claims: Mapping[str, Any], name: str | list[str]) -> Any:

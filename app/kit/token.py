@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.kit.errors import AppError, ErrorCode, SetupError
+from app.kit.vault import VaultSettings, vault_of
 
 ISSUER = "fivefold"
 AUDIENCE = "fivefold-api"
@@ -60,6 +61,9 @@ class Claims:
     workspace_id: UUID | None
     scopes: frozenset[str] | None
     expires_at: float
+    issued_at: float = 0.0
+    signed_in_at: float | None = None
+    """When the person showed who it is, as far as the token tells; a session knows it better."""
     session_id: UUID | None = None
     profile: Profile | None = None
     """Of other issuers' tokens: what an account is made from when nobody has come with this subject before."""
@@ -75,8 +79,9 @@ class Others(Protocol):
 class KeyRing:
     """The keys of FIVEFOLD_JWT_KEYS: every one verifies, the first private one signs. Rotate by putting a new one first."""
 
-    def __init__(self, paths: list[Path], others: Others | None = None) -> None:
-        self._others = others
+    def __init__(self, paths: list[Path], others: Others | None = None, vault: VaultSettings | None = None) -> None:
+        """``vault`` names those who were erased, for ``digests``."""
+        self._others, self._vault = others, vault
         self._public: dict[str, Ed25519PublicKey] = {}
         self._signing: tuple[str, Ed25519PrivateKey] | None = None
         self._verified: dict[bytes, tuple[float, Claims]] = {}
@@ -124,6 +129,10 @@ class KeyRing:
         own = hmac.digest(secret, f"fivefold {purpose}".encode(), "sha256")
         return hmac.digest(own, data, "sha256")
 
+    def digests(self, purpose: str, data: bytes) -> list[bytes]:
+        """As the vault's; none where there is no vault."""
+        return [] if self._vault is None or not self._vault.vault_keys else vault_of(self._vault).digests(purpose, data)
+
     async def identify(self, token: str) -> Claims:
         """The claims of a token, ours or another issuer's. Raises UNAUTHENTICATED, UNAVAILABLE."""
         theirs = None if self._others is None else await self._others.verify(token)
@@ -169,6 +178,8 @@ class KeyRing:
                 workspace_id=UUID(workspace) if workspace is not None else None,
                 scopes=frozenset(scope.split()) if scope is not None else None,
                 expires_at=float(claims["exp"]),
+                issued_at=float(claims["iat"]),
+                signed_in_at=float(claims["iat"]) if session is None else None,
                 session_id=UUID(session) if session is not None else None,
             )
         except jwt.ExpiredSignatureError:

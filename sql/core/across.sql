@@ -25,6 +25,11 @@ WHERE e.expires_at < now();
 DELETE FROM core.email_token AS t
 WHERE t.expires_at < now();
 
+-- name: delete_erased_identity :exec
+-- That a subject was erased is forgotten after 90 days; the worker's policy shows it none that count.
+DELETE FROM core.erased_identity AS i
+WHERE i.expires_at < now();
+
 -- name: delete_idempotency :exec
 -- Keys are kept for seven days in every workspace; the worker's policy shows it no younger ones.
 DELETE FROM core.idempotency AS i

@@ -36,9 +36,11 @@ WHERE i.account_id = :account_id
 ORDER BY i.id;
 
 -- name: meet_identity :one
--- There is no caller yet: the account of a subject that its issuer vouches for, made where there is none.
+-- There is no caller yet: the account of a subject that its issuer vouches for, made where there is none and none was erased.
 SELECT m.outcome, m.met_id
-FROM core.meet_identity(:issuer, :subject, :email, :display_name, :acceptable, :proven) AS m;
+FROM core.meet_identity(
+    :issuer, :subject, :email, :display_name, :acceptable, :proven, :digests::bytea[], :again, :issued_at::timestamptz
+) AS m;
 
 -- name: unlink_identity :one
 -- UNLINKED, or why not: UNKNOWN, OWN, LAST.

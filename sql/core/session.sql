@@ -12,6 +12,13 @@ WHERE s.account_id = :account_id;
 -- The caller's own: one of them, or all but one.
 SELECT core.end_sessions(:only_id, :but_id, :reason) AS ended;
 
+-- name: get_session_age :one
+-- How long ago the caller signed in to the session of its token.
+SELECT extract(epoch FROM clock_timestamp() - s.created_at)::double precision AS seconds
+FROM core.session AS s
+WHERE s.account_id = :account_id
+    AND s.id = :id;
+
 -- name: open_session :one
 -- There is no caller yet: who calls this has seen proof of who the account's owner is.
 SELECT s.id, s.idle_until, s.expires_at

@@ -26,7 +26,7 @@ mutation Create($input: CreateApiKeyInput!) {
 REVOKE = "mutation Revoke($id: ID!) { revokeApiKey(id: $id) { apiKey { id revokedAt } } }"
 PLATFORMS = "{ platforms { edges { cursor } } }"
 
-NEEDS_NO_TOKEN = {("mutation", name) for name in PUBLIC}
+NEEDS_NO_TOKEN = {("query" if name == "signInProviders" else "mutation", name) for name in PUBLIC}
 WRITER_MAY = NEEDS_NO_TOKEN | {
     ("query", "platforms"),
     ("query", "platform"),

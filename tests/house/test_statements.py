@@ -119,6 +119,8 @@ WORKER = {
     "core/data_export.take_export_link": "only jobs mail",
     "core/consent.lock_consent_of": "for jobs; requests require the caller's own",
     "core/data_export.update_finished_export": "only jobs make exports",
+    "core/erased_identity.insert_erased_identity": "only jobs erase",
+    "core/erased_identity.list_leaving_identity": "only jobs erase",
     "core/erasure.take_erased": "only jobs erase",
     "core/security_alert.list_other_owner": "a job tells the owners of what was deleted",
     "core/workspace.get_rest": "only jobs rest",
