@@ -12,7 +12,8 @@ from app.core.api_key import check_scopes
 from app.core.billing_customer import stop_paying
 from app.core.credential import set_password
 from app.core.curator import Curator, delete_curator, insert_curator, list_curator
-from app.core.erasure import Due, erase, insert_erasure_by_email, line_of, list_ledger, read_ledger, remember, replay
+from app.core.erased_identity import remember
+from app.core.erasure import Due, erase, insert_erasure_by_email, line_of, list_ledger, read_ledger, replay
 from app.kit.db import Db, open_as
 from app.kit.errors import AppError, SetupError
 from app.kit.graphql import parse_uuid

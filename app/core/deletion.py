@@ -16,7 +16,8 @@ import strawberry
 from app.core.account import check_email, get_account
 from app.core.credential import prove_again, prove_sign_in
 from app.core.email_token import AskedToken, EmailTokenAsked, charge_mail, hash_token, mail_email_token
-from app.core.identity import erased_names, meet_identity
+from app.core.erased_identity import erased_names
+from app.core.identity import meet_identity
 from app.core.session import Tokens, open_session
 from app.core.sign_in import take_proof
 from app.kit.context import Info
@@ -50,7 +51,7 @@ class RestoreOwner:
     owner_id: UUID
 
 
-sql = File("core/erasure")
+sql = File("core/deletion")
 delete_account = sql.one("delete_account", DeletedOutcome)
 request_account_restore = sql.one("request_account_restore", AskedToken)
 take_account_restore = sql.one("take_account_restore", RestoreOwner)

@@ -25,8 +25,8 @@ from app.core.account import get_account
 from app.core.billing_customer import stop_paying
 from app.core.credential import prove_again
 from app.core.data_inventory import EraseRule
+from app.core.erased_identity import remember
 from app.core.idempotency import claim, settle
-from app.core.identity import erased_names
 from app.core.notification import NotificationKind, NotificationText, notify, tells
 from app.core.upkeep import Nothing
 from app.kit.context import Info
@@ -37,7 +37,7 @@ from app.kit.jobs import Work, job
 from app.kit.log import log
 from app.kit.page import Page, page
 from app.kit.sql import File
-from app.kit.vault import VaultSettings, vault_of
+from app.kit.vault import VaultSettings
 
 AT_ONCE = 100
 """So many are erased in one run of the job; the next comes in five minutes."""
@@ -126,14 +126,6 @@ class Due:
 
 
 @dataclass(frozen=True)
-class LeavingIdentity:
-    """A way to sign in that goes."""
-
-    issuer: str
-    subject: str
-
-
-@dataclass(frozen=True)
 class Erased:
     """Whether it was due."""
 
@@ -160,8 +152,6 @@ list_due_erasure = File("core/across").many("list_due_erasure", Due)
 list_erasure_count = sql.many("list_erasure_count", ErasureCount)
 list_ledger = sql.many("list_ledger", Due)
 list_sole_ownership = sql.many("list_sole_ownership", SoleOwnership)
-keep_names = File("core/erased_identity").exec("insert_erased_identity")
-list_leaving = File("core/erased_identity").many("list_leaving_identity", LeavingIdentity)
 page_erasure = sql.page("page_erasure", Erasure)
 supersede = sql.exec("update_superseded_erasure")
 upsert_erasure = sql.one("upsert_erasure", Due)
@@ -211,17 +201,6 @@ async def _may_go(work: Work, due: Due) -> bool:
         log.error("subscription not canceled", erasure_id=str(due.id), reason=error.code_name, erased_anyway=late)
         return late
     return True
-
-
-async def remember(db: Db, settings: VaultSettings | None, erasure_id: UUID) -> None:
-    """In the transaction that erases: keep a keyed hash of each identity that goes, so that its token makes no account.
-
-    Without the operator's keys nothing is kept: nobody waits for being forgotten because of it.
-    """
-    leaving = await list_leaving(db, id=erasure_id)
-    if leaving and settings is not None and settings.vault_keys:
-        vault = vault_of(settings)
-        await keep_names(db, digests=[erased_names(vault, each.issuer, each.subject)[0] for each in leaving])
 
 
 def note(folder: Path | None, due: Due) -> None:

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 from uuid import UUID
 
 import strawberry
 
+from app.core.erased_identity import erased_names
 from app.kit.context import Actor, Info
 from app.kit.db import Db, Pool, look_up
 from app.kit.errors import AppError, ErrorCode, constraint
@@ -38,13 +38,6 @@ class Identity(Node):
     issuer: str
     subject: str
     created_at: datetime
-
-
-class Vaulted(Protocol):
-    """A vault, or who has one."""
-
-    def digests(self, purpose: str, data: bytes) -> list[bytes]:
-        """A keyed hash for each key."""
 
 
 @dataclass(frozen=True)
@@ -253,11 +246,6 @@ class IdentityMutation:
 def name_of(profile: Profile) -> str:
     """What a new account is called: who is given no name, as the address begins."""
     return profile.name or (profile.email or "").partition("@")[0]
-
-
-def erased_names(vault: Vaulted, issuer: str, subject: str) -> list[bytes]:
-    """What core.erased_identity keeps of an identity, by each key of the vault; the first is written."""
-    return vault.digests("erased identity", f"{issuer}\n{subject}".encode())
 
 
 def own_by(met: MetIdentity) -> UUID:

@@ -29,7 +29,8 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from app.core.credential import prove_again
-from app.core.identity import Identity, erased_names, identity_linked, meet_identity, name_of, own_by
+from app.core.erased_identity import erased_names
+from app.core.identity import Identity, identity_linked, meet_identity, name_of, own_by
 from app.core.rate_bucket import bucket_id
 from app.core.session import SessionSettings, Tokens, open_session
 from app.kit.context import Info

@@ -1,11 +1,6 @@
 -- Erasures: the ledger of who asked to be forgotten, and who was.
 -- Table: core.erasure
 
--- name: delete_account :one
--- The caller's own. DELETED, or why not: UNKNOWN, OWNER.
-SELECT d.outcome, d.deleted_at, d.restorable_until, d.notice_id
-FROM core.delete_account(:days::integer) AS d;
-
 -- name: edge_erasure :edge
 -- For node(id): a policy lets nobody see an erasure but their own.
 SELECT k.position, e.id, e.requested_at, e.due_at, e.canceled_at, e.erased_at, e.organizations
@@ -58,15 +53,6 @@ WHERE e.account_id = :account_id
 ORDER BY e.id DESC
 LIMIT :limit;
 
--- name: request_account_restore :one
--- The same work for every address.
-SELECT core.request_account_restore(:email) AS email_token_id;
-
--- name: take_account_restore :one
--- There is no caller yet: the token was mailed to the owner. No row for one that is not good.
-SELECT t.account_id AS owner_id
-FROM core.take_account_restore(:token_hash) AS t;
-
 -- name: take_erased :one
 -- Erases what is due, in the open transaction.
 SELECT core.erase(:id) AS erased;
@@ -80,10 +66,6 @@ WHERE e.account_id = :account_id
     AND e.erased_at IS NULL
     AND e.canceled_at IS NULL
 RETURNING e.id, e.requested_at, e.due_at, e.canceled_at, e.erased_at, e.organizations;
-
--- name: update_restored_account :one
--- There is no caller yet: who calls this has seen proof of who the account's owner is.
-SELECT core.restore_account(:restored_id) AS restored;
 
 -- name: update_superseded_erasure :exec
 -- What a restored dump still has scheduled for one whom the ledger erases anyway.

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from app.core.erased_identity import erased_names
 from app.core.erasure import Line, erase_due, replay
-from app.core.identity import erased_names
 from app.core.upkeep import Nothing
 from app.core.upkeep import run as upkeep
 from app.kit.db import open_as

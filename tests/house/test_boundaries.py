@@ -146,6 +146,7 @@ def test_each_test_has_its_module() -> None:
         "tests/core/test_audit_restore.py": "the seals of the audit, after a dump was restored",
         "tests/core/test_isolation.py": "every noun, seen from another workspace",
         "tests/core/test_organization.py": "organizations: who may what, over all nouns that they have",
+        "tests/core/test_kill.py": "workers that are killed in the middle of exports and erasures",
         "tests/core/test_workspace_delete.py": "workspaces that are deleted, restored and erased, over all ways into them",
         "tests/privacy/test_data.py": "the files of app/privacy/data",
         "tests/privacy/test_extension.py": "the extension of tests/privacy/extension, in a browser",

@@ -190,6 +190,8 @@ CHANGING = {
 REPEATABLE = {
     "createExportLink": "each is another link, and ends the one before",
     "requestEmailVerification": "twice is two mails, and both tokens are good",
+    "requestAccountRestore": "as requestPasswordReset",
+    "startAnew": "the account is found by its token the second time",
     "requestPasswordReset": "twice is two mails, and a stranger has no workspace that could keep a key",
 }
 """Those that begin like the first and take no key, with the reason."""
@@ -501,6 +503,10 @@ OWN_PASSWORDS = {
     "ChangePasswordInput.currentPassword",
     "ChangePasswordInput.newPassword",
     "ConfirmSignUpInput.password",
+    "DeleteAccountInput.password",
+    "PrepareLinkInput.password",
+    "RequestErasureInput.password",
+    "RestoreAccountInput.password",
     "RequestPasswordResetInput.email",
     "ResetPasswordInput.password",
     "ResetPasswordInput.token",
