@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     alert_reads: int = Field(
         default=100, ge=1, le=1_000_000, description="So many audited reads by one person in an hour raise an alert"
     )
+    scan_loopback: bool = Field(default=False, description="Scans may fetch from this machine: for trials and tests only")
+    scan_seconds: float = Field(default=20.0, gt=0, le=60, description="Longest time of fetching one page, redirects and all")
+    scan_at_once: int = Field(default=32, ge=1, le=500, description="So many pages one job fetches at once")
     webhook_loopback: bool = Field(
         default=False, description="Webhooks may go to this machine, and by http: for trials and tests only"
     )

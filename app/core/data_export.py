@@ -147,7 +147,8 @@ class Taken:
     size: int
 
 
-Decoder = Callable[[Db, Sequence[dict[str, Any]]], Awaitable[list[Any]]]
+Decoder = Callable[[Db, Any, Sequence[dict[str, Any]]], Awaitable[list[Any]]]
+"""The database, the operator's settings, and rows: a value for each."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ async def build_export(work: Work, payload: BuildExport) -> None:
     if asked is None:
         return
     with tempfile.TemporaryFile() as file:
-        await write_export(db, asked, file)
+        await write_export(db, work.settings, asked, file)
         await db.restart()
         size, digest = file.tell(), hashlib.sha256()
         file.seek(0)
@@ -247,7 +248,7 @@ async def mail_export_link(work: Work, payload: BuildExport) -> None:
     await post(work, f"export-{payload.export_id}", mail.email, mail.display_name, "Your export is ready", text + FOOTER)
 
 
-async def write_export(db: Db, asked: OpenExport, file: IO[bytes]) -> None:
+async def write_export(db: Db, settings: Any, asked: OpenExport, file: IO[bytes]) -> None:
     """The ZIP, from one reading transaction; never more than a few hundred rows in memory."""
     columns = await list_columns(db)
     told: list[dict[str, Any]] = []
@@ -261,7 +262,7 @@ async def write_export(db: Db, asked: OpenExport, file: IO[bytes]) -> None:
             with archive.open(name, "w", force_zip64=True) as entry:
                 rows = first
                 while rows:
-                    for content in await readable(db, table, [row.content for row in rows]):
+                    for content in await readable(db, settings, table, [row.content for row in rows]):
                         line = orjson.dumps(content) + b"\n"
                         digest.update(line)
                         entry.write(line)
@@ -280,12 +281,12 @@ async def write_export(db: Db, asked: OpenExport, file: IO[bytes]) -> None:
         archive.writestr("manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
 
 
-async def readable(db: Db, table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+async def readable(db: Db, settings: Any, table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows as a person reads them: with what a product makes of its bytes in their place."""
     decoding = DECODINGS.get(table)
     if decoding is None:
         return rows
-    values = await decoding.decoder(db, rows)
+    values = await decoding.decoder(db, settings, rows)
     return [
         {key: value for key, value in row.items() if key not in decoding.columns} | {decoding.name: value}
         for row, value in zip(rows, values, strict=True)

@@ -117,6 +117,25 @@ def unseal_with(settings: VaultSettings, key: DataKey, table: str, column: str, 
     return opened.open(Place(table, column, row_id, key.workspace_id), sealed)
 
 
+async def unseal_all(
+    db: Db, settings: VaultSettings, table: str, column: str, sealed: Sequence[tuple[UUID, bytes]]
+) -> list[bytes | None]:
+    """As ``unseal``, of many rows by their ids with one look at the data key; None for each that does not open."""
+    workspace_id = db.actor.workspace_id
+    found = await get_data_key(db) if sealed else None
+    if found is None:
+        return [None] * len(sealed)
+    key = Key(found.id, vault_of(settings).open(_place(found.id, workspace_id), found.wrapped))
+    return [_opened(key, Place(table, column, row_id, workspace_id), value) for row_id, value in sealed]
+
+
+def _opened(key: Key, place: Place, value: bytes) -> bytes | None:
+    try:
+        return key.open(place, value)
+    except Sealed:
+        return None
+
+
 async def fetch_key_use(pool: Pool) -> list[KeyUse]:
     """Which of the operator's keys data keys are wrapped with, over all workspaces."""
     return [make(KeyUse, record) for record in await look_up(pool, list_key_use.statement, {})]

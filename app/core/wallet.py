@@ -13,6 +13,7 @@ Every function may be called again: what was done is not done twice. Amounts are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -152,6 +153,13 @@ class Reserved:
 
 
 @dataclass(frozen=True)
+class EndedOf:
+    """A reservation of a batch that was still held."""
+
+    id: UUID
+
+
+@dataclass(frozen=True)
 class Ended:
     """What became of an attempt to end a reservation."""
 
@@ -212,6 +220,7 @@ class Tenant(BaseModel, frozen=True):
 sql = File("core/wallet")
 buy_credits = sql.one("buy_credits", Bought)
 end_reservation = sql.one("end_reservation", Ended)
+end_reservations = sql.many("end_reservations", EndedOf)
 entries_by_unit = sql.edge("edge_ledger_entry", LedgerEntry)
 expire_reservations = sql.one("expire_reservations", Expired)
 get_ledger_check = sql.one("get_ledger_check", LedgerCheck)
@@ -278,6 +287,21 @@ async def release(db: Db, reservation_id: UUID) -> bool:
 async def refund(db: Db, reservation_id: UUID) -> bool:
     """Give back what was settled. False when that was done before. Raises RESERVATION_CLOSED."""
     return await _end(db, reservation_id, ReservationStatus.REFUNDED)
+
+
+async def settle_all(db: Db, reservation_ids: Sequence[UUID]) -> None:
+    """Take what a batch of work took, each the whole. Raises RESERVATION_CLOSED when one of them is not held any more."""
+    if not reservation_ids:
+        return
+    ended = await end_reservations(db, ids=list(reservation_ids), status=ReservationStatus.SETTLED.value)
+    if len(ended) != len(reservation_ids):
+        raise AppError(ErrorCode.RESERVATION_CLOSED, "A reservation of this work has ended before it.")
+
+
+async def release_all(db: Db, reservation_ids: Sequence[UUID]) -> None:
+    """Give all of them back that are still held: the work did not happen."""
+    if reservation_ids:
+        await end_reservations(db, ids=list(reservation_ids), status=ReservationStatus.RELEASED.value)
 
 
 async def _end(db: Db, reservation_id: UUID, status: ReservationStatus, amount: int | None = None) -> bool:

@@ -8,7 +8,7 @@ import functools
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, NewType, TypeVar
 from uuid import UUID
 
@@ -29,6 +29,10 @@ BigInt = NewType("BigInt", int)
 
 _NO_OFFSET = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?")
 _RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+_DURATION = re.compile(
+    r"P(?:([0-9]{1,9})W)?(?:([0-9]{1,9})D)?(?:T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})S)?)?"
+)
+_LONGEST_DURATION = 3653 * 86_400
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -54,6 +58,20 @@ def _serialize_datetime(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def _parse_duration(value: object) -> timedelta:
+    if isinstance(value, int) and not isinstance(value, bool):
+        seconds = value
+    else:
+        found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+        if found is None or not any(found.groups()):
+            raise ValueError("A Duration is ISO 8601 in weeks to seconds, such as PT6H, or a whole number of seconds.")
+        weeks, days, hours, minutes, rest = (int(each or 0) for each in found.groups())
+        seconds = (((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60 + rest
+    if not 0 <= seconds <= _LONGEST_DURATION:
+        raise ValueError("A Duration is not negative, and at most ten years.")
+    return timedelta(seconds=seconds)
+
+
 def _parse_big_int(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str) or not _DIGITS.fullmatch(str(value)):
         raise ValueError("A BigInt is a whole number of up to 64 bits, or a string of its digits.")
@@ -70,6 +88,12 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=_serialize_datetime,
         parse_value=_parse_datetime,
+    ),
+    timedelta: strawberry.scalar(
+        name="Duration",
+        description="A length of time: ISO 8601 in weeks to seconds, such as PT6H, or a whole number of seconds.",
+        serialize=lambda value: f"PT{int(value.total_seconds())}S",
+        parse_value=_parse_duration,
     ),
     BigInt: strawberry.scalar(
         name="BigInt",

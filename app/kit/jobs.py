@@ -76,6 +76,8 @@ delete_job_statistics = sql.exec("delete_job_statistics")
 enqueue_jobs = sql.exec("enqueue_jobs")
 get_queue = sql.one("get_queue", Queue)
 insert_effect = sql.one("insert_effect", Effect)
+lock_job_key = sql.exec("lock_job_key")
+update_job_key = sql.exec("update_job_key")
 
 
 class _Done(Exception):
@@ -101,6 +103,15 @@ class Work:
             if await insert_effect(self.db, job_id=self.job_id) is None:
                 raise _Done
             yield self.db
+
+    async def take_over(self, job: Job[Any], dedupe: str) -> None:
+        """From now on the same may be asked for again; what was asked before with ``gather`` has committed, and is seen here.
+
+        Without it, what is asked for while the last look of this job is over and its row still there would be lost.
+        """
+        async with self.db.transaction():
+            await lock_job_key(self.db, shared=False, dedupe_key=f"{job.name}:{dedupe}")
+            await update_job_key(self.db, job_id=self.job_id)
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,12 @@ async def enqueue(
 ) -> None:
     """Ask for a job in the open transaction. While one with the same ``dedupe`` waits or runs, nothing is added."""
     await enqueue_many(db, job, [(payload, dedupe)], delay=delay)
+
+
+async def gather(db: Db, job: Job[Payload], payload: Payload, dedupe: str) -> None:
+    """As ``enqueue``, for a job that does all that waits and begins with ``take_over``: it sees what this transaction adds."""
+    await lock_job_key(db, shared=True, dedupe_key=f"{job.name}:{dedupe}")
+    await enqueue(db, job, payload, dedupe=dedupe)
 
 
 async def enqueue_many(

@@ -280,7 +280,7 @@ class SnapshotQuery:
         "description": "What each setting was, by its key; settings that were not read are missing.",
     },
 )
-async def _settings(db: Db, rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+async def _settings(db: Db, _operator: Any, rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     settings = await settings_of(db, {UUID(row["template_id"]) for row in rows})
     return [
         unpack(

@@ -11,16 +11,28 @@ What may follow what is a constraint of the table; what has ended stays as it is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from uuid import UUID
 
 import strawberry
 
+from app.core.outbox import Told, announce
 from app.kit.context import Info
+from app.kit.db import Db
+from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import Node, field, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
+from app.kit.subscription import Event, Source, subscription
+
+TABLE = "scans.scan"
+URL_KEY = "scans.url"
+"""The purpose of the workspace's key by which URLs are found again."""
+SCAN_STATE = "scans.scan_state"
+SCAN_FINISHED = announce("scans.scan_finished", "Scan", "A scan was completed, failed or timed out: `state` says which.")
 
 
 @strawberry.enum(description="How far a scan is.")
@@ -53,7 +65,7 @@ class Scan(Node):
     """Seen by all members of its workspace."""
 
     node_statement = "scans/scan.edge_scan"
-    node_scopes = frozenset({"scans:read", "scans:write"})
+    node_scopes = frozenset({"scans:read"})
 
     account_id: strawberry.Private[UUID]
 
@@ -97,3 +109,43 @@ class ScanQuery:
     ) -> Page[Scan] | None:
         """The workspace's scans, the newest first."""
         return await page(page_scan, info.context.db, first, after, state=state.value if state else None, host=host)
+
+
+@strawberry.type(description="A step of a scan.")
+class ScanStateChanged(Event):
+    """One event for each state that a scan comes to. ``scan`` is how it stands when the event is read."""
+
+    state: ScanState = strawberry.field(description="The state that it came to.")
+    version: int
+    progress: int = strawberry.field(description="How far it was then, in percent.")
+    scan: Scan
+
+
+async def _read_states(db: Db, rows: Sequence[Told], *, scan_id: UUID | None) -> list[ScanStateChanged]:
+    """The steps that were told, of scans that are there still."""
+    rows = [row for row in rows if scan_id is None or row.object_id == scan_id]
+    scans = await scans_by_id(db, ids=[row.object_id for row in rows]) if rows else []
+    told = [(row, ScanState(row.detail["state"]), scan) for row, scan in zip(rows, scans, strict=True) if scan is not None]
+    return [
+        ScanStateChanged(
+            position=(row.xid, row.id, ""),
+            state=state,
+            version=row.detail["version"],
+            progress=PROGRESS.get(state, 100),
+            scan=scan,
+        )
+        for row, state, scan in told
+    ]
+
+
+@strawberry.type
+class ScanSubscription:
+    """The root field that tells how far scans are."""
+
+    @subscription(ScanStateChanged, SCAN_STATE, "scans:read")
+    async def scan_state(self, info: Info, id: strawberry.ID | None = None, after: str | None = None) -> Source:
+        """Each state that a scan comes to, of all scans or of one; behind the cursor `after`, or from now on."""
+        scan_id = parse_uuid(id, "Scan", field="id") if id else None
+        if scan_id is not None and (await scans_by_id(info.context.db, ids=[scan_id]))[0] is None:
+            raise AppError(ErrorCode.NOT_FOUND, "There is no such scan in this workspace.", field="id")
+        return Source(after, partial(_read_states, scan_id=scan_id))

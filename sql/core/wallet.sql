@@ -53,6 +53,11 @@ ORDER BY k.position, r.id DESC;
 SELECT e.outcome
 FROM core.end_reservation(:id, :status, :amount::bigint) AS e (outcome);
 
+-- name: end_reservations :many
+-- Of a batch of work, in one statement: which of them were still held.
+SELECT e.id
+FROM core.end_reservations(:ids::uuid[], :status) AS e (id);
+
 -- name: expire_reservations :one
 -- What was held for too long in the workspace.
 SELECT e.expired

@@ -44,3 +44,17 @@ INSERT INTO jobs.effect (job_id)
 VALUES (:job_id)
 ON CONFLICT (job_id) DO NOTHING
 RETURNING job_id;
+
+-- name: lock_job_key :exec
+-- Until the transaction ends: many may ask for the same job at once, and the job that takes over waits for all of them.
+SELECT
+    CASE
+        WHEN :shared THEN pg_advisory_xact_lock_shared(hashtextextended(:dedupe_key, 0))
+        ELSE pg_advisory_xact_lock(hashtextextended(:dedupe_key, 0))
+    END;
+
+-- name: update_job_key :exec
+-- The job that runs gives its key away: whoever asks from now on adds another.
+UPDATE jobs.pgqueuer AS q
+SET dedupe_key = NULL
+WHERE q.id = :job_id;

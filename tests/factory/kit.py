@@ -54,6 +54,7 @@ SCALARS: dict[str, Any] = {
     "DateTime": "2026-03-01T09:30:00Z",
     "JSON": {},
     "BigInt": "1",
+    "Duration": "PT1H",
 }
 
 

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
 from app.kit.graphql import global_id, parse_uuid
-from tests.conftest import Api
+from app.scans.flow import find_neglected, run_scans
+from app.settings import Settings
+from tests.conftest import Answer, Api
 from tests.factory.core import Person
+from tests.factory.jobs import FOLDER, run_jobs
 
 SCAN = (
     "INSERT INTO scans.scan (workspace_id, id, account_id, reservation_id, deadline_at, host, masked_url, has_secrets,"
-    " url_hash, url_sealed) SELECT workspace_id, uuidv7(), $2, id, now(), $3::text || '.example.com',"
+    " url_hash, url_sealed) SELECT workspace_id, uuidv7(), $2, id, now() + interval '1 hour', $3::text || '.example.com',"
     " 'https://' || $3::text || '.example.com/', false, sha256(convert_to($3::text, 'UTF8')), decode(repeat('78', 80), 'hex')"
     " FROM core.reservation WHERE workspace_id = $1 LIMIT 1 RETURNING id"
 )
+SUBMIT = """
+mutation($input: SubmitScanInput!) {
+  submitScan(input: $input) { reused cost scan { id state version visibility maskedUrl host hasSecrets progress } }
+}
+"""
+LOOPBACK: dict[str, Any] = {"mail_folder": Path(FOLDER.name), "scan_loopback": True, "scan_seconds": 2}
+"""Settings of a worker that may fetch from this machine."""
 
 
 async def queued(api: Api, person: Person, word: str = "plain") -> str:
@@ -60,3 +74,32 @@ async def touched(api: Api, person: Person, scan: str, word: str = "plain") -> s
         return global_id(
             "Access", str(await admin.fetchval(ACCESS, person.workspace_id, parse_uuid(scan, "Scan", field="id"), word))
         )
+
+
+async def submit(api: Api, person: Person, url: str, **given: Any) -> Answer:
+    """Ask for a scan, with a key of its own unless one is given."""
+    return await api(SUBMIT, {"input": {"url": url, "idempotencyKey": str(uuid4())} | given}, token=person.token)
+
+
+async def submitted(api: Api, person: Person, url: str, **given: Any) -> dict[str, Any]:
+    """What was answered when it was not refused."""
+    payload: dict[str, Any] = (await submit(api, person, url, **given)).data["submitScan"]
+    return payload
+
+
+async def run(api: Api, **settings: Any) -> None:
+    """Run all that waits, as a worker would."""
+    await run_jobs(api, [run_scans, find_neglected], Settings(**LOOPBACK | settings))
+
+
+async def states(api: Api, person: Person) -> list[str]:
+    """The states of a person's scans, the oldest first."""
+    async with api.database.connect() as admin:
+        rows = await admin.fetch("SELECT state FROM scans.scan WHERE workspace_id = $1 ORDER BY id", person.workspace_id)
+    return [row["state"] for row in rows]
+
+
+async def credits_of(api: Api, person: Person) -> tuple[int, int]:
+    """What is available, and what is held."""
+    wallet = (await api("{ wallet { available reserved } }", token=person.token)).data["wallet"]
+    return int(wallet["available"]), int(wallet["reserved"])

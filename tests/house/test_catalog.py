@@ -768,6 +768,7 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("open_session", "fivefold_owner"): ["fivefold_api"],
         ("refresh_session", "fivefold_owner"): ["fivefold_api"],
         ("create_audit_partition", "fivefold_owner"): ["fivefold_worker"],
+        ("end_reservations", "fivefold_owner"): ["fivefold_worker"],
         ("forget_withdrawn", "fivefold_owner"): [],
         ("is_curator", "fivefold_owner"): ["fivefold_api"],
         ("key_use", "fivefold_owner"): ["fivefold_api", "fivefold_worker"],

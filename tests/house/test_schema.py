@@ -49,6 +49,7 @@ BOUNDED = {
     "AuditProof.consistency": "one for each level of a tree, 64 at most",
     "AuditProof.path": "one for each level of a tree, 64 at most",
     "ApiKey.scopes": "there are a handful of scopes",
+    "Mutation.submitScans": "one for each of 100 inputs at most",
     "MarkNotificationsReadPayload.notifications": "one for each of 100 ids at most",
     "Member.teams": "100 at most, by LIMIT",
     "Mutation.recordSnapshots": "one for each of 50 inputs at most",
@@ -116,6 +117,7 @@ BOUNDED_INPUTS = {
     "Query.platformComparison(slugs)": "50 at most, by check_size",
     "Query.nodes(ids)": "100 at most, by check_size",
     "Mutation.markNotificationsRead(ids)": "100 at most, by check_size",
+    "Mutation.submitScans(inputs)": "100 at most, by check_size",
     "Mutation.recordSnapshots(inputs)": "50 at most, by check_size",
     "DescribeTemplateInput.settings": "250 at most, by check_size",
     "ProposeTemplateInput.settings": "250 at most, by check_settings",
@@ -141,6 +143,7 @@ CREATING = {
     "report",
     "request",
     "start",
+    "submit",
     "test",
 }
 CHANGING = {

@@ -1,0 +1,283 @@
+"""The flow of scans: how workers take what waits, fetch it, judge it and end it, many at once.
+
+One job at a time does all that waits in a workspace. It takes scans as it has room, fetches them together, and writes what came
+of them in one transaction for as many as have come: states, log of what was touched, credits and what listeners are told
+commit together. A scan is written by the version that was taken, so whoever lost it writes nothing.
+
+A worker that dies leaves its scans with a lease. The same job, which the queue gives to another worker, takes them at once; any
+other does when the lease is over. What was taken three times in vain fails, what is over its time is timed out: both give the
+credit back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+from typing import Protocol
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from app.core.data_key import VaultSettings, derive_key, unseal_all
+from app.core.upkeep import Nothing
+from app.core.wallet import release_all, settle_all
+from app.kit.jobs import Work, enqueue, enqueue_many, job
+from app.kit.log import log
+from app.kit.sql import File
+from app.scans.access import record_all_accesses
+from app.scans.fetch import FetchLimits, observe
+from app.scans.judgement import Engines, Judgement, engines_of, judge
+from app.scans.observation import FetchFailure, Observation
+from app.scans.scan import TABLE, URL_KEY, ScanState
+from app.scans.url import parse_url
+
+PATIENCE = timedelta(seconds=150)
+"""A scan that has begun ends within that time, whatever becomes of its workers."""
+LEASE = timedelta(seconds=70)
+MOST_ATTEMPTS = 3
+TURN_SECONDS = 10.0
+"""A job takes no more after that, so that a worker that is to stop comes to an end; another job goes on."""
+GATHER_SECONDS = 0.05
+"""So long what has come waits for more, to be written together."""
+MOST_OVERDUE = 500
+MOST_WORKSPACES = 1000
+
+
+class ScanSettings(VaultSettings, Protocol):
+    """What the operator says of scans, see app/settings.py."""
+
+    scan_loopback: bool
+    scan_seconds: float
+    scan_at_once: int
+    scan_feed: str
+
+
+class Tenant(BaseModel, frozen=True):
+    """The workspace whose scans are run."""
+
+    workspace_id: UUID
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A scan that is this worker's until its lease is over."""
+
+    id: UUID
+    state: ScanState
+    version: int
+    url_sealed: bytes
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A scan, as it stands after a step."""
+
+    id: UUID
+    reservation_id: UUID
+    state: ScanState
+    version: int
+
+
+@dataclass(frozen=True)
+class Neglected:
+    """A workspace in which something waits for too long."""
+
+    workspace_id: UUID
+
+
+sql = File("scans/flow")
+begin_analysis = sql.many("begin_analysis", Moved)
+end_scan = sql.many("end_scan", Moved)
+expire_scan = sql.many("expire_scan", Moved)
+take_scan = sql.many("take_scan", Taken)
+list_neglected = File("scans/across").many("list_neglected", Neglected)
+
+
+@job("scans.run", Tenant)
+async def run_scans(work: Work, payload: Tenant) -> None:
+    """All that waits in a workspace, for a while; then another job goes on."""
+    await work.take_over(run_scans, str(payload.workspace_id))
+    async with work.db.transaction():
+        overdue = await expire_scan(work.db, most_attempts=MOST_ATTEMPTS, limit=MOST_OVERDUE)
+        await release_all(work.db, [each.reservation_id for each in overdue])
+    if await _Flow(work).run():
+        async with work.db.transaction():
+            await enqueue(work.db, run_scans, payload, dedupe=str(payload.workspace_id))
+
+
+@job("scans.find_neglected", Nothing, cron="* * * * *")
+async def find_neglected(work: Work, payload: Nothing) -> None:
+    """Every minute: where scans are overdue, or wait and no job seems to be about. A look that was missed is made up for."""
+    found = await list_neglected(work.db, limit=MOST_WORKSPACES)
+    async with work.db.transaction():
+        asked = [(Tenant(workspace_id=each.workspace_id), str(each.workspace_id)) for each in found]
+        await enqueue_many(work.db, run_scans, asked)
+
+
+@dataclass(eq=False)
+class _Scan:
+    """A scan under way: what was seen of it, and what it came to."""
+
+    id: UUID
+    state: ScanState
+    version: int
+    url: str
+    observation: Observation | None = None
+    judgement: Judgement | None = None
+    failure: str | None = None
+    """Why it ends without a judgement."""
+    logged: bool = False
+
+    @property
+    def end(self) -> ScanState | None:
+        """In which state it is to end; None while it is under way."""
+        if self.failure is not None:
+            return ScanState.TIMED_OUT if self.failure == FetchFailure.TIMED_OUT.name else ScanState.FAILED
+        return ScanState.COMPLETED if self.judgement is not None else None
+
+
+class _Flow:
+    """The scans of one job's run."""
+
+    def __init__(self, work: Work) -> None:
+        settings: ScanSettings = work.settings
+        self._work, self._db, self._settings = work, work.db, settings
+        self._engines: Engines = engines_of(settings)
+        self._limits = FetchLimits(seconds=settings.scan_seconds)
+        self._running: dict[asyncio.Task[None], _Scan] = {}
+        self._come: dict[_Scan, None] = {}
+        self._news = asyncio.Event()
+        self._full = False
+        self._key = b""
+
+    async def run(self) -> bool:
+        """Until nothing waits, or the turn is over; whether more may wait then."""
+        until, again = monotonic() + TURN_SECONDS, True
+        most = self._settings.scan_at_once
+        try:
+            while True:
+                room = most - len(self._running)
+                if again or (self._full and room >= most // 2 and monotonic() < until):
+                    await self._take(room, again)
+                    again = False
+                if not self._running and not self._come:
+                    return self._full
+                await self._gather()
+                await self._keep()
+        finally:
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _take(self, room: int, again: bool) -> None:
+        """As many as there is room for. ``again``: those, too, that a lost worker had in this very job."""
+        async with self._db.transaction():
+            taken = await take_scan(
+                self._db,
+                job_id=self._work.job_id,
+                again=again,
+                most_attempts=MOST_ATTEMPTS,
+                patience=PATIENCE,
+                lease=LEASE,
+                limit=room,
+            )
+            sealed = [(each.id, each.url_sealed) for each in taken]
+            if taken and not self._key:
+                self._key = await derive_key(self._db, self._settings, URL_KEY)
+            urls = await unseal_all(self._db, self._settings, TABLE, "url_sealed", sealed)
+        self._full = len(taken) == room
+        for each, url in zip(taken, urls, strict=True):
+            scan = _Scan(each.id, ScanState(each.state), each.version, (url or b"").decode())
+            task = asyncio.create_task(self._scan(scan))
+            self._running[task] = scan
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        self._news.set()
+
+    async def _scan(self, scan: _Scan) -> None:
+        """Fetch and judge. Whatever goes wrong is an end of the scan, not of the job."""
+        try:
+            async with asyncio.timeout(LEASE.total_seconds() - 10):
+                if not scan.url:
+                    scan.failure = "SEALED"
+                    return
+                scan.observation = await observe(scan.url, self._limits, loopback=self._settings.scan_loopback)
+                if scan.observation.failure is not None:
+                    scan.failure = scan.observation.failure.name
+                    return
+                self._tell(scan)
+                scan.judgement = await judge(parse_url(scan.url), scan.observation, self._engines)
+        except TimeoutError:
+            scan.failure = FetchFailure.TIMED_OUT.name
+        except Exception as error:  # noqa: BLE001 - what a page makes of an engine must not end the scans beside it
+            log.error("scan failed", scan_id=str(scan.id), error=type(error).__name__)
+            scan.failure = "INTERNAL"
+        finally:
+            self._tell(scan)
+
+    def _tell(self, scan: _Scan) -> None:
+        self._come[scan] = None
+        self._news.set()
+
+    async def _gather(self) -> None:
+        """Wait until something has come, and a moment longer for more."""
+        until: float | None = None
+        while self._running and len(self._come) < self._settings.scan_at_once // 2:
+            if self._come:
+                until = until or monotonic() + GATHER_SECONDS
+                if monotonic() >= until:
+                    return
+            self._news.clear()
+            try:
+                async with asyncio.timeout(None if until is None else until - monotonic()):
+                    await self._news.wait()
+            except TimeoutError:
+                return
+
+    async def _keep(self) -> None:
+        """Write what has come, in one transaction."""
+        come, self._come = list(self._come), {}
+        if not come:
+            return
+        fresh = [scan for scan in come if scan.observation is not None and not scan.logged]
+        async with self._db.transaction():
+            # What was touched is told, also of scans that somebody else has ended meanwhile.
+            seen = [(scan.id, scan.observation) for scan in fresh if scan.observation is not None]
+            await record_all_accesses(self._db, seen, self._key)
+            come = await self._begin_analysis(come)
+            await self._end([scan for scan in come if scan.end is not None])
+        for scan in fresh:
+            scan.logged = True
+
+    async def _begin_analysis(self, come: Sequence[_Scan]) -> list[_Scan]:
+        """Those that are this worker's still, with what was fetched on its way."""
+        fetched = [
+            scan for scan in come if scan.state is ScanState.FETCHING and scan.observation is not None and scan.failure is None
+        ]
+        if not fetched:
+            return list(come)
+        ids, versions = [scan.id for scan in fetched], [scan.version for scan in fetched]
+        moved = {each.id: each for each in await begin_analysis(self._db, ids=ids, versions=versions)}
+        for scan in fetched:
+            if scan.id in moved:
+                scan.state, scan.version = ScanState.ANALYZING, moved[scan.id].version
+        return [scan for scan in come if scan not in fetched or scan.id in moved]
+
+    async def _end(self, ending: Sequence[_Scan]) -> None:
+        if not ending:
+            return
+        ended = await end_scan(
+            self._db,
+            ids=[scan.id for scan in ending],
+            versions=[scan.version for scan in ending],
+            states=[scan.end.value for scan in ending if scan.end is not None],
+            failures=[scan.failure for scan in ending],
+        )
+        completed = [each for each in ended if ScanState(each.state) is ScanState.COMPLETED]
+        await settle_all(self._db, [each.reservation_id for each in completed])
+        await release_all(self._db, [each.reservation_id for each in ended if each not in completed])

@@ -1,0 +1,34 @@
+-- Submissions: what asks for scans.
+-- Table: scans.scan
+
+-- name: get_fresh_scan :one
+-- The newest scan of the same URL that was completed not long ago.
+SELECT s.id
+FROM scans.scan AS s
+WHERE s.workspace_id = :workspace_id
+    AND s.url_hash = :url_hash
+    AND s.visibility = :visibility
+    AND s.state = 'COMPLETED'
+    AND s.finished_at > now() - :freshness::interval
+ORDER BY s.id DESC
+LIMIT 1;
+
+-- name: insert_scan :one
+-- It waits for an hour at most; whoever listens is told in the same transaction.
+WITH made AS (
+    INSERT INTO scans.scan (
+        workspace_id, id, account_id, reservation_id, deadline_at, visibility, host, masked_url, has_secrets, url_hash, url_sealed)
+    VALUES (
+        :workspace_id, :id, :member_id, :reservation_id, now() + interval '1 hour', :visibility, :host, :masked_url, :has_secrets,
+        :url_hash, :url_sealed)
+    RETURNING id, account_id, state, version, visibility, attempt, failure, host, masked_url, has_secrets, created_at, updated_at,
+        started_at, finished_at
+),
+told AS (
+    INSERT INTO core.outbox (workspace_id, object_id, kind, detail)
+    SELECT :workspace_id, m.id, 'scans.scan_state', jsonb_build_object('state', m.state, 'version', m.version)
+    FROM made AS m
+)
+SELECT m.id, m.account_id, m.state, m.version, m.visibility, m.attempt, m.failure, m.host, m.masked_url, m.has_secrets, m.created_at,
+    m.updated_at, m.started_at, m.finished_at
+FROM made AS m;

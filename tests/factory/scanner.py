@@ -1,0 +1,16 @@
+"""A worker process that runs scans of this machine, for tests that end it: ``python -m tests.factory.scanner``."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from app import worker
+from app.kit import jobs, log
+from app.scans.flow import find_neglected, run_scans
+from app.settings import Settings
+
+if __name__ == "__main__":
+    jobs.HEARTBEAT = timedelta(seconds=1)  # who is killed is missed soon
+    log.configure("json")
+    asyncio.run(worker.run(Settings(), jobs=[run_scans, find_neglected]))

@@ -1,0 +1,257 @@
+"""The flow of scans: each ends once, whoever is killed, and the credits add up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from app.core.wallet import check_books
+from app.kit.embedded import Embedded
+from app.scans import flow
+from tests.conftest import Api, copy_of
+from tests.factory.core import Person
+from tests.factory.kit import give, pool_of, serving
+from tests.factory.scans import LOOPBACK, credits_of, run, states, submitted
+from tests.factory.web import PAGE, Web, hostile_web, redirect, reply
+
+FINAL = {"COMPLETED", "FAILED", "TIMED_OUT"}
+BULK = "mutation($inputs: [SubmitScanInput!]!) { submitScans(inputs: $inputs) { scan { id } } }"
+
+
+@pytest.fixture(scope="module")
+async def local(server: Embedded, template: str, jwt_key: Path) -> AsyncIterator[Api]:
+    """An API that takes addresses of this machine, and its worker does."""
+    with copy_of(server, template) as database:
+        async with serving(database, jwt_key, scan_loopback=True) as api:
+            yield api
+
+
+@pytest.fixture
+async def web() -> AsyncIterator[Web]:
+    async with hostile_web() as listening:
+        listening.pages["/page"] = reply(PAGE)
+        yield listening
+
+
+async def told(api: Api, person: Person) -> dict[str, list[str]]:
+    """The states that listeners were told of each scan, and after them what webhooks are."""
+    async with api.database.connect() as admin:
+        rows = await admin.fetch(
+            "SELECT object_id, kind, detail->>'state' AS state FROM core.outbox WHERE workspace_id = $1 ORDER BY xid, id",
+            person.workspace_id,
+        )
+    steps: dict[str, list[str]] = {}
+    for row in rows:
+        steps.setdefault(str(row["object_id"]), []).append(row["state"] if row["kind"] == "scans.scan_state" else row["kind"])
+    return {key: sorted(found, key=lambda each: each == "scans.scan_finished") for key, found in steps.items()}
+
+
+async def test_a_scan_goes_its_way(local: Api, web: Web) -> None:
+    ada = await local.person("ada")
+    await give(local, ada, 5)
+    await submitted(local, ada, web.url("/page"))
+    await run(local)
+    assert await states(local, ada) == ["COMPLETED"]
+    assert await credits_of(local, ada) == (4, 0)
+    (steps,) = (await told(local, ada)).values()
+    assert steps == ["QUEUED", "FETCHING", "ANALYZING", "COMPLETED", "scans.scan_finished"]
+    async with local.database.connect() as admin:
+        row = await admin.fetchrow("SELECT version, attempt, failure FROM scans.scan WHERE workspace_id = $1", ada.workspace_id)
+    assert row is not None
+    assert tuple(row) == (4, 1, None)
+    assert (await check_books(pool_of(local))).wrong == 0
+    scan = (await local("{ scans { edges { node { id } } } }", token=ada.token)).data["scans"]["edges"][0]["node"]["id"]
+    log = "query($id: ID!) { accessLog(scanId: $id) { edges { node { maskedUrl address status } } } }"
+    logged = (await local(log, {"id": scan}, token=ada.token)).data["accessLog"]["edges"]
+    assert [each["node"] for each in logged] == [{"maskedUrl": web.url("/page"), "address": "127.0.0.1", "status": 200}]
+
+
+@pytest.mark.parametrize(
+    ("path", "state", "failure"), [("/slow-head", "TIMED_OUT", "TIMED_OUT"), ("/loop", "FAILED", "REDIRECT_LOOP")]
+)
+async def test_what_cannot_be_fetched_gives_the_credit_back(local: Api, web: Web, path: str, state: str, failure: str) -> None:
+    person = await local.person(f"back.{state}")
+    await give(local, person, 1)
+    await submitted(local, person, web.url(path))
+    await run(local, scan_seconds=0.3)
+    assert await states(local, person) == [state]
+    assert await credits_of(local, person) == (1, 0)
+    scans = (await local("{ scans { edges { node { failure progress finishedAt } } } }", token=person.token)).data["scans"]
+    assert scans["edges"][0]["node"]["failure"] == failure
+    assert scans["edges"][0]["node"]["progress"] == 100
+
+
+OVERDUE = "UPDATE scans.scan SET deadline_at = now() WHERE workspace_id = $1"
+LOST = "UPDATE scans.scan SET lease_until = now() WHERE workspace_id = $1 AND lease_until IS NOT NULL"
+FETCHING = (
+    "UPDATE scans.scan SET state = 'FETCHING', attempt = attempt + 1, lease_until = now() + interval '1 hour',"
+    " job_id = 0 WHERE workspace_id = $1"
+)
+ANALYZING = "UPDATE scans.scan SET state = 'ANALYZING' WHERE workspace_id = $1"
+TRIED = "UPDATE scans.scan SET attempt = 3 WHERE workspace_id = $1"
+
+
+@pytest.mark.parametrize(
+    ("steps", "state", "failure"),
+    [
+        ([OVERDUE], "FAILED", "NOT_STARTED"),
+        ([FETCHING, OVERDUE], "TIMED_OUT", "TIMED_OUT"),
+        ([FETCHING, ANALYZING, OVERDUE], "TIMED_OUT", "TIMED_OUT"),
+        ([FETCHING, TRIED, LOST], "FAILED", "WORKER_LOST"),
+        ([FETCHING, LOST], "COMPLETED", None),
+        ([FETCHING, ANALYZING, LOST], "COMPLETED", None),
+        ([FETCHING], "FETCHING", None),
+    ],
+    ids=["never-taken", "fetching", "analyzing", "tried-often", "lost", "lost-analyzing", "somebody-elses"],
+)
+async def test_what_is_overdue_or_lost(local: Api, web: Web, steps: list[str], state: str, failure: str | None) -> None:
+    person = await local.person(f"overdue{uuid4().hex}")
+    await give(local, person, 1)
+    await submitted(local, person, web.url("/page"))
+    async with local.database.connect() as admin:
+        await admin.execute("DELETE FROM jobs.pgqueuer")  # as if its job had been lost
+        for step in steps:
+            await admin.execute(step, person.workspace_id)
+        await admin.execute("SELECT jobs.enqueue('scans.find_neglected', ARRAY['{}'::bytea], ARRAY[NULL], '0', 0)")
+    await run(local)
+    assert await states(local, person) == [state]
+    async with local.database.connect() as admin:
+        assert await admin.fetchval("SELECT failure FROM scans.scan WHERE workspace_id = $1", person.workspace_id) == failure
+    assert await credits_of(local, person) == {"COMPLETED": (0, 0), "FETCHING": (0, 1)}.get(state, (1, 0))
+
+
+async def test_who_lost_a_scan_writes_nothing(local: Api, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is fetched somebody else ends it: what the fetch has seen comes too late."""
+    person = await local.person("late")
+    await give(local, person, 1)
+    await submitted(local, person, web.url("/page"))
+    observe = flow.observe  # type: ignore[attr-defined]
+
+    async def slowly(*given: Any, **options: Any) -> Any:
+        seen = await observe(*given, **options)
+        async with local.database.connect() as admin:
+            await admin.execute(
+                "UPDATE scans.scan SET state = 'TIMED_OUT', failure = 'TIMED_OUT', finished_at = now(), lease_until = NULL"
+                " WHERE workspace_id = $1",
+                person.workspace_id,
+            )
+        return seen
+
+    monkeypatch.setattr(flow, "observe", slowly)
+    await run(local)
+    assert await states(local, person) == ["TIMED_OUT"]
+    async with local.database.connect() as admin:
+        held = "SELECT status FROM core.reservation WHERE workspace_id = $1"
+        assert await admin.fetchval(held, person.workspace_id) == "HELD", "whoever ended it releases it"
+
+
+async def test_an_engine_that_fails_ends_its_scan_alone(local: Api, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = await local.person("failing")
+    await give(local, person, 3)
+    web.pages["/other"] = reply(PAGE)
+    for path in ("/page", "/other", "/page"):
+        await submitted(local, person, web.url(path))
+    judge = flow.judge  # type: ignore[attr-defined]
+
+    async def badly(url: Any, *given: Any) -> Any:
+        if url.path == "/other":
+            raise RuntimeError("secret words of a page")
+        return await judge(url, *given)
+
+    monkeypatch.setattr(flow, "judge", badly)
+    await run(local)
+    assert await states(local, person) == ["COMPLETED", "FAILED", "COMPLETED"]
+    assert await credits_of(local, person) == (1, 0)
+
+
+async def test_what_is_asked_for_while_a_job_runs_is_not_forgotten(
+    local: Api, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever submits while the last look of a job is over, and its row still there, gets a job of their own."""
+    person = await local.person("meanwhile")
+    await give(local, person, 2)
+    await submitted(local, person, web.url("/page"))
+    work = flow._Flow.run
+
+    async def and_then(self: Any) -> bool:
+        more = await work(self)
+        if len(await states(local, person)) == 1:
+            await submitted(local, person, web.url("/page"))
+        return more
+
+    monkeypatch.setattr(flow._Flow, "run", and_then)
+    await run(local)
+    assert await states(local, person) == ["COMPLETED", "COMPLETED"]
+
+
+async def test_a_long_queue_is_worked_off_in_turns(local: Api, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = await local.person("turns")
+    await give(local, person, 30)
+    for _ in range(30):
+        await submitted(local, person, web.url("/page"))
+    monkeypatch.setattr(flow, "TURN_SECONDS", 0.0)
+    await run(local, scan_at_once=4)
+    assert await states(local, person) == ["COMPLETED"] * 30
+    assert await credits_of(local, person) == (0, 0)
+
+
+async def test_workers_are_killed_and_each_scan_ends_once(local: Api, web: Web, vault_key: Path) -> None:
+    """kill -9, again and again, through 120 scans, some of which cannot be fetched."""
+    person = await local.person("killed")
+    await give(local, person, 120)
+    for n in range(120):
+        web.pages |= {f"/page/{n}": reply(PAGE), f"/broken/{n}": redirect(f"/broken/{n}")}
+    urls = [web.url(f"/page/{n}" if n % 6 else f"/broken/{n}") for n in range(120)]
+    inputs = [{"url": url, "idempotencyKey": url} for url in urls]
+    for start in (0, 60):
+        assert (await local(BULK, {"inputs": inputs[start : start + 60]}, token=person.token)).data
+    environment = os.environ | {
+        "DATABASE_URL": local.database.url("fivefold_worker"),
+        "FIVEFOLD_VAULT_KEYS": str(vault_key),
+        "FIVEFOLD_SCAN_LOOPBACK": "true",
+        "FIVEFOLD_SCAN_AT_ONCE": "8",
+        "FIVEFOLD_MAIL_FOLDER": str(LOOPBACK["mail_folder"]),
+    }
+
+    def start_worker() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.factory.scanner"]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    async def until(reached: Callable[[Counter[str]], bool]) -> Counter[str]:
+        async with asyncio.timeout(90):
+            while not reached(found := Counter(await states(local, person))):  # noqa: ASYNC110 - other processes end them
+                await asyncio.sleep(0.02)
+        return found
+
+    for kill_at in (10, 60):
+        worker = start_worker()
+        try:
+            await until(lambda found, many=kill_at: sum(found[state] for state in FINAL) >= many)  # type: ignore[misc]
+        finally:
+            worker.kill()
+            worker.wait()
+    worker = start_worker()
+    try:
+        found = await until(lambda found: set(found) <= FINAL)
+    finally:
+        worker.kill()
+        worker.wait()
+    assert found == {"COMPLETED": 100, "FAILED": 20}
+    assert await credits_of(local, person) == (20, 0)
+    assert (await check_books(pool_of(local))).wrong == 0
+    for steps in (await told(local, person)).values():
+        assert sum(step in FINAL for step in steps) == 1
+        assert steps[-1] == "scans.scan_finished"
+        assert len(steps) == len(set(steps))
+    async with local.database.connect() as admin:
+        ended = "SELECT status, count(*) FROM core.reservation WHERE workspace_id = $1 GROUP BY status"
+        assert {tuple(row) for row in await admin.fetch(ended, person.workspace_id)} == {("SETTLED", 100), ("RELEASED", 20)}
