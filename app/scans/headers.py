@@ -7,10 +7,10 @@ is enough to find the same one again.
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from encodings.aliases import aliases
 
 Header = tuple[bytes, bytes]
 
@@ -41,6 +41,7 @@ _MEDIA = _vocabulary(
     audio/mpeg audio/ogg audio/wav video/mp4 video/webm video/ogg font/woff font/woff2 font/ttf font/otf
     multipart/form-data multipart/mixed"""
 )
+_CHARSETS = frozenset(aliases.values())
 _KINDS = _vocabulary("text application image audio video font multipart message model")
 _DIRECTIVES = _vocabulary(
     """default-src script-src script-src-elem script-src-attr style-src style-src-elem style-src-attr img-src font-src
@@ -95,10 +96,10 @@ def media_type(value: str) -> str:
 
 
 def _charset(name: str) -> str:
-    try:
-        return codecs.lookup(name.strip("\"' ")[:40]).name
-    except (LookupError, ValueError):
-        return OTHER
+    """By a table: ``codecs.lookup`` would remember whatever it was ever asked for."""
+    name = re.sub(r"[^a-z0-9]", "_", name.strip("\"' ")[:40])
+    known = aliases.get(name, name)
+    return known.replace("_", "-") if known in _CHARSETS else OTHER
 
 
 def _transport(value: str) -> str:

@@ -29,7 +29,10 @@ SELECT
             SELECT FROM pg_trigger AS t WHERE t.tgrelid = audit.relation AND t.tgname = needed.name AND t.tgenabled = 'A'
         )
     ) + (
-        SELECT count(*) FROM pg_trigger AS t WHERE t.tgfoid = 'core.record_audit'::regproc AND t.tgenabled <> 'A'
+        SELECT count(*)
+        FROM pg_trigger AS t
+        WHERE (t.tgfoid = 'core.record_audit'::regproc OR t.tgname LIKE 'append\_only%')
+            AND t.tgenabled <> 'A'
     ) AS audit_triggers_off,
     (SELECT count(*) FROM pg_event_trigger AS e WHERE e.evtname LIKE 'fivefold%' AND e.evtenabled <> 'D') AS event_triggers,
     clock_timestamp() AS database_clock;

@@ -142,6 +142,8 @@ async def test_without_its_partition_a_mutation_fails_whole(api: Api) -> None:
         "DROP TRIGGER append_only_truncate ON {partition}",
         "DROP TRIGGER append_only ON core.audit_event",
         "ALTER TABLE core.api_key DISABLE TRIGGER audit_insert",
+        "ALTER TABLE scans.access DISABLE TRIGGER append_only_delete",
+        "ALTER TABLE core.ledger_entry ENABLE TRIGGER append_only",
         "ALTER TABLE privacy.platform_link ENABLE TRIGGER audit_update",
     ],
 )

@@ -8,6 +8,7 @@ import hashlib
 import ssl
 import tracemalloc
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
@@ -16,7 +17,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.kit import egress
@@ -429,6 +430,40 @@ async def test_headers_beyond_ascii(web: Web) -> None:
 async def test_a_page_is_one_whatever_its_status(web: Web, path: str) -> None:
     found = await seen(web, path)
     assert (found.failure, found.status) == (None, 404 if path == "/missing" else 200)
+
+
+PIECES = (
+    *(b"\r\n", b"\r\n\r\n", b"\0", b"\xff", b"HTTP/1.1 302 X\r\n", b"HTTP/1.1 100 C\r\n\r\n", b"Content-Type: ;;;\r\n"),
+    *(b"Location: http://[::1\r\n", b"Location: //\x80\xff/\r\n", b"Location: /\r\n", b"Refresh: 0;url=http://\xe9\r\n"),
+    *(b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: gzip\r\n", b"Content-Length: 9999999999999999\r\n", b"-1\r\n"),
+    *(b"Set-Cookie: =\r\n", b"Set-Cookie: \xff=\r\n", b"<meta http-equiv=refresh content='0;url=http://[x'>"),
+    *(b"<link rel=icon href='http://[::'>", b"<link rel=icon href='&#x110000;'>", b"<link rel=icon href='\xff\xfe'>"),
+)
+PLACED = st.lists(st.tuples(st.integers(0, 400), st.sampled_from(PIECES) | st.binary(max_size=8)), max_size=4)
+
+
+@given(st.sampled_from([reply(PAGE), reply(PHISHING, Server="x"), redirect("/x"), reply(gzip.compress(PAGE))]), PLACED)
+@settings(max_examples=80, deadline=None)
+def test_whatever_is_answered_is_an_observation(answer: bytes, pieces: list[tuple[int, bytes]]) -> None:
+    for place, piece in pieces:
+        answer = answer[:place] + piece + answer[place:]
+
+    async def ask() -> Observation:
+        async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(answer)
+                await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(say, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            return await observe(url, replace(DEFAULT_LIMITS, redirects=2, seconds=5), loopback=True)
+
+    found = asyncio.run(ask())
+    assert found.failure is None or found.hops[-1].failure is found.failure
+    assert all(value.isascii() for hop in found.requests for value in hop.headers.values())
+    assert str(found.hops[0].address) == "127.0.0.1"
 
 
 # the icon

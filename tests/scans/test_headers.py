@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +97,25 @@ def test_a_word_of_a_site_is_in_no_summary(word: str) -> None:
         for form in forms:
             assert word.lower() not in str(summarize([(name.encode(), form.encode())])).lower()
     assert word not in str(cookie_names([(b"Set-Cookie", f"{word}={word}".encode())]))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("UTF-8", "utf-8"),
+        ("utf8", "utf-8"),
+        ("ISO-8859-1", "latin-1"),
+        ("windows-1251", "cp1251"),
+        ("Shift_JIS", "shift-jis"),
+        ("../x", "other"),
+        ("", "other"),
+        ("x" * 100, "other"),
+    ],
+)
+def test_charsets(said: str, told: str) -> None:
+    assert summarize([(b"Content-Type", f'text/html; charset="{said}"'.encode())]) == {
+        "content-type": f"text/html; charset={told}"
+    }
 
 
 def test_cookies() -> None:
