@@ -64,7 +64,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """When all tests ran: tell what statements and lines none ran in its own process, and what fields no plan answered."""
+    """When all tests ran: fail for statements and lines that none ran in its own process, and fields that no plan answered."""
     config = session.config
     if hasattr(config, "workeroutput"):
         config.workeroutput |= {
@@ -76,6 +76,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         missing = [*sorted(_recorder.missing(statements())), *_recorder.unplanned()]
         if missing:
             config.get_terminal_writer().write("\nno test ran:\n    " + "\n    ".join(missing) + "\n")
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,10 @@ FIELDS = "domain { id name recordName recordValue joining role provenAt checkedA
 VERIFY = f"mutation($id: ID!) {{ verifyDomain(id: $id) {{ {FIELDS} }} }}"
 REMOVE = "mutation($id: ID!) { removeDomain(id: $id) { domain { id } } }"
 LIST = "{ domains { edges { node { name provenAt failures } } } }"
-JOINABLE = "{ joinableWorkspaces { edges { node { workspaceId workspaceName domain role } } } }"
+JOINABLE = (
+    "query($after: String) { joinableWorkspaces(after: $after)"
+    " { edges { cursor node { workspaceId workspaceName domain role color logoUrl } } } }"
+)
 
 
 @dataclass
@@ -250,6 +253,11 @@ async def test_who_has_a_proven_address_in_a_proven_domain_may_join(world: World
         assert await shown(who) == []
         assert (await join(api, who, workspace_id)).code == "NOT_FOUND", who
     assert await shown("vic") == ["Acme"]
+    look = {"color": "#aabbcc", "logoUrl": "https://cdn.example.com/l.svg"}
+    assert (await do(api, "ada", workspace_id, "updateWorkspace", "workspace { version }", version=1, **look)).data
+    (edge,) = (await ask(api, "vic", None, JOINABLE)).data["joinableWorkspaces"]["edges"]
+    assert edge["node"].items() >= look.items()
+    assert (await ask(api, "vic", None, JOINABLE, {"after": edge["cursor"]})).data["joinableWorkspaces"]["edges"] == []
     assert (await join(api, "vic", workspace_id)).data["joinByDomain"]["membership"]["role"] == "VIEWER"
     assert await shown("vic") == []
     assert (await join(api, "vic", workspace_id)).code == "NOT_FOUND"

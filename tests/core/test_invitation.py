@@ -29,7 +29,10 @@ from tests.factory.organization import (
 
 FIELDS = "invitation { id email role state createdAt expiresAt sentAt closedAt invitedBy { displayName } }"
 LIST = "query($open: Boolean!) { invitations(openOnly: $open) { edges { node { id email role state sentAt } } } }"
-MINE = "{ myInvitations { edges { node { id workspaceName role expiresAt } } } }"
+MINE = (
+    "query($after: String) { myInvitations(after: $after)"
+    " { edges { cursor node { id workspaceName color logoUrl role createdAt expiresAt } } } }"
+)
 JOINED = "membership { workspaceId role }"
 RESEND = "mutation($id: ID!) { resendInvitation(id: $id) { invitation { id state expiresAt } } }"
 REVOKE = "mutation($id: ID!) { revokeInvitation(id: $id) { invitation { id state } } }"
@@ -106,8 +109,13 @@ async def test_whose_address_it_is_needs_no_token(shared: Api, tmp_path: Path) -
     assert (await ask(shared, "fay", None, MINE)).data["myInvitations"]["edges"] == []
     assert (await accept(shared, "fay", id=id_)).code == "NOT_FOUND", "not before the address is proven"
     await prove_address(shared, "fay", "eve")
+    look = {"color": "#aabbcc", "logoUrl": "https://cdn.example.com/l.svg"}
+    assert (await do(shared, "ada", workspace_id, "updateWorkspace", "workspace { version }", version=1, **look)).data
     (edge,) = (await ask(shared, "fay", None, MINE)).data["myInvitations"]["edges"]
     assert (edge["node"]["id"], edge["node"]["workspaceName"], edge["node"]["role"]) == (id_, "Hers", "MEMBER")
+    assert edge["node"].items() >= look.items()
+    assert edge["node"]["createdAt"] < edge["node"]["expiresAt"]
+    assert (await ask(shared, "fay", None, MINE, {"after": edge["cursor"]})).data["myInvitations"]["edges"] == []
     assert (await accept(shared, "eve", id=id_)).code == "NOT_FOUND"
     assert (await decline(shared, "eve", id=id_)).code == "NOT_FOUND"
     assert (await accept(shared, "fay", id=id_)).data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,8 @@ from tests.conftest import Answer, Api
 PLAN = "mutation($input: PublishPlanPriceInput!) { publishPlanPrice(input: $input) { plan published } }"
 PACK = "mutation($input: PublishCreditPackInput!) { publishCreditPack(input: $input) { slug published } }"
 PRICES = (
-    "{ plans { slug trialDays prices { currency billingInterval amount } } creditPacks { slug unit credits currency amount } }"
+    "{ plans { slug trialDays prices { currency billingInterval amount validFrom } }"
+    " creditPacks { slug unit credits currency amount validFrom } }"
 )
 
 
@@ -42,6 +44,8 @@ async def test_the_newest_price_of_a_currency_and_interval_holds(api: Api) -> No
     for given in ({}, {"credits": "120"}, {"slug": "large", "credits": "1000"}):
         assert (await pack(api, curator.token, **given)).data
     data = (await api(PRICES, token=ada.token)).data
+    now = datetime.now(UTC).isoformat()
+    assert all(each.pop("validFrom") < now for each in (*data["plans"][1]["prices"], *data["creditPacks"]))
     assert {plan["slug"]: plan["trialDays"] for plan in data["plans"]} == {"free": 0, "pro": 14, "premium": 14, "enterprise": 0}
     assert data["plans"][1]["prices"] == [
         {"currency": "EUR", "billingInterval": "MONTH", "amount": "1900"},

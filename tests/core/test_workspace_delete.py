@@ -21,7 +21,10 @@ from tests.factory.jobs import run_jobs, worker_db
 from tests.factory.organization import ROLES, ask, do, everyone, organize, prove_address, state
 
 DELETED = "deletedWorkspace { workspaceId name deletedAt restorableUntil }"
-LIST = "{ deletedWorkspaces { edges { node { workspaceId name deletedAt restorableUntil } } } }"
+LIST = (
+    "query($after: String) { deletedWorkspaces(after: $after)"
+    " { edges { cursor node { workspaceId name deletedAt restorableUntil } } } }"
+)
 MINE = "{ workspaces(first: 100) { edges { node { workspaceId } } } }"
 WORKSPACE = "{ workspace { id name } }"
 RESTORE = "mutation($id: ID!) { restoreWorkspace(id: $id) { membership { workspaceId role } } }"
@@ -159,7 +162,10 @@ async def test_what_is_refused(shared: Api) -> None:
     assert (await do(shared, "owner", None, "deleteWorkspace", DELETED, **wrong)).codes == ["BAD_ID"]
     active = await do(shared, "owner", workspace_id, "deleteWorkspace", DELETED, confirmName=" Guild ")
     found = active.data["deleteWorkspace"]["deletedWorkspace"]
-    assert found == (await ask(shared, "owner", None, LIST)).data["deletedWorkspaces"]["edges"][0]["node"]
+    first = (await ask(shared, "owner", None, LIST)).data["deletedWorkspaces"]["edges"][0]
+    assert found == first["node"]
+    after = (await ask(shared, "owner", None, LIST, {"after": first["cursor"]})).data["deletedWorkspaces"]["edges"]
+    assert found not in [edge["node"] for edge in after]
     assert found["deletedAt"] < found["restorableUntil"]
     assert (await delete(shared, "owner", workspace_id, "Guild")).codes == ["NOT_FOUND"]
     async with shared.database.connect() as admin:

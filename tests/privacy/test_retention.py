@@ -32,7 +32,7 @@ mutation Keep($input: UpdateRetentionInput!) { updateRetention(input: $input) { 
 """
 PURGED = """
 query Purged($id: ID!, $first: Int!, $after: String) { purgedSnapshots(linkId: $id, first: $first, after: $after) {
-  edges { node { capturedAt purgedAt changeCount changeHash } } pageInfo { hasNextPage endCursor }
+  edges { cursor node { capturedAt purgedAt changeCount changeHash } } pageInfo { hasNextPage endCursor }
 } }
 """
 AS_OF = "query AsOf($id: ID!, $at: DateTime!) { settingsAsOf(linkId: $id, at: $at) { snapshot { id } } }"
@@ -184,6 +184,7 @@ async def test_the_list_is_paged_and_of_ones_own(api: Api) -> None:
     while True:
         page = (await api(PURGED, {"id": link_id, "first": 3, "after": after}, token=ada.token)).data["purgedSnapshots"]
         found += [edge["node"]["capturedAt"] for edge in page["edges"]]
+        assert page["pageInfo"]["endCursor"] == page["edges"][-1]["cursor"]
         if not page["pageInfo"]["hasNextPage"]:
             break
         after = page["pageInfo"]["endCursor"]

@@ -28,6 +28,10 @@ query Usage($id: ID!) {
 }
 fragment Figures on StorageFigures { snapshots snapshotBytes fullCopyBytes fullCopyStoredBytes saving storedSaving }
 """
+LISTED = (
+    '{ platform(slug: "small") { templates { edges { node { usage'
+    " { snapshots users lastUsedAt averageScanMilliseconds measuredAt } } } } } }"
+)
 RADIUS = "query R($id: ID!) { blastRadius(templateId: $id) { people links reason template { version } } }"
 TOLD = "{ notifications { edges { node { kind objectId text { title body } } } } }"
 
@@ -65,6 +69,8 @@ async def test_usage_is_told_of_five_people_or_more(own: Small) -> None:
     for asking in (own.ada, own.curator):
         told = (await usage(own, own.second, asking))["node"]["usage"]
         assert (told["snapshots"], told["users"], told["lastUsedAt"]) == ("9", "5", "2026-03-02T00:00:00Z")
+        listed = (await own.api(LISTED, token=asking.token)).data["platform"]["templates"]["edges"]
+        assert [edge["node"]["usage"] for edge in listed] == [told, None]
     assert (await usage(own, own.first))["node"]["usage"] is None
     async with own.api.database.connect("fivefold_api") as connection:
         assert await connection.fetchval("SELECT min(people) FROM privacy.template_usage") == 5
