@@ -42,12 +42,19 @@ _recorder.install()
 
 _SHARED_MEMORY, _FOLDER, _ROOM = Path("/dev/shm"), "fivefold-tests", 3 << 30  # noqa: S108 - made with mode 0700
 
+LONGEST = {"canary", "chaos", "extension", "frontend", "jobs", "migrations", "replica", "retention", "scan", "year"}
+"""Files with a test of many seconds: by ``--no-loadscope-reorder`` processes get files in the order that they have here."""
+
 _FULL = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Whether all tests run: all is every test of every file, those marked slow apart."""
+    """The files whose tests take longest begin, so that no process has one left when the others are done.
+
+    And whether all tests run: all is every test of every file, those marked slow apart.
+    """
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
     option, by_name = config.getoption, any("::" in argument for argument in config.args)
     narrowed = option("keyword") or option("markexpr") not in ("", "not slow") or option("lf", None) or option("deselect")
     everywhere = {item.path for item in items} >= set(Path(__file__).parent.rglob("test_*.py"))

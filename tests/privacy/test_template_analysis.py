@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -220,6 +223,40 @@ async def test_other_words_are_analyzed_when_the_last_was_said(own: Small, model
     (second,) = await analyses_of(api, own.curator.token)
     assert (second["id"], second["state"]) == (first["id"], "PROPOSED")
     assert second["inputHash"] != first["inputHash"]
+
+
+async def test_a_worker_killed_while_the_model_thinks(own: Small, model: FakeModel) -> None:
+    """What it had picked is analyzed by the next, once. The answer that nobody heard is no cost that is known."""
+    model.gate.clear()
+    assert (await refresh(own.api, own.curator.token, own.second["id"])).data
+    given = model.settings().model_dump(include={name for name in Settings.model_fields if name.startswith("analysis_")})
+    environment = {f"FIVEFOLD_{name.upper()}": str(value) for name, value in given.items()} | {"FIVEFOLD_ANALYSIS_KEY": KEY}
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app", "worker",
+        env=os.environ | environment | {"DATABASE_URL": own.api.database.url("fivefold_worker")},
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    while asked_of_small(model) < 1:
+        assert worker.returncode is None
+        await asyncio.sleep(0.01)
+    worker.send_signal(signal.SIGKILL)
+    await worker.wait()
+    assert await analyses_of(own.api, own.curator.token, own.second["id"]) == []
+    async with own.api.database.connect() as admin:  # found again after a heartbeat, which is not waited for here
+        await admin.execute("UPDATE jobs.pgqueuer SET status = 'queued', queue_manager_id = NULL, slot = NULL")
+    model.gate.set()
+    await run_jobs(own.api, settings=model.settings())
+    await ask(own.api, own.second["id"])
+    await run_jobs(own.api, settings=model.settings())
+    assert asked_of_small(model) == 2
+    (found,) = await analyses_of(own.api, own.curator.token, own.second["id"])
+    assert (found["state"], found["model"], found["attempts"]) == ("PROPOSED", MODEL, 1)
+    assert (found["inputTokens"], found["outputTokens"], found["costMicros"]) == ("1000", "200", "650")
+
+
+def asked_of_small(model: FakeModel) -> int:
+    """How often it was asked of the small platform."""
+    return sum(fake.document(request)["service"] == "Small" for request in model.requests)
 
 
 async def test_a_slow_model_leaves_the_worker_to_others(api: Api, curator: Person, model: FakeModel) -> None:
