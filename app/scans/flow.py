@@ -32,6 +32,7 @@ from app.scans.fetch import FetchLimits, observe
 from app.scans.judgement import Engines, Judgement, engines_of, judge
 from app.scans.observation import FetchFailure, Observation
 from app.scans.scan import TABLE, URL_KEY, ScanState
+from app.scans.scan_result import Outcome, record_results
 from app.scans.url import parse_url
 
 PATIENCE = timedelta(seconds=150)
@@ -281,3 +282,12 @@ class _Flow:
         completed = [each for each in ended if ScanState(each.state) is ScanState.COMPLETED]
         await settle_all(self._db, [each.reservation_id for each in completed])
         await release_all(self._db, [each.reservation_id for each in ended if each not in completed])
+        done = {each.id for each in completed}
+        await record_results(
+            self._db,
+            [
+                Outcome(scan.id, scan.observation, scan.judgement)
+                for scan in ending
+                if scan.id in done and scan.observation is not None and scan.judgement is not None
+            ],
+        )

@@ -11,11 +11,14 @@ from enum import Enum
 
 import strawberry
 
+from app.kit.graphql import field
+from app.kit.sql import File
+
 WEIGHTS_VERSION = 1
 """Raised by whoever changes a weight, or how weights are combined: scores of two versions do not compare."""
 
 
-@strawberry.enum(description="What an address or its page is suspected of.")
+@strawberry.enum(name="ScanCategory", description="What an address or its page is suspected of.")
 class Category(Enum):
     """Values as in the database."""
 
@@ -31,7 +34,7 @@ class Category(Enum):
     OTHER = "OTHER"
 
 
-@strawberry.enum(description="Where an engine saw it.")
+@strawberry.enum(name="ScanEvidence", description="Where an engine saw it.")
 class EvidenceType(Enum):
     """Values as in the database."""
 
@@ -258,6 +261,23 @@ def _kinds() -> dict[str, Kind]:
 KINDS = _kinds()
 
 
+@strawberry.type(description="One thing that an engine found, without a word of the page.")
+class ScanIndicator:
+    """Named by a fixed vocabulary, which grows: clients do well not to mind names that they do not know."""
+
+    engine: strawberry.Private[str]
+
+    kind: str = strawberry.field(description="A name of a vocabulary that grows, such as BRAND_LOOKALIKE.")
+    weight: int = strawberry.field(description="0..100: how sure a judge may be of harm who knows nothing else.")
+    evidence: EvidenceType
+
+    @field(description="The same as a sentence.")
+    def sentence(self) -> str:
+        """Ours; of a kind that is no longer in use, its name."""
+        kind = KINDS.get(self.kind)
+        return kind.sentence if kind else self.kind
+
+
 @dataclass(frozen=True)
 class Indicator:
     """One thing that an engine found: no text of the page, no address."""
@@ -266,3 +286,9 @@ class Indicator:
     kind: str
     weight: int
     evidence: EvidenceType
+
+
+sql = File("scans/indicator")
+indicators_by_scan = sql.edge("edge_indicator", ScanIndicator)
+indicators_by_engine = sql.edge("edge_indicator_of_engine", ScanIndicator)
+insert_indicators = sql.exec("insert_indicator")

@@ -33,7 +33,7 @@ IN_THREAD_FROM = 150_000
 """A page of so many bytes is judged beside the event loop."""
 
 
-@strawberry.enum(description="What an engine, or all of them together, take an address for.")
+@strawberry.enum(name="ScanVerdict", description="What an engine, or all of them together, take an address for.")
 class Verdict(Enum):
     """Values as in the database."""
 
@@ -43,7 +43,7 @@ class Verdict(Enum):
     UNKNOWN = strawberry.enum_value("UNKNOWN", description="It could not be looked at. That is not clean.")
 
 
-@strawberry.enum(description="What looks at an address or its page.")
+@strawberry.enum(name="ScanEngine", description="What looks at an address or its page.")
 class Engine(Enum):
     """Values as in the database."""
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 from functools import partial
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
@@ -22,6 +23,7 @@ import strawberry
 from app.core.outbox import Told, announce
 from app.kit.context import Info
 from app.kit.db import Db
+from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import Node, field, parse_uuid, query
 from app.kit.page import Page, page
@@ -33,6 +35,9 @@ URL_KEY = "scans.url"
 """The purpose of the workspace's key by which URLs are found again."""
 SCAN_STATE = "scans.scan_state"
 SCAN_FINISHED = announce("scans.scan_finished", "Scan", "A scan was completed, failed or timed out: `state` says which.")
+
+if TYPE_CHECKING:
+    from app.scans.scan_result import ScanResult
 
 
 @strawberry.enum(description="How far a scan is.")
@@ -86,6 +91,10 @@ class Scan(Node):
     def progress(self) -> int:
         """By its state."""
         return PROGRESS.get(ScanState(self.state), 100)
+
+    result: Annotated[ScanResult, strawberry.lazy("app.scans.scan_result")] | None = edge(
+        "scans/scan_result.edge_scan_result", scan_ids="id", description="What it came to; null until it is COMPLETED."
+    )
 
 
 sql = File("scans/scan")

@@ -51,12 +51,39 @@ async def completed(api: Api, person: Person, word: str = "plain") -> str:
     return scan_id
 
 
+RESULT = (
+    "INSERT INTO scans.scan_result (workspace_id, scan_id, verdict, score, weights_version, categories, unchecked, reasoning,"
+    " http_status, content_type, headers, final_host, cookie_names, form_hosts, content_hash)"
+    " SELECT workspace_id, id, 'SUSPICIOUS', 45, 1, '{PHISHING}', '{NO_MODEL}', 'A test.', 200, 'text/html',"
+    " '{\"server\": \"nginx\"}', host, '{session}', ARRAY[host], sha256(convert_to(host, 'UTF8'))"
+    " FROM scans.scan WHERE id = $1"
+)
+VERDICT = (
+    "INSERT INTO scans.engine_verdict (workspace_id, scan_id, engine, version, verdict, score, confidence, weight, categories,"
+    " milliseconds) SELECT workspace_id, id, 'ADDRESS', 'address-1', 'SUSPICIOUS', 45, 0.9, 100, '{PHISHING}', 1"
+    " FROM scans.scan WHERE id = $1"
+)
+INDICATOR = (
+    "INSERT INTO scans.indicator (workspace_id, scan_id, engine, kind, weight, evidence)"
+    " SELECT workspace_id, id, 'ADDRESS', 'BRAND_MISSPELLED', 45, 'ADDRESS' FROM scans.scan WHERE id = $1"
+)
+
+
+async def judged(api: Api, person: Person, word: str = "plain") -> str:
+    """A completed scan with its result, as a worker would have written it; its global id."""
+    scan_id = await completed(api, person, word)
+    async with api.database.connect() as admin:
+        for statement in (RESULT, VERDICT, INDICATOR):
+            await admin.execute(statement, parse_uuid(scan_id, "Scan", field="id"))
+    return scan_id
+
+
 DISPUTE = "mutation($input: DisputeScanInput!) { disputeScan(input: $input) { dispute { id state } } }"
 
 
 async def disputed(api: Api, person: Person, word: str = "plain") -> str:
     """An open dispute of a scan; its global id."""
-    given = {"scanId": await completed(api, person, word), "claim": "FALSE_ALARM", "reason": f"{word} reason"}
+    given = {"scanId": await judged(api, person, word), "claim": "FALSE_ALARM", "reason": f"{word} reason"}
     answer = await api(DISPUTE, {"input": given | {"idempotencyKey": f"{word} dispute"}}, token=person.token)
     return str(answer.data["disputeScan"]["dispute"]["id"])
 

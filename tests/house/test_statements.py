@@ -150,6 +150,9 @@ WORKER = {
     "scans/access.insert_access": "only jobs fetch",
     "scans/across.list_old_access": "only jobs purge",
     "core/webhook_delivery.insert_webhook_attempt": "only jobs deliver",
+    "scans/engine_verdict.insert_engine_verdict": "only jobs judge",
+    "scans/indicator.insert_indicator": "only jobs judge",
+    "scans/scan_result.insert_scan_result": "only jobs judge",
     "scans/dispute.get_dispute_teller": "only jobs tell",
     "privacy/digest.get_digest": "only jobs make digests",
     "privacy/digest.list_change_by_origin": "only jobs make digests",
@@ -451,6 +454,10 @@ class Catalog:
         elif column.type in ("json", "jsonb"):
             if inner not in (Any, JSON):
                 yield f"{column.type} is no {inner}"
+        elif column.type == "_text" and get_origin(inner) is list and issubclass(get_args(inner)[0], Enum):
+            known, members = self._known(column), {str(member.value) for member in get_args(inner)[0]}
+            if known != members:
+                yield f"the table allows {known}, {inner} has {members}"
         elif column.type.startswith("_"):
             if get_origin(inner) is not list or get_args(inner)[0] is not TYPES.get(column.type[1:]):
                 yield f"{column.type} is no {inner}"

@@ -8,7 +8,7 @@ from enum import Enum
 import strawberry
 
 
-@strawberry.enum(description="What was not looked at, and why. What is not looked at is not clean.")
+@strawberry.enum(name="ScanUnchecked", description="What was not looked at, and why. What is not looked at is not clean.")
 class Unchecked(Enum):
     """Values as in the database."""
 
