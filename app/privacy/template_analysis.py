@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from uuid import UUID
@@ -165,6 +165,13 @@ class Key:
     id: UUID
 
 
+@dataclass(frozen=True)
+class WithheldWord:
+    """A setting whose words an outside model may not read."""
+
+    key: str
+
+
 sql = File("privacy/template_analysis")
 approved_by_template = sql.edge("edge_approved_analysis", TemplateAnalysis)
 analyzed_categories = sql.edge("edge_analyzed_category", AnalyzedCategory)
@@ -172,6 +179,7 @@ analyzed_settings = sql.edge("edge_analyzed_setting", AnalyzedSetting)
 analyses_by_id = sql.edge("edge_template_analysis", TemplateAnalysis)
 get_analysis_state = sql.one("get_analysis_state", Found)
 get_analysis_subject = sql.one("get_analysis_subject", Source)
+list_withheld_word = sql.many("list_withheld_word", WithheldWord)
 list_unanalyzed_template = sql.many("list_unanalyzed_template", Key)
 page_template_analysis = sql.page("page_template_analysis", TemplateAnalysis)
 update_analysis_review = sql.one("update_analysis_review", TemplateAnalysis)
@@ -202,6 +210,8 @@ async def analyze_template(work: Work, payload: AnalyzeTemplate) -> None:
     """Analyze a template, unless that was done. Two at a time: a slow model leaves the worker free for other jobs."""
     analyzer = analyzer_of(work.settings)
     subject = await find_subject(work.db, payload.template_id)
+    if subject is not None and analyzer is not RULES_ANALYZER:
+        subject = await without_withheld_words(work.db, payload.template_id, subject)
     if subject is None or await _is_done(work.db, payload.template_id, analyzer, subject):
         return
     await work.db.restart()  # no transaction waits for a model
@@ -229,6 +239,13 @@ async def find_subject(db: Db, template_id: UUID) -> Subject | None:
     forget_settings(template_id)  # another process may have changed what is said of them
     settings = await settings_of(db, [template_id], DEFAULT)
     return Subject(source.name, source.domain, settings[template_id])
+
+
+async def without_withheld_words(db: Db, template_id: UUID, subject: Subject) -> Subject:
+    """What an outside model may read: words that people sent only where one of them consents to it (``model_analysis``)."""
+    withheld = {word.key for word in await list_withheld_word(db, template_id=template_id)}
+    settings = [replace(each, label=each.key, description="") if each.key in withheld else each for each in subject.settings]
+    return replace(subject, settings=settings)
 
 
 async def _is_done(db: Db, template_id: UUID, analyzer: Analyzer, subject: Subject) -> bool:

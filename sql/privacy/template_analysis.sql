@@ -74,6 +74,11 @@ WHERE t.state = 'ACTIVE'
 ORDER BY t.id
 LIMIT :limit;
 
+-- name: list_withheld_word :many
+-- Settings whose words came from people, of whom nobody consents that a model reads them: across workspaces, and keys alone.
+SELECT w.key
+FROM privacy.list_withheld_word(:template_id) AS w;
+
 -- name: page_template_analysis :page
 -- For curators: the newest first, of one template or in one state.
 SELECT a.id, a.template_id, a.reviewer_id, a.created_at, a.reviewed_at, a.auto_approve_at, a.duration_ms, a.input_tokens,

@@ -817,6 +817,7 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("list_watched", "fivefold_owner"): ["fivefold_worker"],
         ("raise_security_alerts", "fivefold_owner"): ["fivefold_worker"],
         ("take_security_watch", "fivefold_owner"): ["fivefold_worker"],
+        ("list_withheld_word", "fivefold_owner"): ["fivefold_worker"],
         ("measure_template_usage", "fivefold_owner"): ["fivefold_worker"],
         ("organization_aggregate", "fivefold_owner"): ["fivefold_api"],
         ("propose_template", "fivefold_owner"): ["fivefold_api"],

@@ -125,6 +125,7 @@ WORKER = {
     "core/data_export.take_export_link": "only jobs mail",
     "core/consent.lock_consent_of": "for jobs; requests require the caller's own",
     "core/data_export.update_finished_export": "only jobs make exports",
+    "privacy/template_analysis.list_withheld_word": "only jobs ask models",
     "core/erased_identity.insert_erased_identity": "only jobs erase",
     "core/erased_identity.list_leaving_identity": "only jobs erase",
     "core/erasure.take_erased": "only jobs erase",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from app.kit.graphql import parse_global_id
+from app.privacy.template_analysis import find_subject, without_withheld_words
 from tests.conftest import Api
+from tests.factory.jobs import worker_db
 from tests.factory.privacy import history, link, nothing_written, proposed, recorded, scan, template_proposed
 from tests.privacy.conftest import Small
 
@@ -177,3 +181,34 @@ async def test_who_may_describe(small: Small) -> None:
         assert answer.code == "FORBIDDEN"
         answer = await describe(small.api, small.curator.token, small.second, [{"key": "ads", "label": "x"}], locale="no tag")
         assert answer.code == "BAD_INPUT"
+
+
+async def test_words_of_people_reach_an_outside_model_with_consent_alone(own: Small) -> None:
+    """By default they do not; one who sent them and consents is enough, and withdrawing ends it at once."""
+    writers = [await own.person() for _ in range(3)]
+    for person in writers:
+        settings = [proposed("fresh", label="Brand new"), proposed("ads", label="Adverts")]
+        template = await template_proposed(own.api, person.token, settings, "small")
+    assert template["state"] == "ACTIVE"
+    (template_id,) = [UUID(parse_global_id(template["id"], field="id")[1])]
+    bob = await own.person()  # consents, and sent nothing
+
+    async def read() -> dict[str, str]:
+        async with worker_db(own.api.database) as db:
+            subject = await find_subject(db, template_id)
+            assert subject is not None
+            everybody = {each.key: each.label for each in subject.settings}
+            assert everybody == {"ads": "Adverts", "fresh": "Brand new"}, "as people see them"
+            shown = await without_withheld_words(db, template_id, subject)
+            return {each.key: each.label for each in shown.settings}
+
+    given = 'purpose: "model_analysis", version: 1, idempotencyKey: "words"'
+    give = f"mutation {{ giveConsent(input: {{{given}}}) {{ consent {{ holds }} }} }}"
+    assert await read() == {"ads": "ads", "fresh": "fresh"}
+    assert (await own.api(give, token=bob.token)).data
+    assert await read() == {"ads": "ads", "fresh": "fresh"}
+    assert (await own.api(give, token=writers[1].token)).data
+    assert await read() == {"ads": "Adverts", "fresh": "Brand new"}
+    withdrawing = 'mutation { withdrawConsent(purpose: "model_analysis") { consent { holds } } }'
+    assert (await own.api(withdrawing, token=writers[1].token)).data
+    assert await read() == {"ads": "ads", "fresh": "fresh"}
