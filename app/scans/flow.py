@@ -12,6 +12,7 @@ credit back.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,9 +36,11 @@ from app.scans.scan import TABLE, URL_KEY, ScanState
 from app.scans.scan_result import Outcome, record_results
 from app.scans.url import parse_url
 
-PATIENCE = timedelta(seconds=150)
+PATIENCE = timedelta(seconds=180)
 """A scan that has begun ends within that time, whatever becomes of its workers."""
-LEASE = timedelta(seconds=70)
+LEASE = timedelta(seconds=120)
+JUDGING_SECONDS = 20.0
+"""Longest time from a page that was fetched to its judgement."""
 MOST_ATTEMPTS = 3
 TURN_SECONDS = 10.0
 """A job takes no more after that, so that a worker that is to stop comes to an end; another job goes on."""
@@ -148,7 +151,9 @@ class _Flow:
         self._work, self._db, self._settings = work, work.db, settings
         self._engines: Engines = engines_of(settings)
         self._limits = FetchLimits(seconds=settings.scan_seconds)
-        self._running: dict[asyncio.Task[None], _Scan] = {}
+        self._most = settings.scan_at_once
+        self._waiting: deque[_Scan] = deque()
+        self._running: set[asyncio.Task[None]] = set()
         self._come: dict[_Scan, None] = {}
         self._news = asyncio.Event()
         self._full = False
@@ -157,12 +162,11 @@ class _Flow:
     async def run(self) -> bool:
         """Until nothing waits, or the turn is over; whether more may wait then."""
         until, again = monotonic() + TURN_SECONDS, True
-        most = self._settings.scan_at_once
         try:
             while True:
-                room = most - len(self._running)
-                if again or (self._full and room >= most // 2 and monotonic() < until):
-                    await self._take(room, again)
+                # What is fetched next is here before it is begun, so that nothing stands still while the database is asked.
+                if again or (self._full and len(self._waiting) <= self._most // 2 and monotonic() < until):
+                    await self._take(2 * self._most - len(self._waiting) - len(self._running), again)
                     again = False
                 if not self._running and not self._come:
                     return self._full
@@ -190,20 +194,27 @@ class _Flow:
                 self._key = await derive_key(self._db, self._settings, URL_KEY)
             urls = await unseal_all(self._db, self._settings, TABLE, "url_sealed", sealed)
         self._full = len(taken) == room
-        for each, url in zip(taken, urls, strict=True):
-            scan = _Scan(each.id, ScanState(each.state), each.version, (url or b"").decode())
-            task = asyncio.create_task(self._scan(scan))
-            self._running[task] = scan
+        self._waiting.extend(
+            _Scan(each.id, ScanState(each.state), each.version, (url or b"").decode())
+            for each, url in zip(taken, urls, strict=True)
+        )
+        self._begin()
+
+    def _begin(self) -> None:
+        while self._waiting and len(self._running) < self._most:
+            task = asyncio.create_task(self._scan(self._waiting.popleft()))
+            self._running.add(task)
             task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
+        self._running.discard(task)
+        self._begin()
         self._news.set()
 
     async def _scan(self, scan: _Scan) -> None:
         """Fetch and judge. Whatever goes wrong is an end of the scan, not of the job."""
         try:
-            async with asyncio.timeout(LEASE.total_seconds() - 10):
+            async with asyncio.timeout(self._settings.scan_seconds + JUDGING_SECONDS):
                 if not scan.url:
                     scan.failure = "SEALED"
                     return
@@ -228,7 +239,7 @@ class _Flow:
     async def _gather(self) -> None:
         """Wait until something has come, and a moment longer for more."""
         until: float | None = None
-        while self._running and len(self._come) < self._settings.scan_at_once // 2:
+        while self._running and len(self._come) < self._most:
             if self._come:
                 until = until or monotonic() + GATHER_SECONDS
                 if monotonic() >= until:
