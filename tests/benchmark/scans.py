@@ -16,6 +16,7 @@ import tempfile
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -25,7 +26,7 @@ from app.kit import bootstrap, migrate
 from app.kit.context import Actor
 from app.kit.db import Db, open_as, open_pool
 from app.kit.embedded import Embedded
-from app.kit.jobs import Runner, open_queue
+from app.kit.jobs import Job, Runner, open_queue
 from app.kit.token import KeyRing, create_key
 from app.kit.vault import create_key as create_vault_key
 from app.scans.fetch import FetchLimits, observe
@@ -96,7 +97,8 @@ async def worker(server: Embedded, person: Person, urls: list[str], settings: Se
     pool = await open_pool(login, size=10, name="bench-worker", statement_seconds=30)
     try:
         async with open_queue(login) as queue:
-            runner = Runner([run_scans], pool, queue, settings)
+            jobs: list[Job[Any]] = [run_scans]
+            runner = Runner(jobs, pool, queue, settings)
             begun = time.perf_counter()
             await runner.drain()
             spent = time.perf_counter() - begun

@@ -69,9 +69,12 @@ async def test_a_scan_goes_its_way(local: Api, web: Web) -> None:
     assert row is not None
     assert tuple(row) == (4, 1, None)
     assert (await check_books(pool_of(local))).wrong == 0
-    scan = (await local("{ scans { edges { node { id } } } }", token=ada.token)).data["scans"]["edges"][0]["node"]["id"]
+    scans = "{ scans { edges { node { id result { verdict score httpStatus engines { engine verdict } } } } } }"
+    scan = (await local(scans, token=ada.token)).data["scans"]["edges"][0]["node"]
+    assert (scan["result"]["verdict"], scan["result"]["httpStatus"]) == ("HARMLESS", 200)
+    assert {"ADDRESS", "PAGE", "TLS"} <= {each["engine"] for each in scan["result"]["engines"]}
     log = "query($id: ID!) { accessLog(scanId: $id) { edges { node { maskedUrl address status } } } }"
-    logged = (await local(log, {"id": scan}, token=ada.token)).data["accessLog"]["edges"]
+    logged = (await local(log, {"id": scan["id"]}, token=ada.token)).data["accessLog"]["edges"]
     assert [each["node"] for each in logged] == [{"maskedUrl": web.url("/page"), "address": "127.0.0.1", "status": 200}]
 
 
