@@ -9,6 +9,7 @@ from uuid import uuid4
 from app.core.account import Account, create_account, get_account_by_email, make_account
 from app.core.curator import insert_curator
 from app.core.plan import update_plan
+from app.core.wallet import buy
 from app.core.workspace import get_personal_workspace
 from app.kit.context import Actor
 from app.kit.db import Db, Pool, open_as
@@ -18,6 +19,8 @@ from app.privacy import curated
 from app.privacy import demo as privacy_demo
 from app.privacy import perf as privacy_perf
 
+CREDITS = 200
+"""What each of the demo's people may spend."""
 CURATOR = ("curator@example.com", "Charlie Curator", "en-GB", "Europe/London")
 PEOPLE = [
     ("ada@example.com", "Ada Lindqvist", "sv-SE", "Europe/Stockholm", "premium"),
@@ -52,6 +55,9 @@ async def load_demo(url: str, progress: Progress) -> list[str]:
             async with db.transaction():
                 await update_plan(db, personal_account_id=account.id, plan=plan)
         people = {account.email: await as_person(pool, db, account) for account in accounts}
+        for person in people.values():
+            async with person.transaction():
+                await buy(person, CREDITS, key="demo")
         # Counted from when the first of them was made, so that an interrupted seed comes to the same scans again.
         end = accounts[0].created_at.replace(minute=0, second=0, microsecond=0)
         try:
