@@ -202,7 +202,7 @@ def read_target(text: str, *, schemes: tuple[str, ...], most: int = MOST_URL, lo
     if port is None:
         port = 443 if parts.scheme == "https" else 80
     elif not may_ask(port):
-        raise BadUrl("Nothing of the web answers at this port: use 443, 80 or one above 1023.", Failure.PORT_REFUSED)
+        raise BadUrl("Nothing of the web answers at this port; leave it out, or write another.", Failure.PORT_REFUSED)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(text, parts.scheme, host, port, path, literal)
 

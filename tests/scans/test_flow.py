@@ -21,7 +21,7 @@ from tests.conftest import Api, copy_of
 from tests.factory.core import Person
 from tests.factory.kit import give, pool_of, serving
 from tests.factory.scans import LOOPBACK, credits_of, run, states, submitted
-from tests.factory.web import PAGE, Web, hostile_web, redirect, reply
+from tests.factory.web import PAGE, Web, hostile_web, rebinding, redirect, reply
 
 FINAL = {"COMPLETED", "FAILED", "TIMED_OUT"}
 BULK = "mutation($inputs: [SubmitScanInput!]!) { submitScans(inputs: $inputs) { scan { id } } }"
@@ -76,6 +76,22 @@ async def test_a_scan_goes_its_way(local: Api, web: Web) -> None:
     log = "query($id: ID!) { accessLog(scanId: $id) { edges { node { maskedUrl address status } } } }"
     logged = (await local(log, {"id": scan["id"]}, token=ada.token)).data["accessLog"]["edges"]
     assert [each["node"] for each in logged] == [{"maskedUrl": web.url("/page"), "address": "127.0.0.1", "status": 200}]
+
+
+async def test_a_name_that_leads_to_us_costs_nothing(local: Api, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is connected to, the log says so, and the credit comes back."""
+    guy = await local.person("guy")
+    await give(local, guy, 3)
+    log = "query($id: ID!) { accessLog(scanId: $id) { edges { node { address status failure trial } } } }"
+    for addresses in (["127.0.0.1"], ["1.1.1.1", "127.0.0.1"], ["::ffff:169.254.169.254"]):
+        rebinding(monkeypatch, addresses)
+        made = await submitted(local, guy, f"http://rebinding.example.com:{web.port}/")
+        await run(local, scan_loopback=False)
+        (edge,) = (await local(log, {"id": made["scan"]["id"]}, token=guy.token)).data["accessLog"]["edges"]
+        assert edge["node"] == {"address": None, "status": None, "failure": "ADDRESS_REFUSED", "trial": False}
+    assert web.connections == 0
+    assert await states(local, guy) == ["FAILED"] * 3
+    assert await credits_of(local, guy) == (3, 0)
 
 
 @pytest.mark.parametrize(
