@@ -76,6 +76,8 @@ async def test_it_holds_all_of_a_person_and_nothing_of_others(api: Api, monkeypa
         )
     assert 0 < files["core.audit_event.jsonl"]["rows"] <= expected + 20
     assert {"core.account.jsonl", "core.api_key.jsonl", "privacy.snapshot.jsonl", "privacy.change.jsonl"} <= files.keys()
+    (consent,) = map(json.loads, archive.read("core.consent.jsonl").splitlines())
+    assert {"purpose", "version", "given_at", "withdrawn_at", "how"} <= consent.keys()
     for line in map(json.loads, archive.read("privacy.snapshot.jsonl").splitlines()):
         asked = {"id": global_id("Snapshot", line["id"])}
         shown = (await api(SETTINGS, asked, token=ada.token)).data["snapshot"]["settings"]

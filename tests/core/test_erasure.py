@@ -110,8 +110,11 @@ async def test_nothing_is_left_of_a_person(api: Api, server: Embedded) -> None:
             " ON e.workspace_id = d.workspace_id AND e.id = d.event_id"
             " WHERE e.commitment <> sha256(d.salt || convert_to(d.detail::text, 'UTF8'))"
         )
+        open_ = "SELECT count(*), count(*) FILTER (WHERE withdrawn_at IS NULL) FROM core.consent WHERE account_id = $1"
+        consents = tuple(*await admin.fetch(open_, ada.account_id))
         alone = await admin.fetchval("SELECT count(*) FROM core.audit_event WHERE workspace_id = $1", ada.workspace_id)
     assert wrong == 0, "what is left of the audit verifies"
+    assert consents[0] > 0 == consents[1], "that there was a consent is shown, and none is open"
     assert alone > 0, "events stay, without their details"
     told = {row["object"]: int(row["amount"]) for row in preview if row["rule"] == "DELETE"}
     assert {table: counts[table] for table in told if table in counts and table.startswith("privacy.")} == {
