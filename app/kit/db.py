@@ -58,6 +58,7 @@ _COMMIT_AND_TELL = f"SELECT; COMMIT; DO $$BEGIN RAISE NOTICE '{_TOLD}%', pg_curr
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _AWAY = (asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError, asyncpg.OperatorInterventionError, OSError)
 """What connecting ends in while a database starts, stops, fails over or is full: it is tried again."""
+_OLDER = asyncpg.UndefinedFunctionError, asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError
 _ENDED_BY_TIME = frozenset({"25P03", "25P04"})
 """The transaction was open for too long, and PostgreSQL has closed the connection."""
 
@@ -721,6 +722,8 @@ async def open_as(url: str, role: str) -> AsyncIterator[tuple[Pool, Db]]:
             yield pool, db
         finally:
             await db.close()
+    except _OLDER as error:
+        raise SetupError("The database lacks what this program needs: run `fivefold migrate up` on it first.") from error
     finally:
         await pool.close()
 

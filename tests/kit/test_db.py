@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from app.kit.context import Actor
-from app.kit.db import Db, look_up, open_pool
+from app.kit.db import Db, look_up, open_as, open_pool
 from app.kit.embedded import Embedded
 from app.kit.errors import AppError, SetupError
 from app.kit.sql import Statement
@@ -666,3 +666,13 @@ async def test_a_statement_is_noted_by_name_whether_it_works_or_not(db: Db) -> N
     with pytest.raises(asyncpg.DivisionByZeroError):
         await db.fetch(broken, {})
     assert db.statements == ["test/statement.broken"]
+
+
+@pytest.mark.parametrize(
+    "text", ["SELECT core.no_such_function()", "SELECT FROM core.no_such_table", "SELECT x FROM core.plan"]
+)
+async def test_a_command_says_that_the_database_is_older(database: Database, text: str) -> None:
+    """A restored dump, of which nobody has applied the migrations since."""
+    with pytest.raises(SetupError, match="migrate up"):
+        async with open_as(database.url(), "fivefold_owner") as (_, db):
+            await db.fetch(statement(text), {})
