@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from asyncpg import InsufficientPrivilegeError
 
@@ -18,6 +19,7 @@ from app.kit.jobs import fetch_queue
 from app.kit.mail import outgoing
 from app.kit.replica import fetch_position
 from app.kit.vault import UNSET, vault_of
+from app.scans.engine.feed import OLD, open_feed
 from app.settings import Settings
 
 MAX_LAG_SECONDS = 60
@@ -43,7 +45,7 @@ async def examine(url: str, settings: Settings) -> list[Check]:
     except SetupError as error:
         return [Check("connection", "failed", str(error))]
     try:
-        found = [*await _examine(url, pool, version or "unknown", settings), _examine_mail(settings)]
+        found = [*await _examine(url, pool, version or "unknown", settings), _examine_mail(settings), _examine_feed(settings)]
         return [*found, *_examine_pooler(pool), *await _examine_replica(pool, settings)]
     except AppError as error:
         return [Check("connection", "failed", error.message)]
@@ -177,6 +179,22 @@ def _examine_mail(settings: Settings) -> Check:
     except SetupError as error:
         return Check("mail", "failed", str(error))
     return Check("mail", "ok" if to.chosen else "warning", str(to))
+
+
+def _examine_feed(settings: Settings) -> Check:
+    """The list of known addresses that scans are compared with: how many, and how old."""
+    try:
+        listed = open_feed(settings.scan_feed).listed
+    except SetupError as error:
+        return Check("feed", "failed", str(error))
+    assert listed is not None
+    age = datetime.now(UTC) - listed.as_of
+    told = (
+        f"{len(listed)} addresses, {max(age.days, 0)} days old{f', {listed.skipped} lines skipped' if listed.skipped else ''}"
+    )
+    if not settings.scan_feed:
+        return Check("feed", "warning", f"{told}: test addresses only, FIVEFOLD_SCAN_FEED is not set")
+    return Check("feed", "warning" if age > OLD or listed.skipped else "ok", told)
 
 
 def _examine_health(health: Health) -> list[Check]:

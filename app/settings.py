@@ -192,6 +192,15 @@ class Settings(BaseSettings):
     scan_feed: str = Field(
         default="", description="File with known harmful addresses, read again when it changes; by default a small one of tests"
     )
+    scan_model: str = Field(
+        default="", max_length=80, description="Language model that judges pages, as its endpoint calls it; by default none"
+    )
+    scan_model_url: str = Field(default="", description="The model's OpenAI-compatible endpoint")
+    scan_model_key: SecretStr = Field(default=SecretStr(""), description="Key for that endpoint, if it wants one")
+    scan_model_seconds: float = Field(default=15.0, gt=0, le=20, description="Longest time of one opinion of the model")
+    scan_model_output: Literal["tool", "native", "prompted"] = Field(
+        default="tool", description="How it is made to answer in form: by a tool call, by a response format, or by words alone"
+    )
     dns_servers: Annotated[list[str], NoDecode] = Field(
         default=[],
         description="DNS servers that prove domains, by address, separated by commas; by default those of the machine",
@@ -313,6 +322,8 @@ class Settings(BaseSettings):
             raise ValueError("FIVEFOLD_ANALYSIS_MODEL: names that begin with rules- are those of the rules")
         if self.analysis_model and not self.analysis_url.startswith(("https://", "http://")):
             raise ValueError("FIVEFOLD_ANALYSIS_URL is not set to an https or http address, and a model is")
+        if self.scan_model and not self.scan_model_url.startswith(("https://", "http://")):
+            raise ValueError("FIVEFOLD_SCAN_MODEL_URL is not set to an https or http address, and FIVEFOLD_SCAN_MODEL is")
         return self
 
     def require_database_url(self) -> str:

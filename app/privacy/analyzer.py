@@ -11,12 +11,12 @@ import hashlib
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from urllib.parse import urlsplit
 
 import orjson
@@ -24,22 +24,18 @@ import strawberry
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
 from app.kit.errors import SetupError
-from app.kit.log import log
+from app.kit.model import Endpoint, ModelFailed, ModelFailure, Output, Spent, ask_model, require_packages, since
 from app.privacy.risk import assess, exposes
 from app.privacy.template import SettingType, TemplateSetting
 
 if TYPE_CHECKING:
-    import httpx2
+    pass
 
 RULES = "rules-1"
 """The name under which analyses are kept that no model has made."""
 NO_PROMPT = 0
 
-MAX_BYTES = 2 * 1024 * 1024
-"""An answer of a model that is longer is not read to its end."""
 MAX_CONTENT_BYTES = 400_000
-MOST_TOKENS = 100_000_000
-"""A provider that says it took more is not believed."""
 
 
 @strawberry.enum(description="Why a model gave no analysis that could be kept.")
@@ -135,16 +131,6 @@ class Subject:
     platform: str
     domain: str
     settings: Sequence[TemplateSetting]
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What an attempt took. Tokens are None where nobody told; the cost, where no price is known, too."""
-
-    duration_ms: int
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost_micros: int | None = None
 
 
 class AnalysisFailed(Exception):
@@ -353,7 +339,7 @@ class AnalysisSettings(Protocol):
     analysis_url: str
     analysis_key: SecretStr
     analysis_seconds: float
-    analysis_output: Literal["tool", "native", "prompted"]
+    analysis_output: Output
     analysis_price_in: Decimal | None
     analysis_price_out: Decimal | None
     analysis_currency: str
@@ -388,8 +374,8 @@ class Analyzer:
         """An analysis that may be kept, and what it took. Raises AnalysisFailed."""
         if self.settings is None:
             started = time.perf_counter()
-            return by_rules(subject), Spent(_since(started), 0, 0, 0)
-        return await ask_model(self.settings, subject)
+            return by_rules(subject), Spent(since(started), 0, 0, 0)
+        return await ask_analyst(self.settings, subject)
 
 
 RULES_ANALYZER = Analyzer(RULES, NO_PROMPT)
@@ -399,137 +385,31 @@ def analyzer_of(settings: AnalysisSettings) -> Analyzer:
     """What analyzes in this process. Raises SetupError where a model is set that cannot be asked."""
     if not settings.analysis_model:
         return RULES_ANALYZER
-    try:
-        import pydantic_ai.models.openai  # noqa: F401 - here, because it takes seconds in which a worker's heart stands still
-    except ImportError:
-        raise SetupError("FIVEFOLD_ANALYSIS_MODEL is set, which needs the extra ai: pip install 'fivefold[ai]'.") from None
+    require_packages("FIVEFOLD_ANALYSIS_MODEL")
     return Analyzer(settings.analysis_model, read_prompt().version, settings)
 
 
-async def ask_model(settings: AnalysisSettings, subject: Subject) -> tuple[Content, Spent]:
+async def ask_analyst(settings: AnalysisSettings, subject: Subject) -> tuple[Content, Spent]:
     """One request to the operator's model. Raises AnalysisFailed, whatever goes wrong."""
-    # Only where a model is set: the packages are an extra.
-    from pydantic_ai import Agent, NativeOutput, PromptedOutput, ToolOutput
-    from pydantic_ai.models.openai import OpenAIChatModel
-    from pydantic_ai.usage import RunUsage, UsageLimits
 
-    forms: dict[str, Callable[..., Any]] = {"tool": ToolOutput, "native": NativeOutput, "prompted": PromptedOutput}
-    usage = RunUsage()
-    started = time.perf_counter()
+    def judged(content: Content) -> ModelFailure | None:
+        failure = judge(content, subject)
+        return None if failure is None else ModelFailure[failure.name]
 
-    def spent() -> Spent:
-        read, written = usage.input_tokens, usage.output_tokens
-        if not (read or written) or not (0 <= read <= MOST_TOKENS and 0 <= written <= MOST_TOKENS):
-            return Spent(_since(started))
-        return Spent(_since(started), read, written, cost_of(settings, read, written))
-
-    async with _Endpoint(settings) as endpoint:
-        agent = Agent(
-            OpenAIChatModel(settings.analysis_model, provider=endpoint.provider()),
-            output_type=forms[settings.analysis_output](Content, name="analysis"),
-            instructions=read_prompt().text,
-            model_settings={"request_timeout": settings.analysis_seconds},
-            retries=0,  # the job tries again, later
-            name="analysis",
-        )
-        try:
-            answer = await agent.run(message_for(subject), usage=usage, usage_limits=UsageLimits(request_limit=1))
-            content: Content = answer.output
-            failure = judge(content, subject)
-        except Exception as error:  # noqa: BLE001 - an answer can break its readers in any way
-            failure = AnalysisFailure.TOO_LARGE if endpoint.overflowed else _failure(error)
-            log.warning("analysis failed", model=settings.analysis_model, failure=failure.name, error=type(error).__name__)
-    if failure is not None:
-        raise AnalysisFailed(failure, spent())
-    return content, spent()
+    try:
+        return await ask_model(endpoint_of(settings), Content, "analysis", read_prompt().text, message_for(subject), judged)
+    except ModelFailed as failed:
+        raise AnalysisFailed(AnalysisFailure[failed.failure.name], failed.spent) from None
 
 
-def cost_of(settings: AnalysisSettings, input_tokens: int | None, output_tokens: int | None) -> int | None:
-    """Millionths of the currency, which is tokens times the price of a million; None where a price or a count is unknown."""
-    prices = settings.analysis_price_in, settings.analysis_price_out
-    if prices[0] is None or prices[1] is None or input_tokens is None or output_tokens is None:
-        return None
-    cost = prices[0] * input_tokens + prices[1] * output_tokens
-    return int(Decimal(cost).to_integral_value(ROUND_HALF_UP))
-
-
-def _since(started: float) -> int:
-    return round((time.perf_counter() - started) * 1000)
-
-
-class _Endpoint:
-    """The operator's endpoint, asked once: no second try, no redirect, no compressed answer, none longer than MAX_BYTES."""
-
-    def __init__(self, settings: AnalysisSettings) -> None:
-        self.settings = settings
-        self.overflowed = False
-
-    async def __aenter__(self) -> _Endpoint:
-        import httpx2
-
-        self.http = httpx2.AsyncClient(
-            timeout=self.settings.analysis_seconds,
-            follow_redirects=False,
-            headers={"Accept-Encoding": "identity"},
-            event_hooks={"response": [self._bound]},
-        )
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.http.aclose()
-
-    def provider(self) -> Any:
-        """The endpoint as the library wants it. Nothing of the environment goes there: neither key nor names of OpenAI."""
-        from openai import AsyncOpenAI
-        from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
-
-        client = AsyncOpenAI(
-            base_url=self.settings.analysis_url,
-            api_key=self.settings.analysis_key.get_secret_value() or "none",
-            http_client=self.http,
-            max_retries=0,
-        )
-        client.organization = client.project = None
-        return OpenAICompatibleProvider("analysis", openai_client=client)
-
-    async def _bound(self, response: httpx2.Response) -> None:
-        import httpx2
-
-        endpoint, stream = self, cast("httpx2.AsyncByteStream", response.stream)
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise ValueError("compressed")
-
-        class Bounded(httpx2.AsyncByteStream):
-            """The same bytes, as far as they are read."""
-
-            async def __aiter__(self) -> Any:
-                read = 0
-                async for chunk in stream:
-                    read += len(chunk)
-                    if read > MAX_BYTES:
-                        endpoint.overflowed = True
-                        raise ValueError("too large")
-                    yield chunk
-
-            async def aclose(self) -> None:
-                await stream.aclose()
-
-        response.stream = Bounded()
-
-
-def _failure(error: Exception) -> AnalysisFailure:
-    """What a failure of the library means: the first kind that fits."""
-    from pydantic_ai import exceptions
-
-    kinds: tuple[tuple[type[Exception], AnalysisFailure], ...] = (
-        (exceptions.ModelRequestTimeout, AnalysisFailure.TIMED_OUT),
-        (exceptions.ModelTimeoutError, AnalysisFailure.TIMED_OUT),
-        (exceptions.ModelRateLimitError, AnalysisFailure.RATE_LIMITED),
-        (exceptions.ModelQuotaExceededError, AnalysisFailure.RATE_LIMITED),
-        (exceptions.ModelAuthenticationError, AnalysisFailure.UNAUTHORIZED),
-        (exceptions.ModelRequestRejectedError, AnalysisFailure.REJECTED),
-        (exceptions.ModelHTTPError, AnalysisFailure.PROVIDER_ERROR),
-        (exceptions.ModelConnectionError, AnalysisFailure.UNREACHABLE),
-        (exceptions.ContentFilterError, AnalysisFailure.REFUSED),
+def endpoint_of(settings: AnalysisSettings) -> Endpoint:
+    """Where analyses are asked for."""
+    return Endpoint(
+        model=settings.analysis_model,
+        url=settings.analysis_url,
+        key=settings.analysis_key,
+        seconds=settings.analysis_seconds,
+        output=settings.analysis_output,
+        price_in=settings.analysis_price_in,
+        price_out=settings.analysis_price_out,
     )
-    return next((failure for kind, failure in kinds if isinstance(error, kind)), AnalysisFailure.MALFORMED)

@@ -19,6 +19,7 @@ from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import BigInt, Node, field, global_id, mutation, parse_uuid, query
 from app.kit.jobs import Work, enqueue, job
 from app.kit.locale import DEFAULT
+from app.kit.model import Spent
 from app.kit.page import Page, page
 from app.kit.sql import File
 from app.privacy.analyzer import (
@@ -30,7 +31,6 @@ from app.privacy.analyzer import (
     AnalysisSettings,
     Analyzer,
     Content,
-    Spent,
     Subject,
     analyzer_of,
     by_rules,

@@ -30,7 +30,7 @@ from app.kit.log import log
 from app.kit.sql import File
 from app.scans.access import record_all_accesses
 from app.scans.fetch import FetchLimits, observe
-from app.scans.judgement import Engines, Judgement, engines_of, judge
+from app.scans.judgement import Engines, Judgement, JudgeSettings, engines_of, judge
 from app.scans.observation import FetchFailure, Observation
 from app.scans.scan import TABLE, URL_KEY, ScanState
 from app.scans.scan_result import Outcome, record_results
@@ -50,13 +50,12 @@ MOST_OVERDUE = 500
 MOST_WORKSPACES = 1000
 
 
-class ScanSettings(VaultSettings, Protocol):
+class ScanSettings(VaultSettings, JudgeSettings, Protocol):
     """What the operator says of scans, see app/settings.py."""
 
     scan_loopback: bool
     scan_seconds: float
     scan_at_once: int
-    scan_feed: str
 
 
 class Tenant(BaseModel, frozen=True):

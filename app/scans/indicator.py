@@ -68,7 +68,7 @@ def _kinds() -> dict[str, Kind]:
     return {
         # Addresses
         "BRAND_LOOKALIKE": Kind(e.ADDRESS, 72, phishing, "The host is spelled to be taken for a known brand's."),
-        "BRAND_MISSPELLED": Kind(e.ADDRESS, 48, phishing, "The host is one letter away from a known brand."),
+        "BRAND_MISSPELLED": Kind(e.ADDRESS, 50, phishing, "The host is one letter away from a known brand."),
         "BRAND_ADDRESS_IN_HOST": Kind(
             e.ADDRESS, 75, phishing, "The host begins with the address of a brand that does not own it."
         ),
@@ -184,7 +184,7 @@ def _kinds() -> dict[str, Kind]:
         "PARCEL_LURE": Kind(e.TEXT, 66, scam + phishing, "The page wants a card for a parcel's fee."),
         "REFUND_LURE": Kind(e.TEXT, 66, scam + phishing, "The page wants a card or password for a refund or fine."),
         "SUPPORT_SCAM": Kind(e.TEXT, 76, scam, "The page claims that the computer is blocked or infected and wants a call."),
-        "SUPPORT_SCAM_SIGNS": Kind(e.TEXT, 45, scam, "The page claims that the computer is in danger."),
+        "SUPPORT_SCAM_SIGNS": Kind(e.TEXT, 30, scam, "The page claims that the computer is in danger."),
         "PRIZE_SCAM": Kind(e.TEXT, 74, scam, "The page promises a prize to whoever answers quickly."),
         "PRIZE_SIGNS": Kind(e.TEXT, 25, scam, "The page promises a prize."),
         "CRYPTO_GIVEAWAY": Kind(e.TEXT, 85, scam, "The page promises to send back more coins than it gets."),
@@ -196,15 +196,16 @@ def _kinds() -> dict[str, Kind]:
         "RUN_COMMAND_LURE": Kind(e.TEXT, 80, malware, "The page tells visitors to paste a command into their computer."),
         "ALLOW_NOTIFICATIONS_LURE": Kind(e.TEXT, 60, spam + scam, "The page wants notifications allowed under a pretext."),
         "CRACKED_SOFTWARE": Kind(e.TEXT, 45, malware, "The page offers programs without their locks."),
-        "PHARMACY_SPAM": Kind(e.TEXT, 55, spam, "The page sells medicine without prescription."),
+        "PHARMACY_SPAM": Kind(e.TEXT, 72, spam, "The page sells medicine without prescription."),
         "HIDDEN_LINKS": Kind(e.STRUCTURE, 55, spam, "The page hides links to casinos, pills or the like."),
-        "FAKE_SHOP_SIGNS": Kind(e.TEXT, 45, scam, "The page sells everything at a fraction of its price."),
+        "FAKE_SHOP_SIGNS": Kind(e.TEXT, 50, scam, "The page sells everything at a fraction of its price."),
         "MIRACLE_CURE": Kind(
-            e.TEXT, 50, (Category.MISINFORMATION, Category.SCAM), "The page promises a cure that medicine hides."
+            e.TEXT, 60, (Category.MISINFORMATION, Category.SCAM), "The page promises a cure that medicine hides."
         ),
         "ILLEGAL_GOODS": Kind(e.TEXT, 74, (Category.ILLEGAL_CONTENT,), "The page sells what may not be sold."),
         "VIOLENT_CALLS": Kind(e.TEXT, 74, (Category.VIOLENCE,), "The page calls for violence."),
         "ADULT_WORDS": Kind(e.TEXT, 3, (Category.ADULT_CONTENT,), "The page is for adults."),
+        "SPEAKS_TO_MODELS": Kind(e.TEXT, 30, odd, "The page gives orders to language models."),
         "MIXED_SCRIPTS_IN_TEXT": Kind(e.TEXT, 40, phishing, "Words of the page mix letters of several scripts."),
         "INVISIBLE_LETTERS": Kind(e.TEXT, 30, phishing, "Words of the page are broken by invisible letters."),
         # Scripts and structure
@@ -224,6 +225,7 @@ def _kinds() -> dict[str, Kind]:
         "COMMAND_TO_CLIPBOARD": Kind(e.SCRIPT, 85, malware, "A script puts a command where the visitor will paste it."),
         "EXPLOIT_MARKS": Kind(e.SCRIPT, 78, malware, "A script has marks of an attack on browsers."),
         "DOWNLOADS_BY_ITSELF": Kind(e.SCRIPT, 52, malware, "The page starts the download of a program by itself."),
+        "DOWNLOADS_ODD_FILE": Kind(e.SCRIPT, 76, malware, "The page starts the download of a file that few programs are."),
         "OFFERS_PROGRAM": Kind(e.STRUCTURE, 6, malware, "The page links to a program."),
         "HIDDEN_FRAME": Kind(e.STRUCTURE, 24, malware, "The page holds an invisible frame of another site."),
         "HIDDEN_FRAME_OF_ODD_HOST": Kind(

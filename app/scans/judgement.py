@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Protocol
 
 import strawberry
+from pydantic import SecretStr
 
-from app.scans.engine import address, document, page, script, transport
+from app.kit.model import Endpoint, Output, require_packages
+from app.scans.engine import address, document, model, page, script, transport
 from app.scans.engine import feed as feeds
 from app.scans.engine.document import Document
 from app.scans.engine.found import BLIND, Found, Unchecked
@@ -105,10 +107,15 @@ class Judgement:
     prompt_version: int | None = None
 
 
-class ScanSettings(Protocol):
+class JudgeSettings(Protocol):
     """What of the operator's settings is meant for judging, see app/settings.py."""
 
     scan_feed: str
+    scan_model: str
+    scan_model_url: str
+    scan_model_key: SecretStr
+    scan_model_seconds: float
+    scan_model_output: Output
 
 
 @dataclass
@@ -116,12 +123,24 @@ class Engines:
     """What judges in this process."""
 
     feed: feeds.Feed
+    model: Endpoint | None = None
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 
-def engines_of(settings: ScanSettings) -> Engines:
+def engines_of(settings: JudgeSettings) -> Engines:
     """What an operator has set. Raises SetupError where that cannot work."""
-    return Engines(feeds.open_feed(settings.scan_feed))
+    feed = feeds.open_feed(settings.scan_feed)
+    if not settings.scan_model:
+        return Engines(feed)
+    require_packages("FIVEFOLD_SCAN_MODEL")
+    endpoint = Endpoint(
+        model=settings.scan_model,
+        url=settings.scan_model_url,
+        key=settings.scan_model_key,
+        seconds=settings.scan_model_seconds,
+        output=settings.scan_model_output,
+    )
+    return Engines(feed, endpoint)
 
 
 async def judge(url: Url, observation: Observation, engines: Engines) -> Judgement:
@@ -132,9 +151,44 @@ async def judge(url: Url, observation: Observation, engines: Engines) -> Judgeme
         looked = await asyncio.to_thread(look, url, observation, engines, now)
     else:
         looked = look(url, observation, engines, now)
-    verdicts, form_hosts, _ = looked
-    verdicts.append(no_model())
-    return combine(verdicts, form_hosts)
+    verdicts, form_hosts, parsed = looked
+    if engines.model is None:
+        verdicts.append(no_model())
+        return combine(verdicts, form_hosts)
+    verdicts.append(await _ask(engines.model, parsed, observation, verdicts))
+    asked = parsed is not None
+    return replace(
+        combine(verdicts, form_hosts),
+        model=engines.model.model if asked else None,
+        prompt_version=model.PROMPT_VERSION if asked else None,
+    )
+
+
+async def _ask(
+    endpoint: Endpoint, parsed: Document | None, seen: Observation, verdicts: Sequence[EngineVerdict]
+) -> EngineVerdict:
+    """The model's verdict. How much it counts falls with its own confidence, and never reaches what condemns."""
+    version = f"{endpoint.model}/{model.PROMPT_VERSION}"[:100]
+    if parsed is None:
+        why = next((v.unchecked for v in verdicts if v.engine is Engine.PAGE and v.unchecked), Unchecked.EMPTY)
+        return _verdict(Engine.MODEL, version, Found(unchecked=[why], blind=True), 0.0)
+    started = time.perf_counter()
+    kinds = {each.kind for v in verdicts for each in v.indicators}
+    said = await model.look(endpoint, parsed, seen.final_url, kinds)
+    found = _verdict(Engine.MODEL, version, said.found, time.perf_counter() - started)
+    if said.score is None:
+        return found
+    weight = round(WEIGHTS[Engine.MODEL] * said.confidence)
+    indicators = tuple(replace(each, weight=weight * said.score // 100) for each in found.indicators)
+    return replace(
+        found,
+        verdict=verdict_of(said.score),
+        score=said.score,
+        confidence=said.confidence,
+        weight=weight,
+        indicators=indicators,
+        categories=_categories(indicators),
+    )
 
 
 def no_model() -> EngineVerdict:

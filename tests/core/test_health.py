@@ -58,6 +58,8 @@ async def test_a_fresh_database_is_ready(api: Api) -> None:
     seals, told = found.pop("audit seals")  # nobody seals here, which becomes a warning when events are a minute old
     assert seals in ("ok", "warning"), told
     assert "0 blocks" in told
+    state, told = found.pop("feed")  # the list that comes with the program protects nobody
+    assert (state, "FIVEFOLD_SCAN_FEED" in told) == ("warning", True)
     assert {state for state, _ in found.values()} == {"ok"}, found
     assert found["audit partitions"] == ("ok", "12 months ahead")
     assert list(found)[:3] == ["connection", "version", "roles"]

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from starlette.responses import RedirectResponse
 
 from app.kit.errors import SetupError
+from app.kit.model import MAX_BYTES, cost_of
 from app.privacy import analyzer
 from app.privacy.analyzer import (
     RULES,
@@ -30,7 +31,7 @@ from app.privacy.analyzer import (
     analyzer_of,
     by_rules,
     clean,
-    cost_of,
+    endpoint_of,
     harmless,
     judge,
     message_for,
@@ -278,14 +279,14 @@ async def test_tokens_cost_and_time_are_told(model: FakeModel) -> None:
 def test_the_price_of_a_million_tokens_is_what_one_costs_in_millionths(
     i: int, o: int, price_in: Decimal, price_out: Decimal
 ) -> None:
-    found = cost_of(Settings(analysis_price_in=price_in, analysis_price_out=price_out), i, o)
+    found = cost_of(endpoint_of(Settings(analysis_price_in=price_in, analysis_price_out=price_out)), i, o)
     assert found is not None
     assert abs(found - (price_in * i + price_out * o)) <= Decimal("0.5")
 
 
 def test_no_price_no_cost() -> None:
-    assert cost_of(Settings(analysis_price_in=Decimal(1)), 5, 5) is None
-    assert cost_of(Settings(analysis_price_in=Decimal(1), analysis_price_out=Decimal(1)), None, 5) is None
+    assert cost_of(endpoint_of(Settings(analysis_price_in=Decimal(1))), 5, 5) is None
+    assert cost_of(endpoint_of(Settings(analysis_price_in=Decimal(1), analysis_price_out=Decimal(1))), None, 5) is None
 
 
 DEEP = '{"a":' * 100_000
@@ -522,4 +523,4 @@ def test_content_that_is_too_much_all_told_is_refused() -> None:
     for told in content.settings:
         told.impact = "\u65e5" * 800
     assert judge(content, subject) is AnalysisFailure.TOO_LARGE
-    assert analyzer.MAX_CONTENT_BYTES < analyzer.MAX_BYTES
+    assert analyzer.MAX_CONTENT_BYTES < MAX_BYTES

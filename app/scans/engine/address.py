@@ -84,7 +84,7 @@ def judge_host(host: str) -> frozenset[str]:
     for label in before:
         if len(hosts.scripts_in(label) - {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "KATAKANA-HIRAGANA"}) > 1:
             kinds.add("MIXED_SCRIPTS_IN_HOST")
-    if any(_random(label) for label in before):
+    if any(_random(part) for label in before if not label.startswith("xn--") for part in label.split("-")):
         kinds.add("RANDOM_LABEL")
     tokens = [token for label in before for token in hosts.TOKENS.findall(label)]
     words = _words_of(tokens)
@@ -161,7 +161,7 @@ def _brands(
         if len(token) >= 6 and token not in HONEST_NEIGHBORS:
             for word, brand in _long_words():
                 if token != word and hosts.one_apart(token, word) and not brand.owns(host):
-                    kinds.add("BRAND_MISSPELLED")
+                    kinds.add("BRAND_LOOKALIKE" if strong - WEAK_LURES else "BRAND_MISSPELLED")
                     break
     # Run together with other words: paypalsecurelogin, secure-paypai-login was found above.
     for word, brand in _long_words():
@@ -206,7 +206,7 @@ def _random(label: str) -> bool:
     """Whether a label looks generated: long, and its letters follow no language."""
     if not label.isascii() or label.startswith("xn--"):
         return False
-    plain = label.replace("-", "")
+    plain = label
     if len(plain) < 12 or plain.isdigit():
         return False
     digits = sum(c.isdigit() for c in plain)

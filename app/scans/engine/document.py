@@ -16,7 +16,7 @@ from urllib.parse import unquote, urljoin
 from lxml import etree
 
 from app.scans.engine import host as hosts
-from app.scans.engine.words import WORD, normal, spoken
+from app.scans.engine.words import WORD, normal, split_words, spoken
 
 MOST_BYTES = 2 * 1024 * 1024
 """So much of a page is parsed."""
@@ -95,7 +95,7 @@ class Document:
     @cached_property
     def word_list(self) -> list[str]:
         """Every word in order."""
-        return WORD.findall(self.text)
+        return split_words(self.text)
 
     @cached_property
     def words(self) -> set[str]:
@@ -370,10 +370,15 @@ def _hidden(element: etree._Element) -> bool:
 _SPAM = re.compile(
     r"casino|viagra|cialis|poker|payday|porn|escort|replica|slot(?:s|\b)|betting|judi|togel|xanax|essay|levitra|gacor", re.I
 )
+_SPAM_WORDS = (
+    "casino", "viagra", "cialis", "poker", "payday", "porn", "escort", "replica", "slot", "betting", "judi", "togel", "xanax",
+    "essay", "levitra", "gacor",
+)  # fmt: skip
 
 
 def _hidden_links(root: etree._Element, page: Document) -> None:
-    if not _SPAM.search("\n".join((*page.links, *page.link_texts)).lower()):
+    told = "\n".join((*page.links, *page.link_texts)).lower()
+    if not any(word in told for word in _SPAM_WORDS):
         return
     for element in root.iter("div", "span", "p", "ul", "marquee", "section", "td"):
         if element.tag == "marquee" or _INVISIBLE.search(element.get("style") or ""):

@@ -57,6 +57,8 @@ def look(page: Document, final: str) -> set[str]:
     _structure(page, host, final, asks, kinds)
     _talk(page, secrets, password, asks, article, host, kinds)
     _letters(page, kinds)
+    if speaks_to_models(page):
+        kinds.add("SPEAKS_TO_MODELS")
     return kinds
 
 
@@ -168,6 +170,7 @@ def _seeds(page: Document, secrets: set[str], kinds: set[str]) -> None:
         or (told and named and "seed" in secrets and len(page.word_list) < LONG)
         or (told and any(each.type == "textarea" for each in texts) and len(page.word_list) < 200 and page.spoken.get("wallet"))
         or len(named) >= 12
+        or (any(each.type == "textarea" for each in named) and page.spoken.get("wallet") and len(page.word_list) < LONG)
     ):
         kinds.add("SEED_PHRASE_REQUEST")
 
@@ -191,7 +194,7 @@ def _identities(page: Document) -> tuple[set[str], set[str]]:
         strong |= _claimed(text)
     for text in page.headings[:6]:
         strong |= _claimed(text) if len(page.word_list) < 250 else set()
-    for text in page.picture_names[:12]:
+    for text in page.picture_names[:12] if sum(link not in DEAD for link in page.links) < 8 else ():
         plain = normal(text)
         stripped = re.sub(r"\b(?:logo|icon|image|brand|bank|the)\b", "", plain).strip()
         if stripped in hosts.brand_names() and ("logo" in plain or len(page.word_list) < 150):
@@ -386,13 +389,21 @@ def _structure(page: Document, host: str, final: str, asks: bool, kinds: set[str
         kinds.add("SENT_TO_ODD_HOST")
 
 
+_ODD_FILE = re.compile(r"\.(?:scr|hta|vbs|vbe|jse?|wsf|bat|cmd|ps1|lnk|iso|img|pif)(?:$|[?#])", re.I)
+
+
+def download(target: str) -> str:
+    """The kind of a download that begins by itself."""
+    return "DOWNLOADS_ODD_FILE" if _ODD_FILE.search(target) else "DOWNLOADS_BY_ITSELF"
+
+
 def _onward(target: str, host: str, kinds: set[str]) -> None:
     lower = target.lower()
     owner = hosts.host_of(target)
     if lower.startswith(("javascript:", "data:")):
         kinds.add("ODD_REDIRECT")
     elif DOWNLOAD.search(target):
-        kinds.add("DOWNLOADS_BY_ITSELF")
+        kinds.add(download(target))
     elif owner and not _together(owner, host):
         kinds.add(
             "SENT_TO_ODD_HOST" if judge_host(owner) - {"FREE_HOSTING", "SHORTENER", "LURE_WORD_IN_HOST"} else "SENT_ELSEWHERE"
@@ -432,19 +443,21 @@ def _talk(page: Document, secrets: set[str], password: bool, asks: bool, article
     at = count.get
     card = bool(secrets & {"card", "cvv", "pin", "account", "ssn"})
     short = len(page.word_list) < LONG
+    if hosts.below(host, hosts.brand_domains()) and not hosts.below(host, hosts.FREE_HOSTS):
+        return
+    about = _about(page)
     if at("threat", 0):
-        if asks and short:
+        if asks and short and not about:
             kinds.add("ACCOUNT_THREATS" if count["threat"] >= 3 else "ACCOUNT_THREAT")
         elif not article:
             kinds.add("ACCOUNT_THREAT_ALONE")
-    if password and short:
+    if password and short and not about:
         if at("mailbox", 0) >= 2 or (at("mailbox", 0) and at("threat", 0)):
             kinds.add("MAILBOX_LURE")
         if at("document", 0) >= 2 or (
             at("document", 0)
             and said["document"]
             & {
-                "email password",
                 "select your email provider",
                 "choose your email provider",
                 "sign in to view",
@@ -458,10 +471,11 @@ def _talk(page: Document, secrets: set[str], password: bool, asks: bool, article
             }
         ):
             kinds.add("DOCUMENT_LURE")
-        if re.search(r"e-?mail (?:account )?password|password of your e-?mail|webmail password", page.text):
+        if re.search(r"your e-?mail password|e-?mail account password|password of your e-?mail|webmail password", page.text):
             kinds.add("MAIL_PASSWORD_REQUEST")
-    if short and (card or password):
-        if at("parcel", 0) >= 2 or (at("parcel", 0) and card):
+    if short and (card or password) and not about:
+        held = said.get("parcel", set()) & theme("held")
+        if (at("parcel", 0) >= 2 and (held or not card)) or (held and card):
             kinds.add("PARCEL_LURE")
         if at("refund", 0) >= 2 or (at("refund", 0) and card):
             kinds.add("REFUND_LURE")
@@ -473,21 +487,21 @@ _ARTICLE_WORDS = hosts.named("article words")
 
 def _about(page: Document) -> bool:
     """Whether the page speaks about deceit, as news and advice do: deceivers do not name it."""
-    return len(page.words & _ARTICLE_WORDS) >= 4 and len(page.word_list) > 60
+    return len(page.words & _ARTICLE_WORDS) >= 4 and len(page.word_list) > 90
 
 
 def _scams(page: Document, said: dict[str, set[str]], count: dict[str, int], short: bool, asks: bool, kinds: set[str]) -> None:
     at = count.get
-    about = _about(page)
-    if about and not asks:
+    if _about(page):
         return
-    phone = PHONE.search(page.text) is not None
     support = at("support", 0)
-    traps = re.search(
+    # Costly patterns are tried only where phrases made them interesting.
+    phone = support > 0 and PHONE.search(page.text) is not None
+    traps = support > 0 and re.search(
         r"requestFullscreen|onbeforeunload|autoplay|alert\s*\(|pushState|keyboard\.lock|pointerLock",
         f"{page.script} {page.handlers}",
     )
-    if short or phone:
+    if support and (short or phone):
         infected = said.get("support", set()) & theme("danger")
         if support >= 2 and infected and (phone or (support >= 3 and traps)):
             kinds.add("SUPPORT_SCAM")
@@ -499,8 +513,8 @@ def _scams(page: Document, said: dict[str, set[str]], count: dict[str, int], sho
         kinds.add("PRIZE_SCAM")
     elif prizes >= 2 and win:
         kinds.add("PRIZE_SIGNS")
-    coin = COIN.search(page.raw_text)
     giveaway = at("giveaway", 0)
+    coin = (giveaway or at("ransom", 0)) and COIN.search(page.raw_text)
     if (giveaway >= 2) or (giveaway and coin):
         kinds.add("CRYPTO_GIVEAWAY")
     invest = at("invest", 0)
@@ -513,8 +527,9 @@ def _scams(page: Document, said: dict[str, set[str]], count: dict[str, int], sho
     ransom = at("ransom", 0)
     if (ransom >= 2 and coin) or ransom >= 3:
         kinds.add("RANSOM_NOTE")
-    drops = bool(DOWNLOAD.search(page.all_links)) or bool(
-        re.search(r"createObjectURL|\.download\s*=|\.(?:exe|msi|zip|js|hta|apk|iso|dmg)['\"]", page.script)
+    drops = (at("update", 0) >= 2 or at("cracked", 0) >= 2) and (
+        DOWNLOAD.search(page.all_links) is not None
+        or re.search(r"createObjectURL|\.download\s*=|\.(?:exe|msi|zip|js|hta|apk|iso|dmg)['\"]", page.script) is not None
     )
     if at("update", 0) >= 2 and (drops or "DOWNLOADS_BY_ITSELF" in kinds):
         kinds.add("FAKE_UPDATE")
@@ -547,17 +562,52 @@ def _scams(page: Document, said: dict[str, set[str]], count: dict[str, int], sho
     shop = at("shop", 0)
     if shop >= 4:
         kinds.add("FAKE_SHOP_SIGNS")
-    if at("cure", 0) >= 3:
+    if at("cure", 0) >= 3 and said["cure"] & theme("cures"):
         kinds.add("MIRACLE_CURE")
     if at("illegal", 0) >= 2:
         kinds.add("ILLEGAL_GOODS")
-    if at("violence", 0) >= 3:
+    if len(said.get("violence", set()) & theme("calls")) >= 2:
         kinds.add("VIOLENT_CALLS")
     if at("adult", 0) >= 3:
         kinds.add("ADULT_WORDS")
     wallet = at("wallet", 0)
     if wallet >= 3 and said["wallet"] & theme("claim"):
         kinds.add("WALLET_LURE")
+
+
+_INSTRUCTIONS = re.compile(
+    r"(?:ignore|disregard|forget|override)\s+(?:(?:all|any|the|your|these|previous|prior|above|earlier)\s+){1,5}"
+    r"(?:instructions|prompts?|rules|guidelines|directions|context)"
+    r"|(?:you are|act as|as) (?:now |an? ){1,2}(?:ai|language model|assistant|chatbot|llm|(?:url )?scanner|classifier)\b"
+    r"|(?:system|developer|assistant)\s?(?:prompt|message|role)\s?:|<\|(?:im_start|system|assistant)\|>|\[/?inst\]"
+    r"|(?:ai|llm|language model|scanner|assistant|classifier)s?[,:]? (?:please |must |should |should always )?"
+    r"(?:classify|rate|mark|report|score|label|treat|consider) (?:this|the) (?:page|site|url|website)"
+    r"|(?:respond|answer|reply|return|output) (?:only |exactly )?(?:with )?[\"'{]?"
+    r"(?:score|verdict|harmless|benign|safe|clean)\b",
+    re.I,
+)
+_ADDRESSED = frozenset(
+    (
+        "instructions",
+        "instruction",
+        "prompt",
+        "prompts",
+        "assistant",
+        "language",
+        "llm",
+        "scanner",
+        "classifier",
+        "ai",
+        "verdict",
+    )
+)
+
+
+def speaks_to_models(page: Document) -> bool:
+    """Whether a page gives orders to language models, where people see it or where they do not."""
+    if not page.words & _ADDRESSED:
+        return False
+    return bool(_INSTRUCTIONS.search(page.text)) or bool(_INSTRUCTIONS.search(f"{page.title} {page.description}"))
 
 
 def _letters(page: Document, kinds: set[str]) -> None:

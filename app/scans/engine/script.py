@@ -6,7 +6,7 @@ import re
 
 from app.scans.engine import host as hosts
 from app.scans.engine.document import Document
-from app.scans.engine.page import DOWNLOAD
+from app.scans.engine.page import DOWNLOAD, download
 
 VERSION = "script-1"
 
@@ -22,9 +22,10 @@ _COMMAND_MARKS = (
     "regsvr32", "rundll32", "iex", "invoke-", "| ", "|iex", "downloadstring", "cmd", "curl ", "osascript", "msiexec",
 )  # fmt: skip
 _CLIPBOARD = re.compile(r"clipboard\.writeText|execCommand\(\s*['\"]copy|clipboardData\.setData|ClipboardEvent", re.I)
-_SENDS = re.compile(
-    r"\bfetch\s*\(|XMLHttpRequest|sendBeacon|new\s+Image\b|\$\.(?:post|ajax|get)\b|axios\.|WebSocket\s*\(|\.src\s*=", re.I
-)
+_SENDS = (
+    "fetch(", "fetch (", "xmlhttprequest", "sendbeacon", "new image", "$.post", "$.ajax", "$.get", "axios.", "websocket",
+    ".src",
+)  # fmt: skip
 _ADDRESS = re.compile(r"['\"`](?:https?:|wss?:)?//([a-z0-9.-]{3,100}|\d+\.\d+\.\d+\.\d+)(?::\d+)?(?=[/'\"`?:])", re.I)
 _GATHERS = re.compile(
     r"(?:\+=|\.push\()\s*\w*\.?(?:key|string|e\.|event\.|ev\.)|(?:keys|log|buffer|typed)\w*\s*(?:\+=|\.push)"
@@ -79,11 +80,11 @@ def _hiding(script: str, lower: str, page: Document, kinds: set[str]) -> None:
             r"(?:new\s+Function|Function|setTimeout)\s*\(\s*(?:atob|unescape|decodeURI\w*|String\.fromCharCode)", script
         ):
             layers += 2
-    if re.search(
+    if "document.write" in lower and re.search(
         r"document\.write(?:ln)?\s*\(\s*(?:window\.)?(?:unescape|atob|decodeURI\w*|String\.fromCharCode)", script, re.I
     ):
         layers += 1
-    if len(set(re.findall(r"\b_0x[0-9a-f]{3,6}\b", script[:60_000]))) >= 8:
+    if "_0x" in lower and len(set(re.findall(r"\b_0x[0-9a-f]{3,6}\b", script[:60_000]))) >= 8:
         layers += 1
         if "while(!![])" in lower.replace(" ", "") or "debugger" in lower:
             layers += 1
@@ -93,11 +94,13 @@ def _hiding(script: str, lower: str, page: Document, kinds: set[str]) -> None:
         layers += 1
     if lower.count("fromcharcode") >= 1 and re.search(r"(?:\d{2,3}\s*,\s*){40}", script):
         layers += 1
-    if re.search(r"\[\]\s*\[\s*\(?!\[\]|\(!\[\]\+\[\]\)\[", script) or "ﾟωﾟ" in script:
+    if "![]" in script and re.search(r"\[\]\s*\[\s*\(?!\[\]|\(!\[\]\+\[\]\)\[", script):
         layers += 2
-    if re.search(r"['\"`][A-Za-z0-9+/]{3000,}={0,2}['\"`]", script) and "atob" in lower:
+    if "atob" in lower and re.search(r"['\"`][A-Za-z0-9+/]{3000,}={0,2}['\"`]", script):
         layers += 1
-    if re.search(r"['\"](?:e['\"]\s*\+\s*['\"]v|ev['\"]\s*\+\s*['\"]al)|window\[\s*['\"](?:ev|\\x65)|\[['\"]\\x", script):
+    if any(mark in lower for mark in ("'v", '"v', "'al", '"al', "window[", "\\x")) and re.search(
+        r"['\"](?:e['\"]\s*\+\s*['\"]v|ev['\"]\s*\+\s*['\"]al)|window\[\s*['\"](?:ev|\\x65)|\[['\"]\\x", script
+    ):
         layers += 1
     if layers >= 2:
         kinds.add("HEAVILY_OBFUSCATED_SCRIPT")
@@ -107,9 +110,10 @@ def _hiding(script: str, lower: str, page: Document, kinds: set[str]) -> None:
         kinds.add("HIDDEN_FORM")
     elif page.written and layers:
         kinds.add("HIDDEN_PAGE")
-    if re.search(r"%u9090|%u0c0c|%u0a0a|\\u9090\\u9090|\\x90\\x90\\x90", script, re.I) or re.search(
+    sprays = ("%u9090", "%u0c0c", "%u0a0a", "\\u9090\\u9090", "\\x90\\x90\\x90")
+    if any(mark in lower for mark in sprays) or re.search(
         r"classid\s*=?\s*.{0,6}clsid:|CreateObject\s*\(\s*[\"'](?:WScript|Scripting|Shell|ADODB|MSXML2|Microsoft\.XMLHTTP)",
-        script,
+        script if "classid" in lower or "createobject" in lower else "",
         re.I,
     ):
         kinds.add("EXPLOIT_MARKS")
@@ -127,7 +131,7 @@ def _outside(script: str, host: str) -> set[str]:
 
 
 def _sending(script: str, lower: str, page: Document, host: str, password: bool, kinds: set[str]) -> None:
-    sends = _SENDS.search(script) is not None
+    sends = any(mark in lower for mark in _SENDS)
     outside = _outside(script, host) if ("//" in script) else set()
     strange = {other for other in outside if not hosts.below(other, hosts.COMMON_SERVICES) and other != "www.w3.org"}
     collects = {other for other in outside if hosts.below(other, hosts.COLLECTORS)}
@@ -142,7 +146,7 @@ def _sending(script: str, lower: str, page: Document, host: str, password: bool,
     if not sends:
         _leaving(script, page, host, password, kinds)
         return
-    cards = len(set(_CARD.findall(lower)))
+    cards = len(set(_CARD.findall(lower))) if strange else 0
     takes = re.search(r"queryselector|getelement|\.value|serialize|formdata|addeventlistener|\.val\(", lower) is not None
     if cards >= 2 and takes and strange:
         sure = (
@@ -154,7 +158,9 @@ def _sending(script: str, lower: str, page: Document, host: str, password: bool,
             or "json.stringify" in lower
         )
         kinds.add("SKIMMER" if sure else "OBFUSCATED_SCRIPT")
-    keys = re.search(r"onkey(?:press|down|up)\b|addeventlistener\(\s*['\"]key(?:press|down|up)|\.on\(\s*['\"]key", lower)
+    keys = strange and re.search(
+        r"onkey(?:press|down|up)\b|addeventlistener\(\s*['\"]key(?:press|down|up)|\.on\(\s*['\"]key", lower
+    )
     if keys and strange and re.search(r"\.key\b|keycode|\.which|charcode|fromcharcode", lower) and _GATHERS.search(lower):
         kinds.add("KEY_LOGGER")
     named = password and takes and re.search(r"passw|\bpwd\b|\bpass\b", lower) is not None
@@ -200,7 +206,7 @@ def _programs(whole: str, lower: str, page: Document, kinds: set[str]) -> None:
         if DOWNLOAD.search(target) and not re.search(
             r"addEventListener\(\s*['\"]click|onclick\s*=", whole[max(0, match.start() - 200) : match.start()]
         ):
-            kinds.add("DOWNLOADS_BY_ITSELF")
+            kinds.add(download(target))
     if (
         re.search(r"createelement\(\s*['\"]a['\"]\s*\)", lower)
         and ".click()" in lower
@@ -212,6 +218,8 @@ def _programs(whole: str, lower: str, page: Document, kinds: set[str]) -> None:
 def _guarding(whole: str, lower: str, kinds: set[str]) -> None:
     if "contextmenu" in lower and re.search(r"contextmenu[^;]{0,120}(?:preventdefault|return\s+false|false)", lower, re.S):
         kinds.add("BLOCKS_MENU")
+    if not any(mark in lower for mark in _GUARD_MARKS):
+        return
     keys = re.search(
         r"keycode\s*===?\s*123|['\"]f12['\"]|ctrlkey[^;]{0,60}shiftkey[^;]{0,60}(?:73|74|['\"]i['\"])|ctrlkey[^;]{0,60}(?:85|['\"]u['\"])",
         lower,

