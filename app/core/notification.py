@@ -35,6 +35,8 @@ class NotificationKind(Enum):
     SECURITY_ALERT = strawberry.enum_value(6, description="Something that an attacker would do. It cannot be switched off.")
     PAYMENT_FAILED = strawberry.enum_value(9, description="A payment for the workspace's plan failed.")
     DISPUTE_RESOLVED = strawberry.enum_value(20, description="A curator has decided on a dispute of a scan.")
+    SCAN_CHANGED = strawberry.enum_value(21, description="A monitored URL is not what it was.")
+    MONITOR_PAUSED = strawberry.enum_value(22, description="A URL is not monitored any more until somebody sees to it.")
 
     @property
     def bit(self) -> int:

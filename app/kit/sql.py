@@ -135,17 +135,18 @@ def _enums(row: Any) -> dict[str, type[Enum]]:
     return {
         name: candidate
         for name, hint in columns(row).items()
-        for candidate in (hint, *get_args(hint))
+        for candidate in (hint, *get_args(hint), *(each for inner in get_args(hint) for each in get_args(inner)))
         if isinstance(candidate, type) and issubclass(candidate, Enum)
     }
 
 
 def make(row: type[Row], record: Mapping[str, Any] | Record) -> Row:
-    """One row as its class: columns by name, text or numbers of an enum as the enum."""
+    """One row as its class: columns by name, text or numbers of an enum as the enum, in lists as well."""
     values = dict(record)
     for name, enum in _enums(cast("Any", row)).items():
         if values.get(name) is not None:
-            values[name] = enum(values[name])
+            value = values[name]
+            values[name] = [enum(each) for each in value] if isinstance(value, list) else enum(value)
     return row(**values)
 
 

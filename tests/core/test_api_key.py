@@ -69,8 +69,38 @@ READER_MAY = NEEDS_NO_TOKEN | {
         "templateDiff",
     )
 }
-SCANNER_READS = NEEDS_NO_TOKEN | {("query", name) for name in ("accessLog", "disputes", "scan", "scans")}
-SCANNER_WRITES = NEEDS_NO_TOKEN | {("mutation", name) for name in ("submitScan", "submitScans")}
+SCANNER_READS = NEEDS_NO_TOKEN | {
+    ("query", name)
+    for name in (
+        "accessLog",
+        "compareScans",
+        "disputes",
+        "lookup",
+        "lookupKey",
+        "monitors",
+        "publishedScan",
+        "publishedScans",
+        "relatedScans",
+        "scan",
+        "scans",
+        "sharedScan",
+        "urlHistory",
+    )
+}
+SCANNER_WRITES = NEEDS_NO_TOKEN | {
+    ("mutation", name)
+    for name in (
+        "createMonitor",
+        "deleteMonitor",
+        "disputeScan",
+        "publishScan",
+        "submitScan",
+        "submitScans",
+        "unpublishScan",
+        "updateMonitor",
+        "withdrawDispute",
+    )
+}
 
 
 async def make(api: Api, token: str, *scopes: str, **given: Any) -> Answer:

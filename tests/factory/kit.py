@@ -42,7 +42,7 @@ from tests.conftest import Api, Database
 from tests.factory.core import Person
 from tests.factory.device import register
 from tests.factory.privacy import link, proposed, record, scan, template_of, template_proposed
-from tests.factory.scans import disputed, queued, touched
+from tests.factory.scans import disputed, judged, monitored, published, queued, touched
 from tests.factory.session import sign_in
 
 SCHEMA = build_schema(schema.as_str())
@@ -248,6 +248,8 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
         )
     await touched(api, person, await queued(api, person, word), word)
     await disputed(api, person, word)
+    await published(api, person, await judged(api, person, f"{word}.published"))
+    await monitored(api, person, word)
     return person
 
 
@@ -293,6 +295,7 @@ NODE_KEYS = {
     "Consent": "SELECT id::text FROM core.consent WHERE workspace_id = $1 AND account_id = $2",
     "Erasure": "SELECT id::text FROM core.erasure WHERE account_id = $2 AND $1::uuid IS NOT NULL",
     "AuditEvent": "SELECT id::text FROM core.audit_event WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
+    "Monitor": "SELECT id::text FROM scans.monitor WHERE workspace_id = $1 AND account_id = $2",
     "Dispute": "SELECT id::text FROM scans.dispute WHERE workspace_id = $1 AND account_id = $2",
     "Access": "SELECT id::text FROM scans.access WHERE workspace_id = $1 AND $2::uuid IS NOT NULL",
     "Scan": "SELECT id::text FROM scans.scan WHERE workspace_id = $1 AND account_id = $2",

@@ -130,3 +130,22 @@ async def credits_of(api: Api, person: Person) -> tuple[int, int]:
     """What is available, and what is held."""
     wallet = (await api("{ wallet { available reserved } }", token=person.token)).data["wallet"]
     return int(wallet["available"]), int(wallet["reserved"])
+
+
+PUBLISH = "mutation($input: PublishScanInput!) { publishScan(input: $input) { token published { publicationId } } }"
+
+
+async def published(api: Api, person: Person, scan_id: str, visibility: str = "PUBLIC") -> tuple[str, str | None]:
+    """A judged scan that others may see; the publication's global id, and the token of an unlisted one."""
+    given = {"scanId": scan_id, "visibility": visibility, "idempotencyKey": f"{scan_id} publication"}
+    made = (await api(PUBLISH, {"input": given}, token=person.token)).data["publishScan"]
+    return made["published"]["publicationId"], made["token"]
+
+
+MONITOR = "mutation($input: CreateMonitorInput!) { createMonitor(input: $input) { monitor { id } } }"
+
+
+async def monitored(api: Api, person: Person, word: str = "plain") -> str:
+    """A URL that is scanned again and again; the monitor's global id."""
+    given = {"url": f"https://{word}.example.com/", "intervalHours": 24, "idempotencyKey": f"{word} monitor"}
+    return str((await api(MONITOR, {"input": given}, token=person.token)).data["createMonitor"]["monitor"]["id"])

@@ -148,6 +148,7 @@ def test_each_test_has_its_module() -> None:
         "tests/core/test_organization.py": "organizations: who may what, over all nouns that they have",
         "tests/core/test_kill.py": "workers that are killed in the middle of exports and erasures",
         "tests/core/test_workspace_delete.py": "workspaces that are deleted, restored and erased, over all ways into them",
+        "tests/scans/test_no_content.py": "every noun of scans, and what a worker leaves behind",
         "tests/privacy/test_data.py": "the files of app/privacy/data",
         "tests/privacy/test_extension.py": "the extension of tests/privacy/extension, in a browser",
         "tests/privacy/test_frontend.py": "the front end of tests/privacy/frontend, in a browser",

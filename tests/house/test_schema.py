@@ -38,7 +38,7 @@ from tests.core.test_audit_block import seal
 from tests.factory.analysis import analyze
 from tests.factory.kit import spend, subscribe
 from tests.factory.privacy import START, link, record, scan, template_of
-from tests.factory.scans import queued, touched
+from tests.factory.scans import judged, monitored, published, queued, touched
 from tests.house.code import trees
 
 SCHEMA: GraphQLSchema = schema._schema
@@ -109,6 +109,16 @@ BOUNDED = {
     "TemplateAnalysis.recommendations": "10 at most, by constraint",
     "TemplateAnalysis.settings": "250 at most, by constraint",
     "TemplateSetting.options": "20 at most, by constraint",
+    "LookupMatch.categories": "one of each",
+    "Monitor.alertOn": "one of each",
+    "PublishedScan.categories": "one of each",
+    "Query.lookup": "50 of each of three sources at most",
+    "ScanComparison.addedCategories": "one of each",
+    "ScanComparison.changes": "one of each",
+    "ScanComparison.facts": "one for each fact and allowed header",
+    "ScanComparison.hops": "as many as a fetch follows",
+    "ScanComparison.indicators": "one for each kind and engine",
+    "ScanComparison.removedCategories": "one of each",
     "Webhook.kinds": "100 at most, by constraint",
     "WebhookDelivery.attempts": "100 at most, by LIMIT",
     "Viewer.identities": "the ways in which one person signs in",
@@ -119,6 +129,8 @@ BOUNDED_INPUTS = {
     "AcknowledgeChangesInput.ids": "100 at most, by check_size",
     "CreateWebhookInput.kinds": "repetitions are dropped and unknown ones refused",
     "UpdateWebhookInput.kinds": "repetitions are dropped and unknown ones refused",
+    "CreateMonitorInput.alertOn": "repetitions are dropped",
+    "UpdateMonitorInput.alertOn": "repetitions are dropped",
     "CreateApiKeyInput.scopes": "repetitions are dropped and unknown ones refused",
     "PublishPlatformContactInput.requiredElements": "20 at most, by check_content",
     "PublishPlatformConfigInput.urlPatterns": "50 at most, by check_content",
@@ -192,6 +204,7 @@ CHANGING = {
     "sign",
     "transfer",
     "unlink",
+    "unpublish",
     "update",
     "verify",
     "withdraw",
@@ -379,6 +392,10 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api, tmp_path: Path) 
     await spend(api, "ada", "x")
     scan_id = await queued(api, ada)
     await touched(api, ada, scan_id)
+    judged_id = await judged(api, ada, "judged")
+    public, _ = await published(api, ada, judged_id, "PUBLIC")
+    _, token = await published(api, ada, await judged(api, ada, "unlisted"), "UNLISTED")
+    await monitored(api, ada)
     link_id = await link(api, ada.token)
     await record(api, ada.token, scan(link_id, template))
     flipped = {template["settings"][0]["key"]: template["settings"][0]["recommended"]}
@@ -399,6 +416,9 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api, tmp_path: Path) 
              "templateDiff": f'fromId: "{template["id"]}", toId: "{template["id"]}"',
              "storageReport": f'templateId: "{template["id"]}"', "blastRadius": f'templateId: "{template["id"]}"',
              "scan": f'id: "{scan_id}"', "accessLog": f'scanId: "{scan_id}"',
+             "publishedScan": f'id: "{public}"', "sharedScan": f'token: "{token}"', "lookup": 'hashPrefix: "00000000"',
+             "urlHistory": 'url: "https://example.com/"', "relatedScans": f'scanId: "{judged_id}", by: CONTENT',
+             "compareScans": f'beforeId: "{judged_id}", afterId: "{judged_id}"',
              "node": f'id: "{link_id}"', "nodes": f'ids: ["{newest}"]'}  # fmt: skip
     assert SCHEMA.query_type is not None
     seen: set[str] = set()

@@ -10,9 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from itertools import islice, takewhile
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -41,6 +44,16 @@ class Listed:
 
     def __len__(self) -> int:
         return len(self.kinds)
+
+    @cached_property
+    def _ordered(self) -> list[bytes]:
+        return sorted(self.kinds)
+
+    def beginning_with(self, prefix: bytes, most: int) -> list[tuple[bytes, str]]:
+        """The hashes that begin so, with their kinds, in their order."""
+        first = bisect_left(self._ordered, prefix)
+        found = takewhile(lambda digest: digest.startswith(prefix), islice(self._ordered, first, first + most))
+        return [(digest, self.kinds[digest]) for digest in found]
 
     def find(self, expressions: Iterable[str]) -> str:
         """The kind of the first expression that is listed, or nothing."""

@@ -1,0 +1,51 @@
+-- Comparisons: what two scans have in common, facts and never content.
+-- Table: scans.scan_result
+
+-- name: edge_scan_fact :edge
+-- All that is compared of a completed scan, hashes in hex. The last page of its way is where it led.
+SELECT k.position, s.id, encode(s.url_hash, 'hex') AS url_hash, r.verdict, r.score, r.categories, r.http_status, r.content_type, r.final_host,
+    r.tls_protocol, r.tls_issuer, r.headers, encode(r.content_hash, 'hex') AS content, encode(r.certificate_hash, 'hex') AS certificate,
+    encode(r.favicon_hash, 'hex') AS favicon,
+    coalesce((
+        SELECT array_agg(i.engine || ' ' || i.kind || ' ' || i.weight::text ORDER BY i.engine, i.kind)
+        FROM scans.indicator AS i
+        WHERE i.workspace_id = s.workspace_id AND i.scan_id = s.id
+    ), '{}') AS indicators,
+    coalesce((
+        SELECT array_agg(encode(a.url_hash, 'hex') || ' ' || coalesce(host(a.address), '-') || ' ' || a.masked_url ORDER BY a.seq)
+        FROM scans.access AS a
+        WHERE a.workspace_id = s.workspace_id AND a.scan_id = s.id AND a.kind = 'PAGE'
+    ), '{}') AS hops
+FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
+JOIN scans.scan AS s ON s.id = k.id
+JOIN scans.scan_result AS r ON r.workspace_id = s.workspace_id AND r.scan_id = s.id
+WHERE s.workspace_id = :workspace_id;
+
+-- name: get_pivot :one
+-- By what others may be like a scan; nothing of one that was not judged.
+SELECT r.content_hash, r.favicon_hash, r.certificate_hash,
+    coalesce((
+        SELECT array_agg(DISTINCT host(a.address))
+        FROM scans.access AS a
+        WHERE a.workspace_id = r.workspace_id AND a.scan_id = r.scan_id AND a.address IS NOT NULL
+    ), '{}') AS addresses
+FROM scans.scan AS s
+LEFT JOIN scans.scan_result AS r ON r.workspace_id = s.workspace_id AND r.scan_id = s.id
+WHERE s.workspace_id = :workspace_id
+    AND s.id = :scan_id;
+
+-- name: page_related_scan :page
+-- Scans of the workspace that have something in common with one, the newest first.
+SELECT s.id, s.account_id, s.state, s.version, s.visibility, s.attempt, s.failure, s.host, s.masked_url, s.has_secrets, s.created_at,
+    s.updated_at, s.started_at, s.finished_at
+FROM scans.scan_result AS r
+JOIN scans.scan AS s ON s.workspace_id = r.workspace_id AND s.id = r.scan_id
+WHERE r.workspace_id = :workspace_id
+    AND r.scan_id <> :scan_id
+    AND r.content_hash = :content_hash  -- if :content_hash
+    AND r.favicon_hash = :favicon_hash  -- if :favicon_hash
+    AND r.certificate_hash = :certificate_hash  -- if :certificate_hash
+    AND EXISTS (SELECT FROM scans.access AS a WHERE a.workspace_id = s.workspace_id AND a.scan_id = s.id AND host(a.address) = ANY (:addresses::text[]))  -- if :addresses
+    AND s.id < :after_id
+ORDER BY s.id DESC
+LIMIT :limit;
