@@ -11,7 +11,7 @@ from app.core.curator import insert_curator
 from app.core.plan import update_plan
 from app.core.wallet import buy
 from app.core.workspace import get_personal_workspace
-from app.kit.context import Actor
+from app.kit.context import OPERATOR, Actor
 from app.kit.db import Db, Pool, open_as
 from app.kit.errors import SetupError
 from app.kit.token import ISSUER
@@ -84,10 +84,15 @@ async def load_demo(url: str, progress: Progress) -> list[str]:
 
 async def load_perf(url: str, count: int, progress: Progress) -> list[str]:
     """The curated files and so many made-up people more, to measure with."""
-    async with open_as(url, "fivefold_owner") as (_, db):
+    async with open_as(url, "fivefold_owner") as (pool, db):
         lines = await curated.load(db)
         progress.total(privacy_perf.size(count))
-        made = await privacy_perf.load(db, count, ISSUER, progress.step)
+        others = [Db(pool, OPERATOR, uuid4()) for _ in range(privacy_perf.AT_ONCE - 1)]
+        try:
+            made = await privacy_perf.load([db, *others], count, ISSUER, progress.step)
+        finally:
+            for other in others:
+                await other.close()
     return [*lines, f"{made.count} people, {made.first} to {made.last}; every {privacy_perf.BUSY_EACH}th is busy"]
 
 

@@ -6,6 +6,7 @@ operator; they are audited like all others.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,8 @@ from app.privacy.template import TemplateSetting, active_templates_by_platform, 
 from app.privacy.values import pack, unpack
 
 CHUNK = 500
+AT_ONCE = 2
+"""Connections that write."""
 BUSY_EACH = 100
 BUSY_LINKS, BUSY_SCANS = 20, 12
 LINKS, SCANS = 3, 2
@@ -55,10 +58,7 @@ class Made:
 sql = File("privacy/perf")
 get_perf_count = sql.one("get_perf_count", PerfCount)
 insert_perf_accounts = sql.many("insert_perf_accounts", PerfAccount)
-insert_perf_changes = sql.exec("insert_perf_changes")
 insert_perf_links = sql.exec("insert_perf_links")
-insert_perf_snapshots = sql.exec("insert_perf_snapshots")
-update_perf_links = sql.exec("update_perf_links")
 
 
 @dataclass(frozen=True)
@@ -79,20 +79,27 @@ class Page:
     variants: Sequence[Variant]
 
 
-async def load(db: Db, count: int, issuer: str, step: Callable[[], None]) -> Made:
-    """Make ``count`` people more; ``step`` is called after each of ``size(count)`` chunks."""
-    found = await get_perf_count(db)
+async def load(dbs: Sequence[Db], count: int, issuer: str, step: Callable[[], None]) -> Made:
+    """Make ``count`` people more, over all connections at once; ``step`` is called after each of ``size(count)`` chunks."""
+    found = await get_perf_count(dbs[0])
     assert found is not None  # a count always has a row
     first = found.people + 1
-    pages = await _pages(db)
-    random = Random(first)  # noqa: S311 - data, no secret
+    pages = await _pages(dbs[0])
     now = datetime.now(UTC).replace(microsecond=0)
-    for begin in range(first, first + count, CHUNK):
-        numbers = list(range(begin, min(begin + CHUNK, first + count)))
-        async with db.transaction():
-            accounts = await insert_perf_accounts(db, numbers=numbers, issuer=issuer)
-            await _load_links(db, list(zip(numbers, accounts, strict=True)), pages, random, now)
-        step()
+    begins = iter(range(first, first + count, CHUNK))
+
+    async def work(db: Db) -> None:
+        for begin in begins:
+            numbers = list(range(begin, min(begin + CHUNK, first + count)))
+            random = Random(begin)  # noqa: S311 - data, no secret
+            async with db.transaction():
+                accounts = await insert_perf_accounts(db, numbers=numbers, issuer=issuer)
+                await _load_links(db, list(zip(numbers, accounts, strict=True)), pages, random, now)
+            step()
+
+    async with asyncio.TaskGroup() as tasks:
+        for db in dbs:
+            tasks.create_task(work(db))
     return Made(count, email(first), email(first + count - 1))
 
 
@@ -129,42 +136,29 @@ def _variant(settings: Sequence[TemplateSetting], random: Random) -> Variant:
 async def _load_links(
     db: Db, accounts: Sequence[tuple[int, PerfAccount]], pages: Sequence[Page], random: Random, now: datetime
 ) -> None:
-    links, snapshots, changes = [], [], []
+    links: list[tuple[object, ...]] = []
+    snapshots: list[tuple[object, ...]] = []
+    changes: list[tuple[object, ...]] = []
     for number, account in accounts:
         most, scans = (BUSY_LINKS, BUSY_SCANS) if number % BUSY_EACH == 0 else (LINKS, SCANS)
+        workspace_id = account.workspace_id
         for label, page in list(product(range(1, 5), pages))[:most]:
             link_id = new_id(now)
-            links.append((account.workspace_id, link_id, account.account_id, page.platform_id, f"Account {label}"))
             for scan in range(scans):
                 moment = now - timedelta(days=30 * (scans - 1 - scan), seconds=random.randrange(86_400))
                 variant = random.choice(page.variants)
                 id_ = new_id(moment)
-                snapshots.append(
-                    (account.workspace_id, id_, link_id, page.template_id, moment, variant.risk_score, variant.packed)
-                )
+                snapshots.append((workspace_id, id_, link_id, page.template_id, moment, variant.risk_score, variant.packed))
                 if scan:
                     old, new = random.sample(page.flips.options, 2)
-                    changes.append((account.workspace_id, id_, page.flips.key, old, new))
-    workspaces, ids, owners, platforms, labels = zip(*links, strict=True)
-    await insert_perf_links(
-        db, workspace_ids=workspaces, ids=ids, account_ids=owners, platform_ids=platforms, labels=labels, linked_at=now
+                    changes.append((workspace_id, id_, page.flips.key, old, new))
+            links.append((workspace_id, link_id, account.account_id, page.platform_id, f"Account {label}", id_, moment))
+    names = (
+        "workspace_ids ids account_ids platform_ids labels latest_snapshot_ids seen_until",
+        "scanned_workspace_ids snapshot_ids link_ids template_ids moments risk_scores packed",
+        "changed_workspace_ids changed_snapshot_ids settings old_values new_values",
     )
-    workspaces, ids, of_links, templates, moments, scores, packed = zip(*snapshots, strict=True)
-    await insert_perf_snapshots(
-        db,
-        workspace_ids=workspaces,
-        ids=ids,
-        link_ids=of_links,
-        template_ids=templates,
-        moments=moments,
-        risk_scores=scores,
-        packed=packed,
-        risk_formula=risk.FORMULA,
-    )
-    workspaces, ids, settings, old_values, new_values = zip(*changes, strict=True)
-    await insert_perf_changes(
-        db, workspace_ids=workspaces, snapshot_ids=ids, settings=settings, old_values=old_values, new_values=new_values
-    )
-    latest = {link: (workspace, id_, moment) for workspace, id_, link, _, moment, *_ in snapshots}
-    workspaces, ids, moments = zip(*latest.values(), strict=True)
-    await update_perf_links(db, workspace_ids=workspaces, link_ids=list(latest), snapshot_ids=ids, moments=moments)
+    columns: dict[str, Sequence[object]] = {}
+    for rows, of_rows in zip((links, snapshots, changes), names, strict=True):
+        columns |= dict(zip(of_rows.split(), zip(*rows, strict=True), strict=True))
+    await insert_perf_links(db, linked_at=now, risk_formula=risk.FORMULA, **columns)

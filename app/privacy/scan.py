@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
@@ -152,7 +152,8 @@ async def record(db: Db, given: RecordSnapshotInput, rule: ScanSettings) -> Reco
     """Record one scan in the open transaction. Raises AppError, and then nothing is written."""
     device = await verify(db, SIGNED_FORM, given)
     # The signature is no part of what is compared: the same scan may be signed again.
-    sent = {name: value for name, value in asdict(given).items() if name != "signature" and value is not None}
+    whole = vars(given) | {"values": [vars(value) for value in given.values]}  # as asdict() makes it, without copies
+    sent = {name: value for name, value in whole.items() if name != "signature" and value is not None}
     done = await claim(db, "recordSnapshot", given.idempotency_key, sent)
     if done is not None:
         (snapshot,) = await snapshots_by_id(db, ids=[done.result_id])

@@ -34,36 +34,29 @@ member AS (
 SELECT m.account_id, m.workspace_id
 FROM member AS m;
 
--- name: insert_perf_changes :exec
--- One change in each scan but the first.
+-- name: insert_perf_links :exec
+-- Their accounts on platforms, the scans of these, every value of which was seen, and one change in each scan but the first. In one
+-- statement, because links point to their latest scan and scans to their link: foreign keys are checked at its end.
+WITH link AS (
+    INSERT INTO privacy.platform_link (
+        workspace_id, id, account_id, platform_id, label, linked_at, latest_snapshot_id, seen_until)
+    SELECT l.workspace_id, l.id, l.account_id, l.platform_id, l.label, :linked_at, l.latest_snapshot_id, l.seen_until
+    FROM unnest(
+        :workspace_ids::uuid[], :ids::uuid[], :account_ids::uuid[], :platform_ids::uuid[], :labels::text[],
+        :latest_snapshot_ids::uuid[], :seen_until::timestamptz[])
+        AS l (workspace_id, id, account_id, platform_id, label, latest_snapshot_id, seen_until)
+),
+snapshot AS (
+    INSERT INTO privacy.snapshot (
+        workspace_id, id, link_id, template_id, captured_at, scan_method, config_version, risk_score, risk_formula, confidence, packed)
+    SELECT s.workspace_id, s.id, s.link_id, s.template_id, s.captured_at, 1, 1, s.risk_score, :risk_formula, 1, s.packed
+    FROM unnest(
+        :scanned_workspace_ids::uuid[], :snapshot_ids::uuid[], :link_ids::uuid[], :template_ids::uuid[], :moments::timestamptz[],
+        :risk_scores::smallint[], :packed::bytea[])
+        AS s (workspace_id, id, link_id, template_id, captured_at, risk_score, packed)
+)
 INSERT INTO privacy.change (workspace_id, snapshot_id, setting, old_value, new_value, origin, significance, confidence)
 SELECT c.workspace_id, c.snapshot_id, c.setting, c.old_value, c.new_value, 'USER', 'VALUE', 0.8
-FROM unnest(:workspace_ids::uuid[], :snapshot_ids::uuid[], :settings::text[], :old_values::text[], :new_values::text[])
-    AS c (workspace_id, snapshot_id, setting, old_value, new_value);
-
--- name: insert_perf_links :exec
--- Their accounts on platforms.
-INSERT INTO privacy.platform_link (workspace_id, id, account_id, platform_id, label, linked_at)
-SELECT l.workspace_id, l.id, l.account_id, l.platform_id, l.label, :linked_at
-FROM unnest(:workspace_ids::uuid[], :ids::uuid[], :account_ids::uuid[], :platform_ids::uuid[], :labels::text[])
-    AS l (workspace_id, id, account_id, platform_id, label);
-
--- name: insert_perf_snapshots :exec
--- Their scans; every value was seen.
-INSERT INTO privacy.snapshot (
-    workspace_id, id, link_id, template_id, captured_at, scan_method, config_version, risk_score, risk_formula, confidence, packed)
-SELECT s.workspace_id, s.id, s.link_id, s.template_id, s.captured_at, 1, 1, s.risk_score, :risk_formula, 1, s.packed
 FROM unnest(
-    :workspace_ids::uuid[], :ids::uuid[], :link_ids::uuid[], :template_ids::uuid[], :moments::timestamptz[], :risk_scores::smallint[],
-    :packed::bytea[])
-    AS s (workspace_id, id, link_id, template_id, captured_at, risk_score, packed);
-
--- name: update_perf_links :exec
--- Each link's latest snapshot.
-UPDATE privacy.platform_link AS l
-SET latest_snapshot_id = s.snapshot_id,
-    seen_until = s.captured_at
-FROM unnest(:workspace_ids::uuid[], :link_ids::uuid[], :snapshot_ids::uuid[], :moments::timestamptz[])
-    AS s (workspace_id, link_id, snapshot_id, captured_at)
-WHERE l.workspace_id = s.workspace_id
-    AND l.id = s.link_id;
+    :changed_workspace_ids::uuid[], :changed_snapshot_ids::uuid[], :settings::text[], :old_values::text[], :new_values::text[])
+    AS c (workspace_id, snapshot_id, setting, old_value, new_value);
