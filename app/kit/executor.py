@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from asyncio import Future
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from inspect import isawaitable
 from typing import Any
 
@@ -36,7 +37,10 @@ from app.kit.errors import AppError, ErrorCode
 from app.kit.log import log
 from app.kit.metrics import Metrics
 from app.kit.plan import Child, Plan, Planner, Run, Selection, Surprise, Unplannable
+from app.kit.written import Written
 
+_WRITTEN = Written()
+"""What many parents share is kept for as long as it is the same list: see there."""
 MAX_PLANS = 16
 """Plans of one document: it has one for each combination of its @skip and @include."""
 SLOW = frozenset({ErrorCode.TIMED_OUT, ErrorCode.UNAVAILABLE})
@@ -353,12 +357,14 @@ def _fill_shared(child: Child, parents: list[dict[str, Any]], values: Sequence[A
     """Lists whose rows many parents share: each shared list is made once, and copied with each parent's own columns."""
     (selection,) = child.selections.values()
     assert child.overlay is not None
-    made: dict[int, list[dict[str, Any]]] = {}
+    made: dict[int, Callable[[Sequence[tuple[Any, ...]]], list[Any]]] = {}
     for parent, (shared, own) in zip(parents, values, strict=True):
-        rows = made.get(id(shared))
-        if rows is None:
-            rows = made[id(shared)] = selection.of_objects(shared)
-        parent[child.key] = child.overlay(rows, own)
+        put_in = made.get(id(shared))
+        if put_in is None:
+            build = partial(selection.of_objects, shared)
+            forms = _WRITTEN.find(shared, child.overlay, build)
+            put_in = made[id(shared)] = partial(child.overlay, build()) if forms is None else forms.put_in
+        parent[child.key] = put_in(own)
 
 
 async def _complete(child: Child, run: Run, values: Sequence[Any], required: bool) -> list[Any]:
