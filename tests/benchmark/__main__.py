@@ -18,7 +18,7 @@ import uvloop
 
 from app.kit import log
 from app.kit.embedded import Embedded
-from tests.benchmark import chart, data, live, load, peer, postgraphile, proxy, reads, record, report, server
+from tests.benchmark import data, live, load, peer, postgraphile, proxy, reads, record, report, server
 from tests.benchmark.contender import NAMES, NODE, PYTHON, Contender, in_node, in_python
 from tests.benchmark.workload import Workload, workloads
 
@@ -91,6 +91,7 @@ async def main(given: argparse.Namespace) -> dict[str, Any]:
                         )
                         report.show_case(case)
                         found["cases"].append(case.as_json())
+                        report.write(given.out, found)
                 if "record" in given.workloads:
                     settings = server.settings_of(away, key)
                     times = {"connections": given.connections, "rounds": given.rounds, "seconds": given.seconds}
@@ -103,8 +104,8 @@ async def main(given: argparse.Namespace) -> dict[str, Any]:
             )
         for name, why in found["missing"].items():
             report.CONSOLE.print(f"not measured: {name}: {why}")
-        report.write(given.out / "report.json", found)
-        chart.write(given.out / "chart.svg", found)
+        report.write(given.out, found)
+        report.CONSOLE.print(f"written to {given.out}")
         return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 from typing import Any
 
 COLORS = {
@@ -18,13 +17,8 @@ COLORS = {
 BAR, GAP, LEFT, WIDTH, HEAD = 13, 18, 150, 760, 54
 
 
-def write(path: Path, report: dict[str, Any]) -> None:
-    """Bars for each case at the middle concurrency: requests per second, each group to its own scale."""
-    path.write_text(draw(report), encoding="utf-8")
-
-
 def draw(report: dict[str, Any]) -> str:
-    """The text of the SVG."""
+    """Bars for each case at the middle concurrency: requests per second, each group to its own scale."""
     middle = sorted({case["connections"] for case in report["cases"]})
     chosen = middle[len(middle) // 2] if middle else 0
     cases = [case for case in report["cases"] if case["connections"] == chosen]

@@ -21,7 +21,7 @@ from app import seed
 from app.kit import bootstrap, log, migrate
 from app.kit.embedded import Embedded
 from app.kit.token import KeyRing, create_key
-from tests.benchmark.server import alone, memory, spent
+from tests.benchmark.server import alone, children_of, memory, spent
 
 LISTEN = """
 subscription { scanRequested { cursor requestedAt reason link { id label status platform { id slug name } } } }
@@ -162,9 +162,11 @@ async def idle_ones(port: int, tokens: list[str], served: int, postgres: int, se
     listeners = await connect(port, tokens)
     took = time.perf_counter() - begun
     after = memory(served)
-    marks = spent(served), spent(postgres)
+    asked = [served, postgres, *children_of(postgres)]
+    marks = [spent(pid) for pid in asked]
     await asyncio.sleep(seconds)
-    busy = [(now - then) / seconds * 100 for now, then in zip((spent(served), spent(postgres)), marks, strict=True)]
+    percents = [(spent(pid) - mark) / seconds * 100 for pid, mark in zip(asked, marks, strict=True)]
+    busy = percents[0], sum(percents[1:])
     print(
         f"{len(listeners)} idle listeners in as many workspaces: {(after - before) / 2**20:.0f} MiB"
         f" ({(after - before) / len(listeners) / 1024:.1f} KiB each), connected in {took:.1f} s;"

@@ -25,8 +25,13 @@ class Figures:
     p95: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
     """Milliseconds of the server's own processor time for each answer."""
+    begun: int = 0
     peak: int = 0
-    """Bytes of memory by which its process grew while it was asked."""
+    """Bytes of memory that its process had before it was first asked, and at most while it was."""
+
+    def grown(self, connections: int) -> float:
+        """Bytes for each request that was under way at once."""
+        return max(self.peak - self.begun, 0) / connections
 
 
 @dataclass
@@ -52,7 +57,7 @@ class Case:
                 "p50_ms": round(statistics.median(each.p50), 2),
                 "p95_ms": round(statistics.median(each.p95), 2),
                 "processor_ms": round(statistics.median(each.processor), 3),
-                "memory_growth": each.peak,
+                "memory_per_request": round(each.grown(self.connections)),
             }
             for name, each in self.found.items()
         }
@@ -120,8 +125,9 @@ async def _stretch(
     contender: Contender, workload: Workload, figures: Figures, connections: int, seconds: float, *, keep: bool
 ) -> None:
     server = contender.server
-    before, taken = server.memory(), spent(server.pid)
-    watch = asyncio.create_task(_peak(contender, figures, before))
+    figures.begun = figures.begun or server.memory()
+    taken = spent(server.pid)
+    watch = asyncio.create_task(_peak(contender, figures))
     measured = await load.measure(server.port, [repeat(contender.request(workload))] * connections, seconds)
     taken = spent(server.pid) - taken
     watch.cancel()
@@ -134,7 +140,7 @@ async def _stretch(
         figures.processor.append(taken * 1000 / len(measured.times))
 
 
-async def _peak(contender: Contender, figures: Figures, before: int) -> None:
+async def _peak(contender: Contender, figures: Figures) -> None:
     while True:
         await asyncio.sleep(0.05)
-        figures.peak = max(figures.peak, contender.server.memory() - before)
+        figures.peak = max(figures.peak, contender.server.memory())

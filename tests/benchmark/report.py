@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmark import chart
 from tests.benchmark.reads import Case
 
 CONSOLE = Console(width=150)
@@ -33,7 +34,7 @@ def show_case(case: Case) -> None:
     away = f", {case.delay:g} ms from the database" if case.delay else ""
     table = Table(title=f"{case.workload.name}: {case.workload.title}; {case.connections} at once{away}", title_justify="left")
     table.add_column("")
-    for head in ("requests/s", "lowest to highest", "p50 ms", "p95 ms", "processor ms", "Fivefold / it", "spread"):
+    for head in ("requests/s", "lowest to highest", "p50 ms", "p95 ms", "processor ms", "KiB each", "Fivefold / it", "spread"):
         table.add_column(head, justify="right")
     for name, each in case.found.items():
         middle, low, high = [figure(case.ratios(name)) for figure in (statistics.median, min, max)]
@@ -44,6 +45,7 @@ def show_case(case: Case) -> None:
             f"{statistics.median(each.p50):.2f}",
             f"{statistics.median(each.p95):.2f}",
             f"{statistics.median(each.processor):.2f}",
+            f"{each.grown(case.connections) / 1024:.0f}",
             f"{middle:.2f}" if name != "Fivefold" else "",
             f"{low:.2f} to {high:.2f}" if name != "Fivefold" else "",
         )
@@ -75,8 +77,8 @@ def show_rows(title: str, heads: Iterable[str], rows: Iterable[Iterable[Any]]) -
     CONSOLE.print(table)
 
 
-def write(path: Path, report: dict[str, Any]) -> None:
-    """Keep it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    CONSOLE.print(f"written to {path}")
+def write(folder: Path, report: dict[str, Any]) -> None:
+    """Keep it, with its chart: after each case, so that a run that is ended leaves what it has found."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    (folder / "chart.svg").write_text(chart.draw(report), encoding="utf-8")

@@ -58,16 +58,14 @@ def memory(pid: int) -> int:
 
 
 def spent(pid: int) -> float:
-    """Seconds of processor time of a process and its children."""
-    total = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if pid in (int(path.parent.name), int(words[1])):
-            total += int(words[11]) + int(words[12])
-    return total / os.sysconf("SC_CLK_TCK")
+    """Seconds of processor time of a process."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that it has started and that run."""
+    return [int(each) for path in Path(f"/proc/{pid}/task").glob("*/children") for each in path.read_text().split()]
 
 
 def free_port() -> int:
