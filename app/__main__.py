@@ -99,6 +99,7 @@ def serve(host: str, port: int) -> None:
     asyncio.run(serve.check_login(url, "fivefold_api"))
     serve.check_migrations(url)
     asyncio.run(serve.check_vault(url, settings))
+    serve.check_documents(settings)
     serve.run(settings, serve.listen(host, port))
 
 

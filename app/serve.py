@@ -16,9 +16,11 @@ from app.core.health import fetch_login
 from app.kit import migrate
 from app.kit.bootstrap import connect
 from app.kit.db import open_pool
+from app.kit.document import Documents, read_trusted
 from app.kit.errors import SetupError
 from app.kit.log import log
 from app.kit.websocket import MAX_MESSAGE_BYTES
+from app.schema import schema
 from app.server import create_app
 from app.settings import Settings
 
@@ -60,6 +62,12 @@ async def check_vault(url: str, settings: Settings) -> None:
         await check_keys(pool, settings)
     finally:
         await pool.close()
+
+
+def check_documents(settings: Settings) -> None:
+    """Refuse trusted documents that cannot be read or do not fit the schema, before a server has begun to open."""
+    if settings.trusted_documents:
+        Documents(schema._schema, read_trusted(settings.trusted_documents))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -12,6 +12,7 @@ import pytest
 from app.kit.document import MAX_DOCUMENTS, Documents, read_trusted
 from app.kit.errors import AppError, ErrorCode, SetupError
 from app.schema import schema
+from app.serve import check_documents
 from app.server import create_app
 from app.settings import Settings
 from tests.conftest import Api, Database
@@ -51,6 +52,18 @@ def test_a_wrong_file_is_refused_with_a_sentence(tmp_path: Path, content: bytes)
 def test_a_trusted_document_that_does_not_fit_the_schema_stops_the_start() -> None:
     with pytest.raises(SetupError, match="trusted document old"):
         Documents(GRAPHQL, {"old": "{ gone }"})
+
+
+def test_serve_refuses_them_before_anything_is_opened(tmp_path: Path) -> None:
+    """In one sentence: what fails while a server opens ends in a traceback."""
+    file = tmp_path / "documents.json"
+    for text, problem in (("{", "cannot read"), ('{"old": "{ gone }"}', "trusted document old")):
+        file.write_text(text)
+        with pytest.raises(SetupError, match=problem):
+            check_documents(Settings(trusted_documents=file))
+    file.write_text('{"who": "{ viewer { role } }"}')
+    check_documents(Settings(trusted_documents=file))
+    check_documents(Settings())
 
 
 def test_others_are_refused_where_only_trusted_ones_run() -> None:
