@@ -46,7 +46,7 @@ KEY = bytes(range(32))
 ENTRY = "id scanId seq kind maskedUrl address port status failure milliseconds contentSha256 certificateSha256 trial recordedAt"
 LOG = (
     "query($id: ID!, $first: Int, $after: String) { accessLog(scanId: $id, first: $first, after: $after)"
-    f" {{ edges {{ node {{ {ENTRY} }} }} pageInfo {{ hasNextPage endCursor }} }} }}"
+    f" {{ edges {{ cursor node {{ {ENTRY} }} }} pageInfo {{ hasNextPage endCursor }} }} }}"
 )
 TLS = Tls("TLSv1.3", "x", b"c" * 32, "", datetime.now(UTC), datetime.now(UTC), True)
 PUBLIC = ip_address("93.184.215.14")
@@ -193,6 +193,7 @@ async def test_the_log_is_read_in_pages_by_its_workspace_alone(shared: Api, ada:
     answer = await shared(LOG, {"id": scan, "first": 2}, token=ada.token)
     page = answer.data["accessLog"]
     assert ([edge["node"]["seq"] for edge in page["edges"]], page["pageInfo"]["hasNextPage"]) == ([4, 3], True)
+    assert page["pageInfo"]["endCursor"] == page["edges"][-1]["cursor"]
     rest = await shared(LOG, {"id": scan, "first": 9, "after": page["pageInfo"]["endCursor"]}, token=ada.token)
     assert [edge["node"]["seq"] for edge in rest.data["accessLog"]["edges"]] == [2, 1, 0]
     assert (await shared(LOG, {"id": scan}, token=eve.token)).code == "NOT_FOUND"

@@ -16,7 +16,10 @@ from tests.factory.scans import DISPUTE, completed, disputed, queued
 WITHDRAW = "mutation($id: ID!) { withdrawDispute(id: $id) { dispute { state resolvedAt } } }"
 RESOLVE = "mutation($input: ResolveDisputeInput!) { resolveDispute(input: $input) { state } }"
 MINE = "{ disputes { edges { node { id state claim reason answer scan { id maskedUrl } } } } }"
-OPEN = "{ openDisputes(first: 100) { edges { node { disputeId claim reason host maskedUrl createdAt } } } }"
+OPEN = (
+    "{ openDisputes(first: 100) { edges { cursor node { disputeId claim reason host maskedUrl createdAt } }"
+    " pageInfo { hasNextPage endCursor } } }"
+)
 
 
 async def person(api: Api, name: str, **how: Any) -> Person:
@@ -34,7 +37,9 @@ def asked(scan_id: str, **other: Any) -> dict[str, Any]:
 async def test_a_dispute_is_resolved_by_a_curator(shared: Api) -> None:
     ada, eve, curator = await person(shared, "ada"), await person(shared, "eve"), await shared.person("cu", curator=True)
     dispute = await disputed(shared, ada, "ada")
-    (seen,) = [each["node"] for each in (await shared(OPEN, token=curator.token)).data["openDisputes"]["edges"]]
+    page = (await shared(OPEN, token=curator.token)).data["openDisputes"]
+    (seen,) = [each["node"] for each in page["edges"]]
+    assert page["pageInfo"] == {"hasNextPage": False, "endCursor": page["edges"][0]["cursor"]}
     assert seen.pop("createdAt")
     assert seen == {
         "disputeId": dispute,

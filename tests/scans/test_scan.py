@@ -1,20 +1,26 @@
-"""Scans: who sees them, and what may follow what."""
+"""Scans: who sees them, what may follow what, and who is told of it."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 
-from tests.conftest import Api
-from tests.factory.kit import inhabit
+from app.kit.embedded import Embedded
+from tests.conftest import Api, copy_of
+from tests.factory.kit import give, inhabit
+from tests.factory.scans import submit
+from tests.factory.socket import Server, listening
 
 SCANS = "{ scans { edges { node { id state version visibility progress maskedUrl host } } } }"
 
 
 async def test_a_scan_is_seen_in_its_workspace_alone(shared: Api) -> None:
     ada, eve = await inhabit(shared, "ada", "ada"), await shared.person("eve")
-    (edge,) = (await shared(SCANS, token=ada.token)).data["scans"]["edges"]
-    node = edge["node"]
+    listed = [edge["node"] for edge in (await shared(SCANS, token=ada.token)).data["scans"]["edges"]]
+    (node,) = [each for each in listed if each["state"] == "QUEUED"]
     assert node | {"id": ""} == {
         "id": "",
         "state": "QUEUED",
@@ -30,12 +36,14 @@ async def test_a_scan_is_seen_in_its_workspace_alone(shared: Api) -> None:
         "node": {"id": node["id"]},
     }
     assert (await shared(one, {"id": node["id"]}, token=eve.token)).data == {"scan": None, "node": None}
-    for filtering in ('host: "ada.example.com"', "state: QUEUED"):
+    for filtering, ids in (
+        ('host: "ada.example.com"', [each["id"] for each in listed]),
+        ("state: QUEUED", [node["id"]]),
+        ('host: "example.com"', []),
+        ("state: TIMED_OUT", []),
+    ):
         found = (await shared(f"{{ scans({filtering}) {{ edges {{ node {{ id }} }} }} }}", token=ada.token)).data
-        assert len(found["scans"]["edges"]) == 1
-    for filtering in ('host: "example.com"', "state: COMPLETED"):
-        found = (await shared(f"{{ scans({filtering}) {{ edges {{ node {{ id }} }} }} }}", token=ada.token)).data
-        assert found["scans"]["edges"] == []
+        assert [edge["node"]["id"] for edge in found["scans"]["edges"]] == ids, filtering
 
 
 ALLOWED = {
@@ -78,3 +86,48 @@ async def test_the_database_says_what_may_follow_what(shared: Api) -> None:
                     with pytest.raises(asyncpg.CheckViolationError, match="scan_transition_allowed"):
                         await admin.execute(STEP, scan_id, following)
                 await transaction.rollback()
+
+
+STATES = """
+subscription States($id: ID, $after: String) {
+  scanState(id: $id, after: $after) { cursor state version progress scan { id maskedUrl } }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+async def live(server: Embedded, template: str, jwt_key: Path) -> AsyncIterator[Server]:
+    with copy_of(server, template) as database:
+        async with listening(database, jwt_key) as running:
+            yield running
+
+
+async def asked(live: Server, name: str, host: str) -> str:
+    """A scan that was asked for; its global id."""
+    answer = await submit(live.api, await live.api.person(name), f"https://{host}/")
+    return str(answer.data["submitScan"]["scan"]["id"])
+
+
+async def test_each_state_is_told_once_to_its_own_workspace(live: Server) -> None:
+    ada, eve = await live.api.person("ada"), await live.api.person("eve")
+    for person in (ada, eve):
+        await give(live.api, person, 3)
+    async with live.open(ada.token) as hers, live.open(eve.token) as other:
+        await hers.subscribe("1", STATES)
+        await other.subscribe("1", STATES)
+        first = await asked(live, "ada", "one.example.com")
+        event = await hers.event()
+        assert event.pop("cursor")
+        assert event == {
+            "state": "QUEUED",
+            "version": 1,
+            "progress": 0,
+            "scan": {"id": first, "maskedUrl": "https://one.example.com/"},
+        }
+        theirs = await asked(live, "eve", "two.example.com")
+        assert (await other.event())["scan"]["id"] == theirs
+        assert await hers.silence() == []
+    second = await asked(live, "ada", "three.example.com")
+    async with live.open(ada.token) as again:
+        await again.subscribe("1", STATES, {"id": second})
+        assert await again.silence() == [], "what was before is told behind a cursor only"
