@@ -5,7 +5,7 @@ of them in one transaction for as many as have come: states, log of what was tou
 commit together. A scan is written by the version that was taken, so whoever lost it writes nothing.
 
 A worker that dies leaves its scans with a lease. The same job, which the queue gives to another worker, takes them at once; any
-other does when the lease is over. What was taken three times in vain fails, what is over its time is timed out: both give the
+other does when the lease is over. What was taken ten times in vain fails, what is over its time is timed out: both give the
 credit back.
 """
 
@@ -41,7 +41,7 @@ PATIENCE = timedelta(seconds=180)
 LEASE = timedelta(seconds=120)
 JUDGING_SECONDS = 20.0
 """Longest time from a page that was fetched to its judgement."""
-MOST_ATTEMPTS = 3
+MOST_ATTEMPTS = 10
 TURN_SECONDS = 10.0
 """A job takes no more after that, so that a worker that is to stop comes to an end; another job goes on."""
 GATHER_SECONDS = 0.05

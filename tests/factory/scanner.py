@@ -11,6 +11,6 @@ from app.scans.flow import find_neglected, run_scans
 from app.settings import Settings
 
 if __name__ == "__main__":
-    jobs.HEARTBEAT = timedelta(seconds=1)  # who is killed is missed soon
+    jobs.HEARTBEAT = timedelta(seconds=3)  # who is killed is missed soon, who is slow is not
     log.configure("json")
     asyncio.run(worker.run(Settings(), jobs=[run_scans, find_neglected]))

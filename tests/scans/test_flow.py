@@ -116,7 +116,7 @@ FETCHING = (
     " job_id = 0 WHERE workspace_id = $1"
 )
 ANALYZING = "UPDATE scans.scan SET state = 'ANALYZING' WHERE workspace_id = $1"
-TRIED = "UPDATE scans.scan SET attempt = 3 WHERE workspace_id = $1"
+TRIED = "UPDATE scans.scan SET attempt = 10 WHERE workspace_id = $1"
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ async def test_workers_are_killed_and_each_scan_ends_once(local: Api, web: Web, 
         return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     async def until(reached: Callable[[Counter[str]], bool]) -> Counter[str]:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(120):
             while not reached(found := Counter(await states(local, person))):  # noqa: ASYNC110 - other processes end them
                 await asyncio.sleep(0.02)
         return found
