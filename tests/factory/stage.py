@@ -295,6 +295,7 @@ def _inputs(connection: psycopg.Connection[dict[str, Any]]) -> Pool:
         "Int": [0, -1],
         "BigInt": ["0", "-1"],
         "Float": [-1, 2, 0],
+        "Duration": ["PT1H", "P1D", "PT0S", "-PT1S", "1 hour", "", "P400D"],
         "Boolean": [True, False],
         "DateTime": ["1999-01-01T00:00:00Z", "2090-01-01T00:00:00+02:00", "0001-01-02T00:00:00Z"],
         "JSON": [{}, [], {"a": {"b": [1, None, 1.5]}}, "text", 7, True],
