@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from graphql import GraphQLObjectType
 
-from app.scans import observation
+from app.scans import headers, observation
 from app.schema import schema
 from tests.conftest import Database
 from tests.factory.core import Person
@@ -78,7 +78,7 @@ def test_json_holds_headers_that_are_listed_and_nothing_else(catalog: psycopg.Co
     json = [(table, column) for table, column, _, kind, _ in catalog.execute(COLUMNS).fetchall() if kind == "jsonb"]
     assert json == [("scan_result", "headers")]
     allowed = "SELECT scans.holds_headers_only(%s::text::jsonb)"
-    for good in ({}, {"server": "nginx"}):
+    for good in ({}, {"server": "nginx"}, *({name.decode(): "other"} for name in headers._SUMMARIES)):
         assert catalog.execute(allowed, (orjson.dumps(good).decode(),)).fetchone() == (True,)
     bad: list[Any] = [[], "x", 1, None, {"server": {"body": "x"}}, {"server": ["x"]}, {"server": "x" * 5000}]
     names = ("body", "content", "html", "text", "screenshot", "dom", "domContent", "pageContent", "responseBody", "set-cookie")
@@ -135,7 +135,7 @@ def page() -> bytes:
 
 
 def pages(web: Web) -> None:
-    headers: dict[str, Any] = {
+    sent: dict[str, Any] = {
         "Server": f"nginx {marker('server')}",
         "X_Token": marker("xheader"),
         "Set_Cookie": f"session={marker('cookie')}",
@@ -143,10 +143,10 @@ def pages(web: Web) -> None:
         "Refresh": f"99; url=/{marker('refresh')}",
         "Content_Disposition": f'inline; filename="{marker("disposition")}.html"',
     }
-    web.pages["/page"] = reply(page(), **headers)
+    web.pages["/page"] = reply(page(), **sent)
     web.pages["/hop"] = redirect(f"/to/{marker('location')}?session={marker('locationquery')}")
-    web.pages[f"/to/{marker('location')}"] = reply(page(), kind=f"text/html; charset={marker('mime')}", **headers)
-    web.pages["/error"] = reply(f"<h1>{marker('error')}</h1>".encode(), status=f"500 {marker('error')}", **headers)
+    web.pages[f"/to/{marker('location')}"] = reply(page(), kind=f"text/html; charset={marker('mime')}", **sent)
+    web.pages["/error"] = reply(f"<h1>{marker('error')}</h1>".encode(), status=f"500 {marker('error')}", **sent)
     web.pages["/json"] = reply(orjson.dumps({"value": marker("json")}), kind="application/json")
     web.pages["/icon.ico"] = reply(b"\x00\x00\x01\x00" + marker("icon").encode(), kind="image/x-icon")
     web.pages["/broken"] = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\nX: " + marker("error").encode() + b"\r\n\r\n" + page()
