@@ -132,11 +132,11 @@ class PublicationMutation:
                 if found is None:
                     raise AppError(ErrorCode.NOT_FOUND, "It was published by this key, and is not any more. Use a new key.")
                 return PublishScanPayload(published=found, token=None)
-            if input.visibility is ScanVisibility.PRIVATE:
-                raise AppError(ErrorCode.BAD_INPUT, "visibility is PUBLIC or UNLISTED.", field="visibility")
             (scan,) = await scans_by_id(db, ids=[scan_id])
             if scan is None:
                 raise AppError(ErrorCode.NOT_FOUND, "There is no such scan in this workspace.", field="scanId")
+            if input.visibility is ScanVisibility.PRIVATE:
+                raise AppError(ErrorCode.BAD_INPUT, "visibility is PUBLIC or UNLISTED.", field="visibility")
             if ScanState(scan.state) is not ScanState.COMPLETED:
                 raise AppError(ErrorCode.BAD_INPUT, "Only a COMPLETED scan can be published.", field="scanId")
             public = input.visibility is ScanVisibility.PUBLIC

@@ -248,7 +248,7 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
         )
     await touched(api, person, await queued(api, person, word), word)
     await disputed(api, person, word)
-    await published(api, person, await judged(api, person, f"{word}.published"))
+    await published(api, person, await judged(api, person, f"{word}.published"), "UNLISTED")
     await monitored(api, person, word)
     return person
 
