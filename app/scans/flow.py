@@ -96,6 +96,7 @@ begin_analysis = sql.many("begin_analysis", Moved)
 end_scan = sql.many("end_scan", Moved)
 expire_scan = sql.many("expire_scan", Moved)
 take_scan = sql.many("take_scan", Taken)
+update_lease = sql.exec("update_lease")
 list_neglected = File("scans/across").many("list_neglected", Neglected)
 
 
@@ -104,6 +105,7 @@ async def run_scans(work: Work, payload: Tenant) -> None:
     """All that waits in a workspace, for a while; then another job goes on."""
     await work.take_over(run_scans, str(payload.workspace_id))
     async with work.db.transaction():
+        await update_lease(work.db, job_id=work.job_id)
         overdue = await expire_scan(work.db, most_attempts=MOST_ATTEMPTS, limit=MOST_OVERDUE)
         await release_all(work.db, [each.reservation_id for each in overdue])
     if await _Flow(work).run():
@@ -160,29 +162,27 @@ class _Flow:
 
     async def run(self) -> bool:
         """Until nothing waits, or the turn is over; whether more may wait then."""
-        until, again = monotonic() + TURN_SECONDS, True
+        until = monotonic() + TURN_SECONDS
         try:
-            while True:
-                # What is fetched next is here before it is begun, so that nothing stands still while the database is asked.
-                if again or (self._full and len(self._waiting) <= self._most // 2 and monotonic() < until):
-                    await self._take(2 * self._most - len(self._waiting) - len(self._running), again)
-                    again = False
-                if not self._running and not self._come:
-                    return self._full
+            await self._take(2 * self._most)
+            while self._running or self._come:
                 await self._gather()
                 await self._keep()
+                # What is fetched next is here before it is begun, so that nothing stands still while the database is asked.
+                if self._full and len(self._waiting) <= self._most // 2 and monotonic() < until:
+                    await self._take(2 * self._most - len(self._waiting) - len(self._running))
+            return self._full
         finally:
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _take(self, room: int, again: bool) -> None:
-        """As many as there is room for. ``again``: those, too, that a lost worker had in this very job."""
+    async def _take(self, room: int) -> None:
+        """As many as there is room for."""
         async with self._db.transaction():
             taken = await take_scan(
                 self._db,
                 job_id=self._work.job_id,
-                again=again,
                 most_attempts=MOST_ATTEMPTS,
                 patience=PATIENCE,
                 lease=LEASE,

@@ -82,13 +82,13 @@ SELECT e.id, e.reservation_id, e.state, e.version
 FROM ended AS e;
 
 -- name: take_scan :many
--- What waits, the oldest first, and what a lost worker had: whose lease is over, or who ran this very job before (:again).
+-- What waits, the oldest first, and what a lost worker had, whose lease is over.
 WITH due AS (
     SELECT s.id
     FROM scans.scan AS s
     WHERE s.workspace_id = :workspace_id
         AND s.state IN ('QUEUED', 'FETCHING', 'ANALYZING')
-        AND (s.state = 'QUEUED' OR s.lease_until <= now() OR (:again AND s.job_id = :job_id))
+        AND (s.state = 'QUEUED' OR s.lease_until <= now())
         AND s.deadline_at > now()
         AND s.attempt < :most_attempts
     ORDER BY s.id
@@ -116,3 +116,12 @@ told AS (
 )
 SELECT t.id, t.state, t.version, t.url_sealed
 FROM taken AS t;
+
+-- name: update_lease :exec
+-- The queue gives a job to one worker at a time: what a worker had who ran it before is nobody's now.
+UPDATE scans.scan AS s
+SET lease_until = now()
+WHERE s.workspace_id = :workspace_id
+    AND s.job_id = :job_id
+    AND s.state IN ('FETCHING', 'ANALYZING')
+    AND s.lease_until > now();
