@@ -1,7 +1,7 @@
 -- Why:      who deletes the own account by mistake, or in anger, has some time to bring it back; then it is erased.
 -- Change:   core.delete_account(), core.restore_account(), core.take_account_restore(), core.request_account_restore(); every way in
 --           asks whether the account is deleted. Its personal workspace carries that: it is where all that rests already looks.
--- Locks:    ACCESS EXCLUSIVE on core.email_token for a moment.
+-- Locks:    ACCESS EXCLUSIVE on core.email_token, and SHARE UPDATE EXCLUSIVE on core.workspace for its comment: for a moment.
 -- Data:     the retention of mails' tokens in the data inventory.
 -- Old code: goes on: no function of the database lets anybody into a deleted account.
 -- Rollback: deleted accounts are there again and their erasures are canceled.

@@ -153,12 +153,30 @@ async def _load_links(
                     old, new = random.sample(page.flips.options, 2)
                     changes.append((workspace_id, id_, page.flips.key, old, new))
             links.append((workspace_id, link_id, account.account_id, page.platform_id, f"Account {label}", id_, moment))
-    names = (
-        "workspace_ids ids account_ids platform_ids labels latest_snapshot_ids seen_until",
-        "scanned_workspace_ids snapshot_ids link_ids template_ids moments risk_scores packed",
-        "changed_workspace_ids changed_snapshot_ids settings old_values new_values",
+    workspace_ids, ids, account_ids, platform_ids, labels, latest_snapshot_ids, seen_until = zip(*links, strict=True)
+    scanned_workspace_ids, snapshot_ids, link_ids, template_ids, moments, risk_scores, packed = zip(*snapshots, strict=True)
+    changed_workspace_ids, changed_snapshot_ids, settings, old_values, new_values = zip(*changes, strict=True)
+    await insert_perf_links(
+        db,
+        linked_at=now,
+        risk_formula=risk.FORMULA,
+        workspace_ids=workspace_ids,
+        ids=ids,
+        account_ids=account_ids,
+        platform_ids=platform_ids,
+        labels=labels,
+        latest_snapshot_ids=latest_snapshot_ids,
+        seen_until=seen_until,
+        scanned_workspace_ids=scanned_workspace_ids,
+        snapshot_ids=snapshot_ids,
+        link_ids=link_ids,
+        template_ids=template_ids,
+        moments=moments,
+        risk_scores=risk_scores,
+        packed=packed,
+        changed_workspace_ids=changed_workspace_ids,
+        changed_snapshot_ids=changed_snapshot_ids,
+        settings=settings,
+        old_values=old_values,
+        new_values=new_values,
     )
-    columns: dict[str, Sequence[object]] = {}
-    for rows, of_rows in zip((links, snapshots, changes), names, strict=True):
-        columns |= dict(zip(of_rows.split(), zip(*rows, strict=True), strict=True))
-    await insert_perf_links(db, linked_at=now, risk_formula=risk.FORMULA, **columns)

@@ -113,6 +113,7 @@ WORKER = {
     "scans/flow.end_scan": "only jobs scan",
     "scans/flow.expire_scan": "only jobs scan",
     "scans/flow.take_scan": "only jobs scan",
+    "scans/flow.update_lease": "only jobs scan",
     "core/email_token.take_email_token": "only jobs mail",
     "core/sign_up.take_sign_up": "only jobs mail",
     "core/data_export.delete_data_export_chunk": "only jobs make exports",
