@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from app.core.data_key import VaultSettings, derive_key, unseal_all
 from app.core.upkeep import Nothing
 from app.core.wallet import release_all, settle_all
+from app.kit.db import Lost
 from app.kit.jobs import Work, enqueue, enqueue_many, job
 from app.kit.log import log
 from app.kit.sql import File
@@ -251,41 +252,63 @@ class _Flow:
                 return
 
     async def _keep(self) -> None:
-        """Write what has come, in one transaction."""
+        """Write what has come, in one transaction; if that fails, each in its own, so that one keeps no other from its end."""
         come, self._come = list(self._come), {}
         if not come:
             return
+        try:
+            await self._write(come)
+        except Lost:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a row is refused for
+            log.error("scans cannot be written together", scans=len(come), error=type(error).__name__)
+            for scan in come:
+                await self._write_alone(scan)
+
+    async def _write_alone(self, scan: _Scan) -> None:
+        try:
+            await self._write([scan])
+        except Lost:
+            raise
+        except Exception as error:  # noqa: BLE001 - it ends without what cannot be written
+            log.error("scan cannot be written", scan_id=str(scan.id), error=type(error).__name__)
+            scan.failure = "INTERNAL"
+            await self._write([scan])
+
+    async def _write(self, come: Sequence[_Scan]) -> None:
         fresh = [scan for scan in come if scan.observation is not None and not scan.logged]
         async with self._db.transaction():
             # What was touched is told, also of scans that somebody else has ended meanwhile.
             seen = [(scan.id, scan.observation) for scan in fresh if scan.observation is not None]
             await record_all_accesses(self._db, seen, self._key)
-            come = await self._begin_analysis(come)
-            await self._end([scan for scan in come if scan.end is not None])
+            versions = await self._begin_analysis(come)
+            await self._end([scan for scan in come if scan.end is not None and scan.id in versions], versions)
         for scan in fresh:
             scan.logged = True
+        for scan in come:
+            if versions.get(scan.id, scan.version) != scan.version:
+                scan.state, scan.version = ScanState.ANALYZING, versions[scan.id]
 
-    async def _begin_analysis(self, come: Sequence[_Scan]) -> list[_Scan]:
-        """Those that are this worker's still, with what was fetched on its way."""
-        fetched = [
-            scan for scan in come if scan.state is ScanState.FETCHING and scan.observation is not None and scan.failure is None
-        ]
-        if not fetched:
-            return list(come)
-        ids, versions = [scan.id for scan in fetched], [scan.version for scan in fetched]
-        moved = {each.id: each for each in await begin_analysis(self._db, ids=ids, versions=versions)}
-        for scan in fetched:
-            if scan.id in moved:
-                scan.state, scan.version = ScanState.ANALYZING, moved[scan.id].version
-        return [scan for scan in come if scan not in fetched or scan.id in moved]
+    async def _begin_analysis(self, come: Sequence[_Scan]) -> dict[UUID, int]:
+        """The versions of those that are this worker's still, with what was fetched on its way."""
+        fetched = {
+            scan.id: scan.version
+            for scan in come
+            if scan.state is ScanState.FETCHING and scan.observation is not None and scan.failure is None
+        }
+        versions = {scan.id: scan.version for scan in come if scan.id not in fetched}
+        if fetched:
+            moved = await begin_analysis(self._db, ids=list(fetched), versions=list(fetched.values()))
+            versions |= {each.id: each.version for each in moved}
+        return versions
 
-    async def _end(self, ending: Sequence[_Scan]) -> None:
+    async def _end(self, ending: Sequence[_Scan], versions: dict[UUID, int]) -> None:
         if not ending:
             return
         ended = await end_scan(
             self._db,
             ids=[scan.id for scan in ending],
-            versions=[scan.version for scan in ending],
+            versions=[versions[scan.id] for scan in ending],
             states=[scan.end.value for scan in ending if scan.end is not None],
             failures=[scan.failure for scan in ending],
         )

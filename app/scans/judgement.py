@@ -216,9 +216,7 @@ def look(
         verdicts.append(_verdict(engine, version, found, time.perf_counter() - started))
 
     final = seen.final_url or url.canonical
-    started = time.perf_counter()
     parsed = _parse(seen, final)
-    parsing = time.perf_counter() - started
     run(Engine.ADDRESS, address.VERSION, lambda: address.look(url.canonical, final))
     run(Engine.REDIRECTS, transport.REDIRECTS, lambda: transport.redirects(seen))
     run(Engine.TLS, transport.TLS, lambda: transport.tls(seen, now))
@@ -227,7 +225,6 @@ def look(
     run(Engine.PAGE, page.VERSION, lambda: _page(parsed, final))
     run(Engine.SCRIPTS, script.VERSION, lambda: _scripts(parsed, final))
     run(Engine.FEED, feeds.VERSION, lambda: _feed(url, seen, parsed.page, engines, now))
-    _ = parsing
     return verdicts, document.hosts_of_forms(parsed.page) if parsed.page else (), parsed.page
 
 

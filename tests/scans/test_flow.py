@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -190,6 +191,28 @@ async def test_an_engine_that_fails_ends_its_scan_alone(local: Api, web: Web, mo
     await run(local)
     assert await states(local, person) == ["COMPLETED", "FAILED", "COMPLETED"]
     assert await credits_of(local, person) == (1, 0)
+
+
+async def test_what_cannot_be_written_ends_its_scan_alone(local: Api, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result that the database refuses keeps no other from its end."""
+    person = await local.person("refused")
+    await give(local, person, 3)
+    web.pages["/other"] = reply(PAGE)
+    for path in ("/page", "/other", "/page"):
+        await submitted(local, person, web.url(path))
+    judge = flow.judge  # type: ignore[attr-defined]
+
+    async def at_length(url: Any, *given: Any) -> Any:
+        judgement = await judge(url, *given)
+        return replace(judgement, reasoning="x" * 5000) if url.path == "/other" else judgement
+
+    monkeypatch.setattr(flow, "judge", at_length)
+    await run(local)
+    assert await states(local, person) == ["COMPLETED", "FAILED", "COMPLETED"]
+    assert await credits_of(local, person) == (1, 0)
+    for steps in (await told(local, person)).values():
+        assert steps[-1] == "scans.scan_finished"
+        assert len(steps) == len(set(steps))
 
 
 async def test_what_is_asked_for_while_a_job_runs_is_not_forgotten(
