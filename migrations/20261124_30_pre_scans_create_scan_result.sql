@@ -20,11 +20,11 @@ RETURN CASE pg_catalog.jsonb_typeof(headers)
         WHERE pg_catalog.jsonb_typeof(h.value) <> 'string'
             OR pg_catalog.length(h.value #>> '{}') > 2000
             OR h.name <> ALL (ARRAY[
-                'access-control-allow-origin', 'cache-control', 'content-disposition', 'content-encoding', 'content-security-
-                policy', 'content-security-policy-report-only', 'content-type', 'cross-origin-embedder-policy', 'cross-origin-
-                opener-policy', 'cross-origin-resource-policy', 'location', 'permissions-policy', 'referrer-policy',
-                'refresh', 'server', 'strict-transport-security', 'www-authenticate', 'x-content-type-options', 'x-frame-
-                options', 'x-powered-by', 'x-robots-tag', 'x-xss-protection'
+                'access-control-allow-origin', 'cache-control', 'content-disposition', 'content-encoding',
+                'content-security-policy', 'content-security-policy-report-only', 'content-type',
+                'cross-origin-embedder-policy', 'cross-origin-opener-policy', 'cross-origin-resource-policy', 'location',
+                'permissions-policy', 'referrer-policy', 'refresh', 'server', 'strict-transport-security', 'www-authenticate',
+                'x-content-type-options', 'x-frame-options', 'x-powered-by', 'x-robots-tag', 'x-xss-protection'
             ])
     )
     ELSE false
