@@ -20,11 +20,12 @@ from app.core.audit_verify import verify as verify_rows
 from app.core.health import fetch_login
 from app.kit.bootstrap import OWNER
 from app.kit.context import OPERATOR
-from app.kit.db import Db, open_as, open_pool
+from app.kit.db import Db, open_as
 from app.kit.errors import SetupError
 from app.kit.graphql import parse_uuid
 from app.kit.merkle import continues, includes, leaf_hash
 from app.kit.note import Checkpoint, PublicKey, read_checkpoint, read_public_key
+from app.kit.pool import open_pool
 from app.schema import PRODUCTS
 from app.settings import Settings
 

@@ -13,10 +13,10 @@ from app.core.health import MAX_CLOCK_SECONDS, MIN_MONTHS_AHEAD, Health, clock_s
 from app.core.wallet import check_books
 from app.kit import migrate
 from app.kit.bootstrap import EVENT_TRIGGERS, connect
-from app.kit.db import Pool, open_pool
 from app.kit.errors import AppError, SetupError
 from app.kit.jobs import fetch_queue
 from app.kit.mail import outgoing
+from app.kit.pool import Pool, open_pool
 from app.kit.replica import fetch_position
 from app.kit.vault import UNSET, vault_of
 from app.scans.engine.feed import OLD, open_feed

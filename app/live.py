@@ -18,7 +18,7 @@ from app.core.identity import REFUSED, authenticate, find_valid
 from app.core.outbox import read_moment, read_news, read_told
 from app.core.rate_bucket import RateLimited, RateLimiter, bucket_id
 from app.kit.context import Actor, Context
-from app.kit.db import Db, Pool
+from app.kit.db import Db
 from app.kit.document import Document, Documents, Invalid
 from app.kit.errors import AppError, ErrorCode
 from app.kit.executor import Executor
@@ -27,6 +27,7 @@ from app.kit.limits import MAX_COST
 from app.kit.log import log
 from app.kit.metrics import Metrics
 from app.kit.password import Hasher
+from app.kit.pool import Pool
 from app.kit.subscription import FIRST, LAST, Batch, Hub, Position, Source, Subscriber, start
 from app.kit.token import KeyRing
 from app.kit.websocket import FORBIDDEN, Client, Socket

@@ -12,8 +12,9 @@ from app.core.plan import update_plan
 from app.core.wallet import buy
 from app.core.workspace import get_personal_workspace
 from app.kit.context import OPERATOR, Actor
-from app.kit.db import Db, Pool, open_as
+from app.kit.db import Db, open_as
 from app.kit.errors import SetupError
+from app.kit.pool import Pool
 from app.kit.token import ISSUER
 from app.privacy import curated
 from app.privacy import demo as privacy_demo

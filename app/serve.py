@@ -15,10 +15,10 @@ from app.core.data_key import check_keys
 from app.core.health import fetch_login
 from app.kit import migrate
 from app.kit.bootstrap import connect
-from app.kit.db import open_pool
 from app.kit.document import Documents, read_trusted
 from app.kit.errors import SetupError
 from app.kit.log import log
+from app.kit.pool import open_pool
 from app.kit.websocket import MAX_MESSAGE_BYTES
 from app.schema import schema
 from app.server import create_app

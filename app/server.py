@@ -32,7 +32,7 @@ from app.core.rate_bucket import RateLimiter, bucket_id
 from app.core.sign_in import open_providers
 from app.kit import console
 from app.kit.context import NOBODY, Context
-from app.kit.db import UNDO_SECONDS, Db, Pool, in_doubt, open_pool
+from app.kit.db import UNDO_SECONDS, Db
 from app.kit.document import Documents, Invalid, read_trusted
 from app.kit.errors import AppError, ErrorCode
 from app.kit.executor import Executor, has_keys
@@ -44,6 +44,7 @@ from app.kit.locale import accepted
 from app.kit.log import log
 from app.kit.metrics import CONTENT_TYPE_LATEST, Metrics
 from app.kit.password import Hasher
+from app.kit.pool import Pool, in_doubt, open_pool
 from app.kit.replica import HEADER, Replica
 from app.kit.token import KeyRing
 from app.kit.trace import Export, open_exporter, read_trace

@@ -27,11 +27,12 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from app.kit.context import OPERATOR
-from app.kit.db import Db, Pool, look_up
+from app.kit.db import Db, look_up
 from app.kit.errors import AppError
 from app.kit.log import log
 from app.kit.merkle import STRIDE, Frontier, Range, cover, leaf_hash, needed, range_hash
 from app.kit.note import PrivateKey, PublicKey, read_private_key, write_note
+from app.kit.pool import Pool
 from app.kit.sql import File, make
 
 MAX_MISSED = 1000

@@ -31,11 +31,12 @@ from app.core.email_token import ATTEMPTS, FOOTER, link, new_token, post
 from app.core.idempotency import claim, settle
 from app.core.notification import NotificationKind, NotificationText, notify, tells
 from app.kit.context import Info
-from app.kit.db import Db, Pool, look_up
+from app.kit.db import Db, look_up
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import BigInt, Node, field, mutation, parse_uuid, query
 from app.kit.jobs import Work, enqueue, job
 from app.kit.page import Page, page
+from app.kit.pool import Pool
 from app.kit.sql import File, make
 
 ROWS = 500

@@ -9,9 +9,10 @@ from uuid import UUID
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from app.kit.db import Db, Pool, look_up
+from app.kit.db import Db, look_up
 from app.kit.errors import SetupError
 from app.kit.log import log
+from app.kit.pool import Pool
 from app.kit.sql import File, make
 from app.kit.vault import KEY_BYTES, UNSET, Key, Place, Sealed, Vault, new_key, vault_of
 from app.kit.vault import VaultSettings as VaultSettings

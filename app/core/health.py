@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.kit.db import Pool, look_up
+from app.kit.db import look_up
 from app.kit.errors import AppError
+from app.kit.pool import Pool
 from app.kit.sql import File, make
 
 MIN_MONTHS_AHEAD = 2

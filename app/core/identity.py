@@ -12,9 +12,10 @@ import strawberry
 
 from app.core.erased_identity import erased_names
 from app.kit.context import Actor, Info
-from app.kit.db import Db, Pool, look_up
+from app.kit.db import Db, look_up
 from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import UNAUTHENTICATED, Node, mutation, parse_uuid, public_mutation
+from app.kit.pool import Pool
 from app.kit.sql import File, make
 from app.kit.token import KeyRing, Profile
 

@@ -11,8 +11,9 @@ from uuid import UUID
 import strawberry
 
 from app.kit.context import Info
-from app.kit.db import Db, Pool, look_up
+from app.kit.db import Db, look_up
 from app.kit.graphql import query
+from app.kit.pool import Pool
 from app.kit.sql import File, make
 from app.kit.subscription import FIRST, LAST, Position, moment_cursor
 

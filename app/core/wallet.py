@@ -27,12 +27,13 @@ from app.core.idempotency import claim
 from app.core.idempotency import settle as settle_key
 from app.core.upkeep import Nothing
 from app.kit.context import Info
-from app.kit.db import Db, Pool, look_up
+from app.kit.db import Db, look_up
 from app.kit.edge import page_edge
 from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import BigInt, Node, field, global_id, mutation, parse_uuid, query
 from app.kit.jobs import Work, enqueue_many, job
 from app.kit.page import Page
+from app.kit.pool import Pool
 from app.kit.sql import File, make
 
 CREDIT = "credit"

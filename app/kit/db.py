@@ -10,41 +10,27 @@ Whether to run it once more is for the caller, who knows what it was; ``lost`` a
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import orjson
-import psycopg
 from prometheus_client import Histogram
-from psycopg.conninfo import conninfo_to_dict
 
 from app.kit.context import NOBODY, OPERATOR, SYSTEM_ID, Actor
 from app.kit.errors import CONSTRAINTS, AppError, ErrorCode, SetupError
+from app.kit.pool import Connection, Lost, Pool, in_doubt, open_pool
 from app.kit.sql import Statement
 
 if TYPE_CHECKING:
     from app.kit.replica import Replica
 
-Connection = asyncpg.pool.PoolConnectionProxy
 
-ACQUIRE_SECONDS = 5.0
-"""How long an operation waits for a connection: because all are busy, or because the database is away."""
-CONNECT_SECONDS = 4.0
-"""How long connecting may take, all hosts of an address together."""
 UNDO_SECONDS = 1.0
 """How long giving a connection back may take; then it is closed instead."""
-SILENT_SECONDS = 15
-"""A server that acknowledges nothing for so long is gone: the kernel says so, whatever waits for it."""
 _WAS_LOST = "The connection to the database was lost. Nothing was changed; try again in a moment."
-_PAUSE = 0.05
-_PROBE = "fivefold_probe"
 REPLICA_PATIENCE = 0.02
 """How long a query waits for a replica to replay what its caller has written."""
 _REPLICA_BEGIN_SECONDS = 1.0
@@ -56,272 +42,9 @@ _TOLD = "fivefold.position "
 # A notice is the only thing that a text of several statements can answer. The SELECT fails where COMMIT would roll back.
 _COMMIT_AND_TELL = f"SELECT; COMMIT; DO $$BEGIN RAISE NOTICE '{_TOLD}%', pg_current_wal_insert_lsn() - '0/0'::pg_lsn; END$$"
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-_AWAY = (asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError, asyncpg.OperatorInterventionError, OSError)
-"""What connecting ends in while a database starts, stops, fails over or is full: it is tried again."""
 _OLDER = asyncpg.UndefinedFunctionError, asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError
 _ENDED_BY_TIME = frozenset({"25P03", "25P04"})
 """The transaction was open for too long, and PostgreSQL has closed the connection."""
-
-
-class Pool(asyncpg.Pool):
-    """asyncpg's pool, which knows when all its connections are of no use, and counts what an operator wants to see.
-
-    ``round`` is how often that was. A connection of an earlier round is closed when it comes back or is asked for.
-    ``pooler`` is what lies between, if something does; ``prelude`` is then what each transaction sets first.
-    ``patient``: a database that is away is waited for, as a connection is while all are busy.
-    ``answer_seconds``: who hears nothing from the server for longer closes the connection.
-    """
-
-    def __init__(
-        self,
-        *args: Any,
-        acquire_seconds: float = ACQUIRE_SECONDS,
-        patient: bool = True,
-        pooler: Pooler | None = None,
-        prelude: str = "",
-        answer_seconds: float,
-        **options: Any,
-    ) -> None:
-        super().__init__(*args, **options)
-        self.acquire_seconds, self.patient, self.pooler, self.prelude = acquire_seconds, patient, pooler, prelude
-        self.answer_seconds = answer_seconds
-        self.round = 0
-        self.waiting = 0
-
-    async def take(self) -> Connection:
-        """A connection. First come, first served; raises Lost when there is none within ``acquire_seconds``."""
-        if self._is_ready():
-            return await self.acquire()
-        away: Exception | None = None
-        self.waiting += 1
-        try:
-            async with asyncio.timeout(self.acquire_seconds):
-                while True:
-                    try:
-                        return await self.acquire()
-                    except (*_AWAY, asyncpg.TargetServerAttributeNotMatched) as error:
-                        away = error
-                    if not self.patient:
-                        raise TimeoutError
-                    await asyncio.sleep(_PAUSE)
-        except TimeoutError:
-            why = "cannot be reached" if away else "is busy: all connections are in use"
-            raise Lost(f"The database {why}. Nothing was changed; try again in a moment.", written=False) from away
-        finally:
-            self.waiting -= 1
-
-    def _is_ready(self) -> bool:
-        """Whether the next connection is there and free, so that nothing is waited for, nor a limit needed."""
-        free = self._queue._queue  # type: ignore[attr-defined]  # the last one in is the next one out
-        return bool(free) and free[-1].is_connected() and free[-1]._generation == self._generation  # type: ignore[attr-defined]
-
-    async def expire(self, round_: int) -> None:
-        """A connection of this round was lost with its server: the others are of no use either. Once for each round."""
-        if round_ == self.round and not self.is_closing():
-            self.round += 1
-            await self.expire_connections()
-
-
-class Lost(AppError):
-    """There is no connection, or no more. ``extensions.written``: no, or unknown where the answer to COMMIT was lost."""
-
-    def __init__(self, message: str, *, written: bool | None) -> None:
-        super().__init__(ErrorCode.UNAVAILABLE, message)
-        self.written = written
-        self.extensions = {**(self.extensions or {}), "written": "no" if written is False else "unknown"}
-
-    def copy(self) -> Lost:
-        """See AppError."""
-        return Lost(self.message, written=self.written)
-
-
-def in_doubt() -> Lost:
-    """What is said where a change may have been made or not."""
-    return Lost(
-        "The database was lost while it saved the change: it may have been made or not. Look, or send it again with the "
-        "same idempotencyKey.",
-        written=None,
-    )
-
-
-async def open_pool(
-    url: str,
-    *,
-    size: int,
-    name: str,
-    statement_seconds: float,
-    role: str | None = None,
-    acquire_seconds: float = ACQUIRE_SECONDS,
-    connect_seconds: float = CONNECT_SECONDS,
-    patient: bool = True,
-) -> Pool:
-    """A pool whose sessions end a statement after ``statement_seconds`` and have become ``role``, if one is given.
-
-    ``url`` may name several hosts and say which of them is wanted (``target_session_attrs``). Raises SetupError when
-    nothing answers.
-    """
-    milliseconds = int(statement_seconds * 1000)
-    settings = {
-        "statement_timeout": str(milliseconds),
-        # The backstops: they close the connection, so they come later than the limit that does not.
-        "transaction_timeout": str(milliseconds * 4),
-        "idle_in_transaction_session_timeout": str(milliseconds * 2),
-        "timezone": "UTC",
-        "jit": "off",
-        # Statements are written so that their plan does not depend on the values: planning each time is waste.
-        "plan_cache_mode": "force_generic_plan",
-        **({"role": role} if role else {}),
-    }
-    connect = _connector(url, connect_seconds)
-    try:
-        pooler = await find_pooler(url, connect)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
-        raise SetupError(f"cannot connect to the database of DATABASE_URL: {error or type(error).__name__}") from error
-    if pooler is not None and role is not None:
-        raise SetupError(f"This command becomes {role}, and DATABASE_URL leads to a pooler: connect to PostgreSQL itself.")
-    pool = Pool(
-        url,
-        connect=connect,
-        min_size=0,
-        init_size=min(2, size),
-        max_size=size,
-        max_queries=1_000_000,
-        max_inactive_connection_lifetime=300.0,
-        loop=None,
-        connection_class=asyncpg.Connection,
-        init=_prepare_connection,
-        reset=_keep_session,
-        record_class=Row,
-        statement_cache_size=500 if pooler is None or pooler.keeps_statements else 0,
-        acquire_seconds=acquire_seconds,
-        patient=patient,
-        pooler=pooler,
-        # A pooler does not take settings at the start, and its sessions are other people's in the next moment.
-        prelude=_settings(settings) if pooler is not None else "",
-        # The server ends a statement before that.
-        answer_seconds=statement_seconds + 2,
-        server_settings={"application_name": name} | (settings if pooler is None else {}),
-    )
-    try:
-        return await pool
-    except asyncpg.UndefinedObjectError:
-        raise SetupError("Fivefold needs PostgreSQL 18 or newer; the server of DATABASE_URL is older.") from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
-        raise SetupError(f"cannot connect to the database of DATABASE_URL: {error or type(error).__name__}") from error
-
-
-@dataclass(frozen=True)
-class Pooler:
-    """Something between us and PostgreSQL that gives a session to one transaction after the other, such as PgBouncer.
-
-    ``keeps_statements``: it prepares on each session what a client has prepared (PgBouncer since 1.21).
-    """
-
-    keeps_statements: bool
-
-
-async def find_pooler(url: str, connect: Callable[..., Awaitable[asyncpg.Connection]] = asyncpg.connect) -> Pooler | None:
-    """The pooler that an address leads to, if it does. Raises what connecting raises.
-
-    A pooler invents the process id that it greets with, and PostgreSQL lists prepared statements by the name they have there.
-    """
-    connection = await connect(url, statement_cache_size=0, server_settings={"application_name": "fivefold"})
-    try:
-        greeted = connection.get_server_pid()
-        await connection.execute("BEGIN")
-        pid: int = await connection.fetchval("SELECT pg_backend_pid()")
-        if pid == greeted:
-            return None
-        prepared = await connection.prepare("SELECT 1", name=_PROBE)
-        names = await connection.fetch("SELECT name FROM pg_prepared_statements")
-        passed = _PROBE in {name for (name,) in names}
-        if passed:
-            await connection.execute(f"DEALLOCATE {_PROBE}")
-        del prepared
-        return Pooler(keeps_statements=not passed)
-    finally:
-        connection.terminate()
-
-
-def _settings(settings: dict[str, str]) -> str:
-    """The text that sets them for one transaction."""
-    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items()) + "; "
-
-
-def _connector(url: str, seconds: float) -> Callable[..., Awaitable[asyncpg.Connection]]:
-    """How a pool connects: to the hosts of the address in turn, each with its share of the time.
-
-    asyncpg gives all of it to the first one, and would wait in vain for a host whose machine is off.
-    """
-    try:
-        given = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        given = {}
-    hosts = str(given.get("host") or "").split(",")
-    ports = str(given.get("port") or "").split(",")
-    if len(hosts) == 1:
-        return partial(asyncpg.connect, timeout=seconds)
-    places = list(zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True))
-    wanted = str(given.get("target_session_attrs") or "any")
-    rounds = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
-
-    async def connect(*args: Any, **options: Any) -> asyncpg.Connection:
-        failure: Exception | None = None
-        for attribute in rounds:
-            for place in list(places):
-                options |= {"host": place[0], "port": int(place[1] or 5432), "target_session_attrs": attribute}
-                try:
-                    connection: asyncpg.Connection = await asyncpg.connect(*args, timeout=seconds / len(places), **options)
-                except (*_AWAY, asyncpg.TargetServerAttributeNotMatched) as error:
-                    failure = error
-                else:
-                    places.sort(key=place.__ne__)  # it answers: the next connection is tried here first
-                    return connection
-        assert failure is not None
-        raise failure
-
-    return connect
-
-
-async def _keep_session(connection: asyncpg.Connection) -> None:
-    """Nothing: all that we set ends with its transaction, so that a reset would be a round trip for nothing."""
-
-
-async def _prepare_connection(connection: asyncpg.Connection) -> None:
-    _watch(connection)
-    await connection.set_type_codec(
-        "jsonb", schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
-    )
-    # Preparing leaves an implicit transaction open, and the next BEGIN ISOLATION LEVEL would fail in it.
-    await connection.execute("SELECT 1")
-
-
-def _watch(connection: asyncpg.Connection) -> None:
-    """Let the kernel find out when the server's machine is gone without a word."""
-    opened = connection._transport.get_extra_info("socket")  # type: ignore[attr-defined]  # it has no public name
-    if opened is None or opened.family == socket.AF_UNIX:
-        return
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in {
-        "TCP_KEEPIDLE": 5,
-        "TCP_KEEPINTVL": 5,
-        "TCP_KEEPCNT": 2,
-        "TCP_USER_TIMEOUT": SILENT_SECONDS * 1000,
-    }.items():
-        if hasattr(socket, option):
-            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-class Row(asyncpg.Record):
-    """A row as it came: ``row["label"]`` where speed counts, ``row.label`` where a rule reads it as its class."""
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
 
 
 class Db:

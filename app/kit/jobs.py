@@ -29,9 +29,10 @@ from pgqueuer.domain.settings import DBSettings
 from pydantic import BaseModel
 
 from app.kit.context import SYSTEM_ID, Actor
-from app.kit.db import Db, Pool, find_pooler, look_up
+from app.kit.db import Db, look_up
 from app.kit.errors import SetupError
 from app.kit.log import log
+from app.kit.pool import Pool, find_pooler
 from app.kit.sql import File, make
 
 Payload = TypeVar("Payload", bound=BaseModel)

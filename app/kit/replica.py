@@ -17,9 +17,10 @@ from time import monotonic
 
 from prometheus_client import Counter
 
-from app.kit.db import Pool, look_up
+from app.kit.db import look_up
 from app.kit.errors import AppError, ErrorCode, SetupError
 from app.kit.log import log
+from app.kit.pool import Pool
 from app.kit.sql import File, make
 
 HEADER = "Fivefold-Position"

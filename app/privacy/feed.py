@@ -23,8 +23,9 @@ from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.kit.db import Pool, look_up
+from app.kit.db import look_up
 from app.kit.errors import AppError
+from app.kit.pool import Pool
 from app.kit.sql import File, make
 from app.privacy.platform import Platform, get_platform_by_slug
 from app.privacy.template import SettingRow, TemplateSetting, settings_by_template, spoken

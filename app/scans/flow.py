@@ -25,9 +25,9 @@ from pydantic import BaseModel
 from app.core.data_key import VaultSettings, derive_key, unseal_all
 from app.core.upkeep import Nothing
 from app.core.wallet import release_all, settle_all
-from app.kit.db import Lost
 from app.kit.jobs import Work, enqueue, enqueue_many, job
 from app.kit.log import log
+from app.kit.pool import Lost
 from app.kit.sql import File
 from app.scans.access import record_all_accesses
 from app.scans.fetch import FetchLimits, observe

@@ -21,8 +21,9 @@ from strawberry.schema.config import StrawberryConfig
 
 from app.core.identity import authenticate
 from app.kit.context import Actor
-from app.kit.db import Db, Row
+from app.kit.db import Db
 from app.kit.graphql import SCALARS, global_id
+from app.kit.pool import Row
 from app.kit.sql import BOUND, Statement
 from app.privacy.dashboard import get_dashboard
 from app.privacy.template import TemplateSetting, settings_by_template

@@ -12,8 +12,9 @@ import pytest
 
 from app.core.consent import ConsentRequired, has_consent, hold_consent, require_consent
 from app.kit.context import Actor
-from app.kit.db import Db, open_pool
+from app.kit.db import Db
 from app.kit.graphql import global_id
+from app.kit.pool import open_pool
 from tests.conftest import Answer, Api
 from tests.factory.kit import db_of
 from tests.factory.organization import ROLES, ask, everyone

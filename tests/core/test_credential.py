@@ -12,9 +12,10 @@ import pytest
 
 from app.core.credential import set_password
 from app.core.rate_bucket import bucket_id
-from app.kit.db import Pool, open_as
+from app.kit.db import open_as
 from app.kit.embedded import Embedded
 from app.kit.password import Hasher
+from app.kit.pool import Pool
 from tests.conftest import Answer, Api, copy_of
 from tests.factory.core import Person
 from tests.factory.kit import HASHER, listen, pool_of, serving

@@ -16,9 +16,10 @@ from app.core import data_export
 from app.core.data_export import BuildExport, build_export, mail_export_link
 from app.core.upkeep import run as upkeep
 from app.kit.context import Actor
-from app.kit.db import Db, open_pool
+from app.kit.db import Db
 from app.kit.graphql import global_id
 from app.kit.jobs import Work
+from app.kit.pool import open_pool
 from app.kit.vault import Sealed
 from app.settings import Settings
 from tests.conftest import Api

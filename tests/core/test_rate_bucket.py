@@ -11,8 +11,9 @@ import pytest
 
 from app.core.rate_bucket import RateLimiter, bucket_id, take_rate_tokens
 from app.core.upkeep import delete_old_buckets
-from app.kit.db import Db, open_pool
+from app.kit.db import Db
 from app.kit.errors import AppError, ErrorCode
+from app.kit.pool import open_pool
 from app.server import create_app
 from app.settings import Settings
 from tests.conftest import Api, Database

@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from app.core.workspace import is_resting
-from app.kit.db import Db, open_as, open_pool
+from app.kit.db import Db, open_as
 from app.kit.jobs import Job, Runner, open_queue
+from app.kit.pool import open_pool
 from app.schema import JOBS
 from app.settings import Settings
 

@@ -30,9 +30,10 @@ from app.core import idempotency
 from app.core.usage_counter import use
 from app.core.wallet import reserve
 from app.kit.context import Actor
-from app.kit.db import Db, Pool
+from app.kit.db import Db
 from app.kit.graphql import global_id
 from app.kit.password import Hasher
+from app.kit.pool import Pool
 from app.kit.sql import Statement
 from app.kit.token import KeyRing
 from app.schema import schema

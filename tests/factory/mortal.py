@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from app.core.erasure import erase_due
 from app.core.upkeep import Nothing
 from app.core.workspace import is_resting
-from app.kit.db import Db, open_as, open_pool
+from app.kit.db import Db, open_as
 from app.kit.jobs import Runner, Work, open_queue
+from app.kit.pool import open_pool
 from app.schema import JOBS
 from app.settings import Settings
 

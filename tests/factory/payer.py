@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 
 from app.core.wallet import reserve, settle
 from app.kit.context import Actor
-from app.kit.db import Db, open_pool
+from app.kit.db import Db
+from app.kit.pool import open_pool
 from app.settings import Settings
 
 

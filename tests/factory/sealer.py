@@ -10,7 +10,8 @@ import uvloop
 
 from app.core import audit_block
 from app.core.audit_block import Sealer, open_sealer, seal_all
-from app.kit.db import Db, open_pool
+from app.kit.db import Db
+from app.kit.pool import open_pool
 from app.settings import Settings
 
 

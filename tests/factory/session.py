@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from app.core.session import Tokens, open_session
 from app.kit.context import NOBODY, Client
-from app.kit.db import Db, open_pool
+from app.kit.db import Db
+from app.kit.pool import open_pool
 from app.settings import Settings
 
 if TYPE_CHECKING:

@@ -18,9 +18,8 @@ from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from app import seed
-from app.kit import db
 from app.kit.context import Actor, Context
-from app.kit.db import Db, open_pool
+from app.kit.db import Db
 from app.kit.document import Documents, Invalid
 from app.kit.executor import Executor, unsaid
 from app.kit.graphql import global_id
@@ -28,6 +27,8 @@ from app.kit.http import describe
 from app.kit.metrics import Metrics
 from app.kit.page import encode_cursor
 from app.kit.password import Hasher
+from app.kit.pool import Pool as DatabasePool
+from app.kit.pool import open_pool
 from app.kit.token import KeyRing
 from app.schema import NODE_TYPES, SCOPES, schema
 from app.settings import Settings
@@ -74,7 +75,7 @@ class Stage:
     """Both executors on one database."""
 
     database: Database
-    pool: db.Pool
+    pool: DatabasePool
     executor: Executor
     documents: Documents
     actors: dict[str, Actor]

@@ -15,9 +15,10 @@ import asyncpg
 import pytest
 
 from app.kit.context import Actor
-from app.kit.db import Db, look_up, open_as, open_pool
+from app.kit.db import Db, look_up, open_as
 from app.kit.embedded import Embedded
 from app.kit.errors import AppError, SetupError
+from app.kit.pool import open_pool
 from app.kit.sql import Statement
 from tests.conftest import Answer, Api, Database, copy_of
 from tests.factory.kit import db_of, inhabit, pool_of, serving, statement

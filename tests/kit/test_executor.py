@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from app.kit.db import Db, open_pool
+from app.kit.db import Db
 from app.kit.embedded import Embedded
 from app.kit.errors import AppError, ErrorCode
 from app.kit.plan import Plan, Selection
+from app.kit.pool import open_pool
 from app.kit.sql import Statement
 from app.privacy import template as privacy_template
 from app.schema import NODE_TYPES, schema

@@ -12,10 +12,11 @@ import pytest
 
 from app import doctor
 from app.kit.context import OPERATOR
-from app.kit.db import Db, Pooler, find_pooler, look_up, open_pool
+from app.kit.db import Db, look_up
 from app.kit.embedded import Embedded
 from app.kit.errors import AppError, SetupError
 from app.kit.jobs import open_queue
+from app.kit.pool import Pooler, find_pooler, open_pool
 from app.serve import check_login, check_migrations
 from app.settings import Settings
 from tests.conftest import Database, copy_of

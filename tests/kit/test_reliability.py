@@ -14,10 +14,11 @@ import pytest
 from graphql import OperationDefinitionNode, parse
 
 from app.kit.context import OPERATOR
-from app.kit.db import Db, Lost, open_pool
+from app.kit.db import Db
 from app.kit.embedded import Embedded
 from app.kit.errors import AppError
 from app.kit.executor import has_keys
+from app.kit.pool import Lost, open_pool
 from tests.conftest import Api, Database, copy_of
 from tests.factory.cluster import HOST, Cluster, Wire, cluster_of, wire_to
 from tests.factory.kit import pool_of, serving, statement

@@ -15,8 +15,9 @@ import pytest
 
 from app import doctor
 from app.kit.context import OPERATOR
-from app.kit.db import Db, Lost
+from app.kit.db import Db
 from app.kit.embedded import Embedded
+from app.kit.pool import Lost
 from app.kit.replica import HEADER, Replica
 from app.settings import Settings
 from tests.conftest import Answer, Api, Database, copy_of

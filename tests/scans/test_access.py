@@ -22,12 +22,13 @@ from app.core.audit_verify import ALTERED
 from app.core.erasure import erase_due
 from app.core.upkeep import Nothing
 from app.kit.context import Actor
-from app.kit.db import Db, open_pool
+from app.kit.db import Db
 from app.kit.egress import is_public
 from app.kit.embedded import Embedded
 from app.kit.graphql import global_id, parse_uuid
 from app.kit.jobs import enqueue
 from app.kit.note import read_private_key
+from app.kit.pool import open_pool
 from app.kit.token import create_key
 from app.scans.access import BATCH, Night, purge_accesses, record_accesses, record_all_accesses
 from app.scans.fetch import observe
