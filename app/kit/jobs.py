@@ -57,6 +57,13 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Count:
+    """How many jobs run or are due."""
+
+    jobs: int
+
+
+@dataclass(frozen=True)
 class Queue:
     """``due`` jobs wait, the oldest for ``oldest_seconds``; ``held`` ones were given up after their last attempt.
 
@@ -71,6 +78,7 @@ class Queue:
 
 
 sql = File("kit/jobs")
+count_jobs = sql.one("count_job", Count)
 delete_effects = sql.exec("delete_effect")
 delete_job_log = sql.exec("delete_job_log")
 delete_job_statistics = sql.exec("delete_job_statistics")
@@ -228,6 +236,7 @@ class Runner:
         )
         self._pool, self._settings, self._rests = pool, settings, rests
         self._queuer = PgQueuer(queries.driver, queries=queries)
+        self._names = [job.name for job in jobs]
         for job in jobs:
             self._register(job)
 
@@ -280,7 +289,7 @@ class Runner:
         )
 
     async def drain(self) -> None:
-        """Run what is due, and what that asks for, until nothing is. Repeated jobs, and attempts to come, are left alone."""
+        """Run what is due of its kinds, and what that asks for. Repeated jobs, and attempts to come, are left alone."""
         running = asyncio.create_task(
             self._queuer.qm.run(
                 dequeue_timeout=POLL / 10,
@@ -298,8 +307,8 @@ class Runner:
             await running
 
     async def _under_way(self) -> bool:
-        queue = await fetch_queue(self._pool)
-        return bool(queue.due or queue.running)
+        (record,) = await look_up(self._pool, count_jobs.statement, {"names": self._names})
+        return make(Count, record).jobs > 0
 
 
 async def fetch_queue(pool: Pool) -> Queue:

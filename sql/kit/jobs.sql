@@ -1,6 +1,13 @@
 -- Jobs: the queue is PgQueuer's, which takes and ends jobs with its own statements; these are ours.
 -- Schema: jobs
 
+-- name: count_job :one
+-- What runs, and what is due, of these kinds.
+SELECT count(*) AS jobs
+FROM jobs.pgqueuer AS q
+WHERE q.entrypoint = ANY (:names::text[])
+    AND (q.status = 'picked' OR (q.status = 'queued' AND q.execute_after <= now()));
+
 -- name: delete_effect :exec
 -- A job that was done a month ago is not picked again.
 DELETE FROM jobs.effect AS e

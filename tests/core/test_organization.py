@@ -164,9 +164,11 @@ async def test_what_is_ones_own_needs_no_role(shared: Api, who: str) -> None:
         await _membership(shared, who, workspace_id, "acceptInvitation"),
         await _membership(shared, who, workspace_id, "declineInvitation"),
     ]
-    assert [answer.codes for answer in answers] == [["NOT_FOUND"] if who == "stranger" else []] * 3
+    # Who has made as many as the plan allows hears that: it is not the role that keeps anybody from it.
+    codes = [[code for code in answer.codes if code != "LIMIT_REACHED"] for answer in answers]
+    assert codes == [["NOT_FOUND"] if who == "stranger" else []] * 3
     answer = await do(shared, who, None, "createOrganization", MADE, name="From one's own workspace")
-    assert answer.data
+    assert answer.codes in ([], ["LIMIT_REACHED"])
 
 
 # Making

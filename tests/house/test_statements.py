@@ -173,6 +173,7 @@ WORKER = {
     "core/subscription.upsert_subscription": "only jobs do what the provider told",
     "core/wallet.buy_credits": "only jobs book what was paid for",
     "core/wallet.expire_reservations": "only jobs give back what was forgotten",
+    "kit/jobs.count_job": "a request may add jobs and see none",
     "kit/jobs.delete_effect": "the nightly upkeep",
     "kit/jobs.delete_job_log": "the nightly upkeep",
     "kit/jobs.delete_job_statistics": "the nightly upkeep",

@@ -57,6 +57,7 @@ async def test_every_constraint_that_is_explained_exists(house: Database) -> Non
             name
             for (name,) in await admin.fetch(
                 "SELECT conname::text FROM pg_constraint UNION SELECT relname::text FROM pg_class WHERE relkind = 'i'"
+                " UNION SELECT (regexp_matches(prosrc, $$CONSTRAINT = '(\\w+)'$$, 'g'))[1] FROM pg_proc"  # raised by functions
             )
         }
     assert set(CONSTRAINTS) - known == set()

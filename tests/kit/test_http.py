@@ -346,6 +346,8 @@ async def test_a_line_says_what_ran_and_never_who_said_what(shared: Api, ada: Pe
     made = 'mutation($name: String!) { createApiKey(input: {name: $name, scopes: ["privacy:read"]}) { secret } }'
     secret = (await shared(made, {"name": "a private name"}, token=ada.token)).data["createApiKey"]["secret"]
     assert lines.statements == ["core/workspace.get_workspace", "core/api_key.insert_api_key"]
+    await shared("{ __typename }", token=secret)
+    assert lines.request["statements"] == ["core/identity.get_caller_by_api_key", "core/api_key_network.upsert_api_key_network"]
     await shared("{ platforms { edges { node { slug } } } }", token=secret)
     assert lines.request["statements"] == ["core/identity.get_caller_by_api_key", "privacy/platform.page_platform"]
     assert lines.request["status"] == 200

@@ -11,7 +11,7 @@ const schema = parse(readFileSync(process.argv[2] ?? "../../../schema.graphql", 
 const found = readdirSync("src").filter((name) => name.endsWith(".graphql")).sort();
 const config = {
   enumsAsTypes: true,
-  scalars: { DateTime: "string", BigInt: "string", UUID: "string", JSON: "unknown" },
+  scalars: { DateTime: "string", BigInt: "string", UUID: "string", Duration: "string", JSON: "unknown" },
   strictScalars: true,
   useTypeImports: true,
 };
