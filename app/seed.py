@@ -56,12 +56,12 @@ async def load_demo(url: str, progress: Progress) -> list[str]:
             async with db.transaction():
                 await update_plan(db, personal_account_id=account.id, plan=plan)
         people = {account.email: await as_person(pool, db, account) for account in accounts}
-        for person in people.values():
-            async with person.transaction():
-                await buy(person, CREDITS, key="demo")
         # Counted from when the first of them was made, so that an interrupted seed comes to the same scans again.
         end = accounts[0].created_at.replace(minute=0, second=0, microsecond=0)
         try:
+            for person in people.values():
+                async with person.transaction():
+                    await buy(person, CREDITS, key="demo")
             await privacy_demo.load(people, db, end, progress.step)
         finally:
             for person in people.values():

@@ -17,7 +17,7 @@ from app.core.api_key_network import hash_network, widen
 from tests.conftest import Api
 from tests.core.test_security_alert import alerts, told, watch
 from tests.factory.jobs import worker_db
-from tests.factory.privacy import api_key
+from tests.factory.privacy import fresh_api_key
 
 ASK = "{ platforms(first: 1) { edges { cursor } } }"
 
@@ -43,7 +43,7 @@ async def noted(api: Api) -> list[bytes]:
 async def test_a_key_that_is_used_from_elsewhere_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not of its first network, nor of another address there; once a day of others, however many. Each is in the audit."""
     ada = await api.person("ada")
-    secret = await api_key(api, ada.token)
+    secret = await fresh_api_key(api, ada.token)
     async with at(api, "203.0.113.7", "203.0.113.200", "198.51.100.4", "2001:db8:1:2::3", "2001:db8:1:9::3") as places:
         for place in places[:2]:
             assert (await place(ASK, token=secret)).data
@@ -71,7 +71,7 @@ async def test_a_key_that_is_used_from_elsewhere_is_told(api: Api, monkeypatch: 
 
 async def test_what_is_kept_tells_nothing_and_goes(api: Api) -> None:
     ada = await api.person("ada")
-    secret = await api_key(api, ada.token)
+    secret = await fresh_api_key(api, ada.token)
     async with at(api, "203.0.113.7", "", "no address") as places:
         for place in places:
             assert (await place(ASK, token=secret)).data, "who cannot be placed is let in"
@@ -90,7 +90,7 @@ async def test_what_is_kept_tells_nothing_and_goes(api: Api) -> None:
 async def test_no_more_than_so_many_are_noted(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_key_network, "MOST", 2)
     ada = await api.person("ada")
-    secret = await api_key(api, ada.token)
+    secret = await fresh_api_key(api, ada.token)
     async with at(api, *(f"198.51.{each}.1" for each in range(5))) as places:
         for place in places:
             assert (await place(ASK, token=secret)).data

@@ -177,10 +177,15 @@ async def link_state(api: Api, token: str, link_id: str) -> dict[str, Any]:
 
 async def api_key(api: Api, token: str, *scopes: str) -> str:
     """The secret of a new key of the person's workspace, used once: from which network it comes is written down by then."""
-    given = {"name": "extension", "scopes": list(scopes) or ["snapshots:write"]}
-    secret = str((await api(CREATE_KEY, {"input": given}, token=token)).data["createApiKey"]["secret"])
+    secret = await fresh_api_key(api, token, *scopes)
     await api("{ __typename }", token=secret)
     return secret
+
+
+async def fresh_api_key(api: Api, token: str, *scopes: str) -> str:
+    """The secret of a new key of the person's workspace."""
+    given = {"name": "extension", "scopes": list(scopes) or ["snapshots:write"]}
+    return str((await api(CREATE_KEY, {"input": given}, token=token)).data["createApiKey"]["secret"])
 
 
 async def counts(api: Api) -> dict[str, int]:
