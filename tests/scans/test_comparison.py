@@ -25,6 +25,10 @@ ACCESS = (
     " SELECT workspace_id, id, $2::text::inet, 443, 1, 0, 'PAGE', masked_url, sha256(convert_to($3, 'UTF8')), 200"
     " FROM scans.scan WHERE id = $1"
 )
+GROUND = (
+    "INSERT INTO scans.indicator (workspace_id, scan_id, engine, kind, weight, evidence)"
+    " SELECT workspace_id, id, 'ADDRESS', 'BRAND_IN_HOST', 32, 'ADDRESS' FROM scans.scan WHERE id = $1"
+)
 
 
 async def person(api: Api, name: str) -> Person:
@@ -62,10 +66,12 @@ async def test_two_scans_are_compared(shared: Api) -> None:
     async with shared.database.connect() as admin:
         for scan_id, address, target in ((one, "93.184.216.34", "t"), (other, "93.184.216.35", "u")):
             await admin.execute(ACCESS, parse_uuid(scan_id, "Scan", field="id"), address, target)
+        await admin.execute(GROUND, parse_uuid(other, "Scan", field="id"))
     found = (await shared(COMPARE, {"a": one, "b": other}, token=ada.token)).data["compareScans"]
     assert found["sameUrl"] is False
     assert found["changes"] == ["CONTENT", "TARGET"]
     assert [fact["name"] for fact in found["facts"]] == ["finalHost", "contentSha256"]
+    assert found["indicators"] == [{"engine": "ADDRESS", "kind": "BRAND_IN_HOST", "weight": 32, "added": True}]
     (hop,) = found["hops"]
     assert hop["before"] == "https://one.example.com/ 93.184.216.34"
     assert (found["before"]["id"], found["after"]["id"]) == (one, other)

@@ -15,13 +15,15 @@ from tests.factory.scans import DISPUTE, judged, queued
 
 PUBLISH = (
     "mutation($input: PublishScanInput!) { publishScan(input: $input)"
-    " { token published { publicationId maskedUrl verdict score categories contentSha256 } } }"
+    " { token published { publicationId maskedUrl verdict score categories scannedAt contentSha256 } } }"
 )
 UNPUBLISH = "mutation($id: ID!) { unpublishScan(scanId: $id) { scan { visibility } } }"
 ONE = "query($id: ID!) { publishedScan(id: $id) { maskedUrl } }"
 SHARED = "query($token: String!) { sharedScan(token: $token) { maskedUrl verdict } }"
 LIST = "query($host: String) { publishedScans(host: $host, first: 100) { edges { node { publicationId host } } } }"
-LOOKUP = "query($prefix: String!) { lookup(hashPrefix: $prefix) { fullHash source verdict score categories scan { id } } }"
+LOOKUP = (
+    "query($prefix: String!) { lookup(hashPrefix: $prefix) { fullHash source verdict score categories scannedAt scan { id } } }"
+)
 
 
 async def person(api: Api, name: str) -> Person:
@@ -63,6 +65,7 @@ async def test_what_is_public_is_found_until_it_is_taken_back(shared: Api) -> No
                 "verdict": "SUSPICIOUS",
                 "score": 45,
                 "categories": ["PHISHING"],
+                "scannedAt": made["published"]["scannedAt"],
                 "scan": None,
             }
     assert await found(shared, eve, expression_hash("example.com/").hex()[:8]) == [], "others of its host inherit nothing"
