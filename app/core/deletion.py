@@ -17,10 +17,10 @@ from app.core.account import check_email, get_account
 from app.core.credential import prove_again, prove_sign_in
 from app.core.email_token import AskedToken, EmailTokenAsked, charge_mail, hash_token, mail_email_token
 from app.core.erased_identity import erased_names
-from app.core.identity import meet_identity
+from app.core.identity import MetIdentity, meet_identity, own_by
 from app.core.session import Tokens, open_session
-from app.core.sign_in import take_proof
-from app.kit.context import Info
+from app.core.sign_in import SignInProof, take_proof
+from app.kit.context import Context, Info
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import mutation, public_mutation
 from app.kit.jobs import enqueue
@@ -108,6 +108,24 @@ class RequestAccountRestorePayload:
     email: str = strawberry.field(description="Where the mail would go.")
 
 
+async def _meet(context: Context, proof: SignInProof) -> MetIdentity:
+    """Whom a sign-in at a provider proves."""
+    met = await meet_identity(
+        context.db,
+        issuer=proof.issuer,
+        subject=proof.subject,
+        email=proof.email,
+        display_name=proof.display_name,
+        acceptable=proof.acceptable,
+        proven=proof.proven,
+        digests=erased_names(context.keys, proof.issuer, proof.subject),
+        again=False,
+        issued_at=datetime.now(UTC),
+    )
+    assert met is not None
+    return met
+
+
 @strawberry.type
 class DeletionMutation:
     """Root fields by which people go, and come back."""
@@ -167,23 +185,15 @@ class DeletionMutation:
                 owner_id = taken.owner_id
             elif proof is not None:
                 # Nothing is made by this: where nobody is met who was deleted, the transaction is undone below.
-                met = await meet_identity(
-                    db,
-                    issuer=proof.issuer,
-                    subject=proof.subject,
-                    email=proof.email,
-                    display_name=proof.display_name,
-                    acceptable=proof.acceptable,
-                    proven=proof.proven,
-                    digests=erased_names(context.keys, proof.issuer, proof.subject),
-                    again=False,
-                    issued_at=datetime.now(UTC),
-                )
-                owner_id = met.met_id if met is not None and met.outcome == "DELETED" else None
+                met = await _meet(context, proof)
+                owner_id = met.met_id if met.outcome == "DELETED" else None
             done = None if owner_id is None else await update_restored_account(db, restored_id=owner_id)
             if owner_id is None or done is None or not done.restored:
                 message = "There is nothing to restore: the account is not deleted, and you sign in to it, or its time is over."
                 raise AppError(ErrorCode.NOT_FOUND, message)
+            if proof is not None:
+                # As at any sign-in: who was met by a proven address is linked, and if nobody had proven it, other ways in end.
+                own_by(await _meet(context, proof))
             tokens = await open_session(
                 db, owner_id, keys=context.keys, settings=context.settings, client=context.client, method=method
             )

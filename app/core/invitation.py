@@ -44,10 +44,14 @@ constraint(
 
 @strawberry.enum(description="How an invitation stands.")
 class InvitationState(Enum):
-    """Values as in the database, and one that time makes of OPEN."""
+    """Values as in the database, and two that OPEN becomes by itself."""
 
     OPEN = strawberry.enum_value("OPEN", description="It waits for an answer.")
     EXPIRED = strawberry.enum_value("EXPIRED", description="Nobody answered for seven days; it can be mailed again.")
+    LAPSED = strawberry.enum_value(
+        "LAPSED",
+        description="Its sender may not invite so any more, and it lets nobody in. Whoever mails it again is its sender then.",
+    )
     ACCEPTED = strawberry.enum_value("ACCEPTED", description="The person is a member.")
     DECLINED = strawberry.enum_value("DECLINED", description="The person does not want to.")
     REVOKED = strawberry.enum_value("REVOKED", description="It was taken back.")
@@ -223,7 +227,7 @@ def _missing() -> AppError:
 
 
 def _check_closed(found: Invitation) -> None:
-    if found.state not in (InvitationState.OPEN, InvitationState.EXPIRED):
+    if found.state not in (InvitationState.OPEN, InvitationState.EXPIRED, InvitationState.LAPSED):
         message = f"This invitation is {found.state.value.lower()}; it stays as it is."
         raise AppError(ErrorCode.INVITATION_CLOSED, message, field="id")
 

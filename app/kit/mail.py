@@ -64,9 +64,10 @@ class Outgoing:
     chosen: bool = True
 
     def __str__(self) -> str:
-        """For people; never the password."""
+        """For people; never the password. Of a relative folder it says whose: others start elsewhere than the worker."""
         if self.folder is not None:
-            return f"to files in {self.folder}" if self.chosen else f"to files in {self.folder}, and {UNSENT}"
+            named = self.folder if self.folder.is_absolute() else f"{self.folder}, below where the worker was started"
+            return f"to files in {named}" if self.chosen else f"to files in {named}, and {UNSENT}"
         return f"to {self.server}:{self.port}{' by TLS' if self.tls else ''}{f' as {self.user}' if self.user else ''}"
 
 
@@ -89,7 +90,7 @@ def outgoing(settings: MailSettings) -> Outgoing:
     if settings.mail_folder is not None:
         return Outgoing(settings.mail_from, folder=settings.mail_folder)
     if not address:
-        return Outgoing(settings.mail_from, folder=OUTBOX.absolute(), chosen=False)
+        return Outgoing(settings.mail_from, folder=OUTBOX, chosen=False)
     try:
         url = urlsplit(address)
         port = url.port

@@ -16,7 +16,19 @@ WHERE i.workspace_id = :workspace_id
 -- name: edge_invitation :edge
 -- For node(id) and for what a mutation answers.
 SELECT k.position, i.id, i.email, i.role, i.created_at, i.expires_at, i.sent_at, i.closed_at, i.account_id,
-    CASE WHEN i.state = 'OPEN' AND i.expires_at <= now() THEN 'EXPIRED' ELSE i.state END AS state
+    CASE
+        WHEN i.state = 'OPEN' AND i.expires_at <= now() THEN 'EXPIRED'
+        WHEN
+            i.state = 'OPEN'
+            AND NOT EXISTS (
+                SELECT
+                FROM core.list_inviter() AS s
+                WHERE s.account_id = i.account_id
+                    AND s.role IN ('owner', CASE WHEN i.role <> 'owner' THEN 'admin' END)
+            )
+            THEN 'LAPSED'
+        ELSE i.state
+    END AS state
 FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
 JOIN core.invitation AS i ON i.id = k.id
 WHERE i.workspace_id = :workspace_id;
@@ -35,7 +47,19 @@ RETURNING id, email, role, created_at, expires_at, sent_at, closed_at, account_i
 -- name: page_invitation :page
 -- Newest first, settled ones too.
 SELECT i.id, i.email, i.role, i.created_at, i.expires_at, i.sent_at, i.closed_at, i.account_id,
-    CASE WHEN i.state = 'OPEN' AND i.expires_at <= now() THEN 'EXPIRED' ELSE i.state END AS state
+    CASE
+        WHEN i.state = 'OPEN' AND i.expires_at <= now() THEN 'EXPIRED'
+        WHEN
+            i.state = 'OPEN'
+            AND NOT EXISTS (
+                SELECT
+                FROM core.list_inviter() AS s
+                WHERE s.account_id = i.account_id
+                    AND s.role IN ('owner', CASE WHEN i.role <> 'owner' THEN 'admin' END)
+            )
+            THEN 'LAPSED'
+        ELSE i.state
+    END AS state
 FROM core.invitation AS i
 WHERE i.workspace_id = :workspace_id
     AND i.id < :after_id
@@ -84,6 +108,12 @@ WHERE i.workspace_id = :workspace_id
     AND i.state = 'OPEN'
     AND i.expires_at > now()
     AND w.id = i.workspace_id
+    AND EXISTS (
+        SELECT
+        FROM core.list_inviter() AS s
+        WHERE s.account_id = i.account_id
+            AND s.role IN ('owner', CASE WHEN i.role <> 'owner' THEN 'admin' END)
+    )
 RETURNING i.email, i.role, i.expires_at, w.name;
 
 -- name: update_invitation :one

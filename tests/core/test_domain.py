@@ -292,6 +292,21 @@ async def test_who_proves_an_address_is_in_where_the_organization_wants_it(world
     assert await roles_of(api, workspace_id) == found
 
 
+async def test_where_no_owner_is_nobody_joins(world: World) -> None:
+    """Its only owner's account is deleted: whoever came first would be the one to whom the organization goes."""
+    api, workspace_id = world.api, await organize(world.api, "Empty", lone="owner")
+    await world.prove("lone", workspace_id, "lone.example.com", "AUTOMATIC")
+    await person_at(api, "eager", "lone.example.com", proven=False)
+    assert (await do(api, "lone", None, "deleteAccount", "deletedAt", confirmEmail="lone@example.com")).data
+    await prove_address(api, "eager")
+    assert (await ask(api, "eager", None, JOINABLE)).data["joinableWorkspaces"]["edges"] == []
+    assert (await join(api, "eager", workspace_id)).code == "NOT_FOUND"
+    assert await roles_of(api, workspace_id) == {"lone": "owner"}
+    async with api.database.connect() as admin:
+        assert await admin.fetchval("SELECT core.restore_account($1)", (await api.person("lone")).account_id)
+    assert (await join(api, "eager", workspace_id)).data, "as before"
+
+
 @pytest.mark.parametrize("role", ["OWNER", "ADMIN"])
 async def test_nobody_joins_as_a_manager(world: World, role: str) -> None:
     workspace_id = await organize(world.api, ada="owner")

@@ -209,24 +209,92 @@ async def test_a_revoked_one_works_no_longer(shared: Api, tmp_path: Path) -> Non
     assert await roles_of(shared, workspace_id) == {"ada": "owner"}
 
 
-@pytest.mark.parametrize("end", ["removed", "demoted"])
+async def end_of(api: Api, end: str, who: str, workspace_id: UUID) -> None:
+    """Somebody may not invite any more."""
+    given = {"accountId": await account(api, who)}
+    if end == "removed":
+        assert (await do(api, "ada", workspace_id, "removeMember", "accountId", **given)).data
+    elif end == "demoted":
+        assert (await do(api, "ada", workspace_id, "updateMember", "member { role }", role="MEMBER", **given)).data
+    elif end == "left":
+        assert (await ask(api, who, workspace_id, "mutation { leaveWorkspace { workspaceId } }")).data
+    else:
+        deleting = "deletedAt restorableUntil"
+        assert (await do(api, who, None, "deleteAccount", deleting, confirmEmail=f"{who}@example.com")).data
+
+
+async def state_of(api: Api, workspace_id: UUID) -> str:
+    """How the only invitation stands, as its list says, also of those that are open."""
+    (edge,) = (await ask(api, "ada", workspace_id, LIST, {"open": True})).data["invitations"]["edges"]
+    return str(edge["node"]["state"])
+
+
+@pytest.mark.parametrize("end", ["removed", "demoted", "left", "deleted"])
 async def test_an_invitation_counts_while_its_sender_may_invite(shared: Api, tmp_path: Path, end: str) -> None:
     """A way back in for who was let go would be to invite oneself in time."""
-    workspace_id = await organize(shared, ada="owner", mal="admin")
+    mal = f"mal_{end}"
+    workspace_id = await organize(shared, ada="owner", **{mal: "admin"})
     await prove_address(shared, "mal2")
-    id_, token = await invite(shared, "mal", workspace_id, "mal2@example.com", tmp_path, role="ADMIN")
-    given = {"accountId": await account(shared, "mal")}
-    if end == "removed":
-        assert (await do(shared, "ada", workspace_id, "removeMember", "accountId", **given)).data
-    else:
-        assert (await do(shared, "ada", workspace_id, "updateMember", "member { role }", role="MEMBER", **given)).data
+    id_, token = await invite(shared, mal, workspace_id, "mal2@example.com", tmp_path, role="ADMIN")
+    assert await state_of(shared, workspace_id) == "OPEN"
+    await end_of(shared, end, mal, workspace_id)
+    assert await state_of(shared, workspace_id) == "LAPSED"
     assert (await accept(shared, "mal2", token=token)).code == "NOT_FOUND"
     assert (await accept(shared, "mal2", id=id_)).code == "NOT_FOUND"
+    assert (await decline(shared, "mal2", token=token)).code == "NOT_FOUND"
     assert (await ask(shared, "mal2", None, MINE)).data["myInvitations"]["edges"] == []
     await move(shared, "sent_at", "now() - interval '1 day'", workspace_id)
     assert (await ask(shared, "ada", workspace_id, RESEND, {"id": id_})).data, "sent anew, it is another's"
+    assert await state_of(shared, workspace_id) == "OPEN"
     (text,) = await mails(shared, tmp_path)
+    assert (await accept(shared, "mal2", token=token)).code == "NOT_FOUND"
     assert (await accept(shared, "mal2", token=token_in(text))).data
+
+
+async def test_an_owners_invitation_of_an_owner_lapses_when_the_sender_is_an_admin(shared: Api, tmp_path: Path) -> None:
+    workspace_id = await organize(shared, ada="owner", oda="owner")
+    await prove_address(shared, "pia", "quin")
+    _, token = await invite(shared, "oda", workspace_id, "pia@example.com", tmp_path, role="OWNER")
+    given = {"accountId": await account(shared, "oda"), "role": "ADMIN"}
+    assert (await do(shared, "ada", workspace_id, "updateMember", "member { role }", **given)).data
+    assert await state_of(shared, workspace_id) == "LAPSED"
+    assert (await accept(shared, "pia", token=token)).code == "NOT_FOUND"
+    _, other = await invite(shared, "oda", workspace_id, "quin@example.com", tmp_path, role="ADMIN")
+    assert (await accept(shared, "quin", token=other)).data, "what an admin may still promise"
+
+
+async def test_nobody_is_mailed_for_somebody_who_is_gone_already(shared: Api, tmp_path: Path) -> None:
+    workspace_id = await organize(shared, ada="owner", ned="admin")
+    assert (await do(shared, "ned", workspace_id, "inviteMember", FIELDS, email="rex@example.com")).data
+    await end_of(shared, "removed", "ned", workspace_id)
+    assert await mails(shared, tmp_path) == []
+
+
+async def test_who_comes_back_keeps_the_promises_that_are_open(shared: Api, tmp_path: Path) -> None:
+    """A deleted account that is restored is as it was: so are its invitations, within their seven days."""
+    sam = await shared.person("sam")
+    workspace_id = await organize(shared, ada="owner", sam="admin")
+    await prove_address(shared, "tom")
+    _, token = await invite(shared, "sam", workspace_id, "tom@example.com", tmp_path)
+    await end_of(shared, "deleted", "sam", workspace_id)
+    assert (await accept(shared, "tom", token=token)).code == "NOT_FOUND"
+    async with shared.database.connect() as admin:
+        assert await admin.fetchval("SELECT core.restore_account($1)", sam.account_id)
+    assert (await accept(shared, "tom", token=token)).data
+
+
+async def test_a_deleted_organization_lets_nobody_in(shared: Api, tmp_path: Path) -> None:
+    workspace_id = await organize(shared, "Gone", ada="owner")
+    await prove_address(shared, "uma")
+    id_, token = await invite(shared, "ada", workspace_id, "uma@example.com", tmp_path)
+    gone = global_id("Workspace", str(workspace_id))
+    assert (await do(shared, "ada", None, "deleteWorkspace", "deletedWorkspace { name }", id=gone, confirmName="Gone")).data
+    for by in ({"token": token}, {"id": id_}):
+        assert (await accept(shared, "uma", **by)).code == "NOT_FOUND"
+    assert (await ask(shared, "uma", None, MINE)).data["myInvitations"]["edges"] == []
+    restoring = "mutation($id: ID!) { restoreWorkspace(id: $id) { membership { role } } }"
+    assert (await ask(shared, "ada", None, restoring, {"id": gone})).data
+    assert (await accept(shared, "uma", token=token)).data
 
 
 async def test_as_many_as_the_plan_allows_come_in_and_none_more(api: Api, tmp_path: Path) -> None:

@@ -145,10 +145,13 @@ def test_each_module_has_its_test() -> None:
 def test_each_test_has_its_module() -> None:
     """Where a test of a noun is looked for, nothing else is found."""
     allowed = {
+        "tests/core/test_account_restore.py": "deletions that are undone by a sign-in at a provider",
         "tests/core/test_audit_restore.py": "the seals of the audit, after a dump was restored",
         "tests/core/test_isolation.py": "every noun, seen from another workspace",
         "tests/core/test_organization.py": "organizations: who may what, over all nouns that they have",
         "tests/core/test_kill.py": "workers that are killed in the middle of exports and erasures",
+        "tests/core/test_sign_in_link.py": "sign-ins that add a way in, core's identities",
+        "tests/core/test_sign_in_provider.py": "what providers answer to sign-ins, app/kit/oidc.py behind the API",
         "tests/core/test_workspace_delete.py": "workspaces that are deleted, restored and erased, over all ways into them",
         "tests/scans/test_no_content.py": "every noun of scans, and what a worker leaves behind",
         "tests/privacy/test_data.py": "the files of app/privacy/data",

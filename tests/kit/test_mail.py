@@ -206,9 +206,12 @@ async def test_only_one_plain_address(address: str) -> None:
 def test_by_default_mail_goes_to_files_and_says_that_nobody_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = outgoing(Settings())
-    assert found.folder == tmp_path / ".fivefold-mail"
-    assert str(found).startswith(f"to files in {found.folder}, and nobody gets it")
+    assert found.folder is not None
+    assert found.folder.absolute() == tmp_path / ".fivefold-mail"
+    assert str(found).startswith("to files in .fivefold-mail, below where the worker was started, and nobody gets it")
     assert outgoing(Settings(mail_folder=tmp_path)).chosen
+    assert str(outgoing(Settings(mail_folder=tmp_path))) == f"to files in {tmp_path}"
+    assert str(outgoing(Settings(mail_folder=Path("out")))) == "to files in out, below where the worker was started"
 
 
 async def test_mail_in_files_is_for_the_operator_alone(tmp_path: Path) -> None:
