@@ -37,6 +37,8 @@ from app.kit.errors import SetupError
 OWNER = "fivefold_owner"
 LOGINS = ("fivefold_migrator", "fivefold_api", "fivefold_worker", "fivefold_auditor")
 ROLES = {OWNER: "NOLOGIN", "fivefold_definer": "NOLOGIN", **dict.fromkeys(LOGINS, "LOGIN")}
+PROVEN = ("scans.access",)
+"""Append-only tables outside of the audit whose rows it proves: guarded as it is, except that they may go as a whole."""
 EVENT_TRIGGERS = ("fivefold_guard_drop", "fivefold_guard_rewrite", "fivefold_guard_before", "fivefold_guard_after")
 MINIMUM_VERSION = 180000
 
@@ -314,10 +316,17 @@ BEGIN
 
     IF TG_EVENT = 'sql_drop' THEN
         -- a detached partition loses the triggers that its parent gave it, so DETACH arrives here too
-        SELECT object_identity INTO culprit
-        FROM pg_event_trigger_dropped_objects()
-        WHERE object_type IN ('table', 'table column', 'trigger')
-            AND address_names[1] = 'core' AND address_names[2] LIKE 'audit\_%'
+        SELECT gone.object_identity INTO culprit
+        FROM pg_event_trigger_dropped_objects() AS gone
+        WHERE gone.object_type IN ('table', 'table column', 'trigger')
+            AND (
+                gone.address_names[1] = 'core' AND gone.address_names[2] LIKE 'audit\_%'
+                -- one that the audit proves may go as a whole, which `audit verify` tells; piece by piece it may not
+                OR gone.address_names[1] || '.' || gone.address_names[2] = ANY ({proven}) AND NOT EXISTS (
+                    SELECT FROM pg_event_trigger_dropped_objects() AS whole
+                    WHERE whole.object_type = 'table' AND whole.address_names = gone.address_names[1:2]
+                )
+            )
         LIMIT 1;
     ELSE
         SELECT array_agg(relation) INTO protected
@@ -333,6 +342,8 @@ BEGIN
             SELECT to_regclass('core.audit_event')::oid
             UNION ALL
             SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('core.audit_event')
+            UNION ALL
+            SELECT to_regclass(proven)::oid FROM unnest({proven}) AS proven
         ) AS audit (relation)
         WHERE relation IS NOT NULL;
 
@@ -362,7 +373,11 @@ BEGIN
             -- a trigger before INSERT (4) could swallow every event to come
             WHERE EXISTS (
                 SELECT FROM pg_trigger
-                WHERE tgrelid = ANY (protected) AND (tgfoid = command.objid OR oid = command.objid AND tgtype & 4 > 0)
+                WHERE tgrelid = ANY (protected) AND (
+                    tgfoid = command.objid AND (tgrelid::regclass::text <> ALL ({proven}) OR tgname LIKE 'append\_only%')
+                    OR oid = command.objid AND tgtype & 4 > 0
+                        AND (tgtype & 2 > 0 OR tgrelid::regclass::text <> ALL ({proven}))
+                )
             )
                 OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = ANY (protected) AND oid = command.objid)
             LIMIT 1;
@@ -375,7 +390,7 @@ BEGIN
                   HINT = 'Only a rollback of its migration may, after SET LOCAL fivefold.audit_ddl = ''allowed''.';
     END IF;
 END
-$function$"""
+$function$""".replace("{proven}", f"ARRAY[{', '.join(map(repr, PROVEN))}]")
 
 _ALTERS = "'ALTER TABLE', 'ALTER SCHEMA'"
 _EVENTS = {

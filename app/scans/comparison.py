@@ -130,6 +130,7 @@ sql = File("scans/comparison")
 facts_by_scan = sql.edge("edge_scan_fact", ScanFact)
 get_pivot = sql.one("get_pivot", Pivot)
 page_related_scan = sql.page("page_related_scan", Scan)
+page_scan_of_address = sql.page("page_scan_of_address", Scan)
 
 
 def changes(before: ScanFact, after: ScanFact) -> list[ScanChange]:
@@ -251,6 +252,8 @@ class ComparisonQuery:
         pivot = await get_pivot(db, scan_id=found)
         if pivot is None:
             raise AppError(ErrorCode.NOT_FOUND, "There is no such scan in this workspace.", field="scanId")
+        if by is ScanRelation.ADDRESS:
+            return await page(page_scan_of_address, db, first, after, scan_id=found, addresses=pivot.addresses)
         none = b""  # which no hash is
         return await page(
             page_related_scan,
@@ -261,5 +264,4 @@ class ComparisonQuery:
             content_hash=(pivot.content_hash or none) if by is ScanRelation.CONTENT else None,
             favicon_hash=(pivot.favicon_hash or none) if by is ScanRelation.FAVICON else None,
             certificate_hash=(pivot.certificate_hash or none) if by is ScanRelation.CERTIFICATE else None,
-            addresses=pivot.addresses if by is ScanRelation.ADDRESS else None,
         )

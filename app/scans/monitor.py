@@ -23,7 +23,7 @@ from app.core.data_key import derive_key, seal, unseal, unseal_all
 from app.core.idempotency import claim, settle
 from app.core.notification import NotificationKind, NotificationText, notify, tells
 from app.core.outbox import announce, publish
-from app.core.plan import LimitReached, check_limit
+from app.core.plan import LimitReached, check_limit, get_allowance
 from app.core.wallet import InsufficientCredits
 from app.kit.context import Info
 from app.kit.db import Db
@@ -47,6 +47,7 @@ READS = frozenset({"scans:read", "scans:write"})
 JITTER = 0.05
 """So much of an interval a scan may be early or late, so that what was made at once is not due at once forever."""
 MOST_HOURS = 720
+DAILY = "scans.monitor_daily_scans"
 WORKSPACES = 1000
 
 constraint("monitor_url_hash_key", ErrorCode.BAD_INPUT, "This URL is monitored already; see monitors.", field="url")
@@ -201,9 +202,9 @@ async def _scan_one(db: Db, settings: ScanSettings, now: datetime) -> bool:
                 url = parse_url((await unseal(db, settings, TABLE, "url_sealed", due.id, due.url_sealed)).decode())
                 made = await create(db, settings, url, due.url_hash, ScanVisibility.PRIVATE, due.member_id)
                 share = random.uniform(-1, 1)  # noqa: S311 - nothing depends on whether it can be guessed
-                await update_pending(
-                    db, id=due.id, scan_id=made.id, due_at=next_due(due.due_at, due.interval_hours, now, share)
-                )
+                # A plan that was changed meanwhile slows down what was chosen under another, and says nothing of it.
+                hours = max(due.interval_hours, (await _shortest_interval(db)).hours)
+                await update_pending(db, id=due.id, scan_id=made.id, due_at=next_due(due.due_at, hours, now, share))
                 return True
     except (InsufficientCredits, LimitReached) as error:  # what this transaction did is undone
         assert refused is not None
@@ -269,7 +270,10 @@ class CreateMonitorInput:
     """The first scan is due at once."""
 
     url: str = strawberry.field(description="As submitScan takes it.")
-    interval_hours: int = strawberry.field(description="1 to 720; a scan comes up to a twentieth of it earlier or later.")
+    interval_hours: int = strawberry.field(
+        description="1 to 720, and no less than 24 by the plan's scans.monitor_daily_scans; a scan comes up to a twentieth of "
+        "it earlier or later."
+    )
     idempotency_key: str
     alert_on: list[ScanChange] | None = strawberry.field(
         default=None,
@@ -326,6 +330,30 @@ def check_alerts(chosen: list[ScanChange] | None) -> list[str] | None:
     return None if chosen is None else [each.name for each in ScanChange if each in chosen]
 
 
+@dataclass(frozen=True)
+class Shortest:
+    """The shortest interval that a plan allows, in whole hours."""
+
+    hours: int
+    plan: str
+
+
+async def _shortest_interval(db: Db) -> Shortest:
+    """Of the workspace's plan, which says how many scans a day one monitor may have."""
+    allowance = await get_allowance(db, name=DAILY)
+    assert allowance is not None  # every workspace has a plan
+    daily = 24 if allowance.amount is None else min(allowance.amount, 24)
+    return Shortest(-(-24 // daily) if daily > 0 else MOST_HOURS, allowance.plan)
+
+
+async def check_plan(db: Db, hours: int | None) -> None:
+    """Whether the plan allows an interval. Raises LIMIT_REACHED."""
+    if hours is None or hours >= (shortest := await _shortest_interval(db)).hours:
+        return
+    message = f"The plan {shortest.plan} allows an intervalHours of {shortest.hours} or more. Choose one, or change the plan."
+    raise AppError(ErrorCode.LIMIT_REACHED, message, field="intervalHours")
+
+
 async def _count(db: Db) -> int:
     found = await count_monitor(db)
     assert found is not None
@@ -361,6 +389,7 @@ class MonitorMutation:
                 return CreateMonitorPayload(monitor_id=done.result_id)
             await check_limit(db, "scans.monitors", _count)
             hours = check_interval(input.interval_hours)
+            await check_plan(db, hours)
             alert_on = check_alerts(input.alert_on) or [e.name for e in ScanChange if e is not ScanChange.CONTENT]
             url = parse_url(input.url)
             check_target(url, loopback=settings.scan_loopback)
@@ -385,6 +414,7 @@ class MonitorMutation:
         monitor_id = parse_uuid(input.id, "Monitor", field="id")
         hours, alert_on = check_interval(input.interval_hours), check_alerts(input.alert_on)
         async with info.context.db.transaction():
+            await check_plan(info.context.db, hours)
             found = await update(info.context.db, id=monitor_id, interval_hours=hours, alert_on=alert_on, paused=input.paused)
         if found is None:
             raise AppError(ErrorCode.NOT_FOUND, "There is no such monitor in this workspace.", field="id")

@@ -117,7 +117,17 @@ class ScanQuery:
         self, info: Info, state: ScanState | None = None, host: str | None = None, first: int = 20, after: str | None = None
     ) -> Page[Scan] | None:
         """The workspace's scans, the newest first."""
-        return await page(page_scan, info.context.db, first, after, state=state.value if state else None, host=host)
+        chosen = state.value if state else None
+        is_open = state in PROGRESS
+        return await page(
+            page_scan,
+            info.context.db,
+            first,
+            after,
+            open=chosen if is_open else None,
+            ended=None if is_open else chosen,
+            host=host,
+        )
 
 
 @strawberry.type(description="A step of a scan.")

@@ -22,12 +22,12 @@ JOIN scans.scan_result AS r ON r.workspace_id = s.workspace_id AND r.scan_id = s
 WHERE s.workspace_id = :workspace_id;
 
 -- name: get_pivot :one
--- By what others may be like a scan; nothing of one that was not judged.
+-- By what others may be like a scan; of one that was not judged, addresses alone.
 SELECT r.content_hash, r.favicon_hash, r.certificate_hash,
     coalesce((
         SELECT array_agg(DISTINCT host(a.address))
         FROM scans.access AS a
-        WHERE a.workspace_id = r.workspace_id AND a.scan_id = r.scan_id AND a.address IS NOT NULL
+        WHERE a.workspace_id = s.workspace_id AND a.scan_id = s.id AND a.address IS NOT NULL
     ), '{}') AS addresses
 FROM scans.scan AS s
 LEFT JOIN scans.scan_result AS r ON r.workspace_id = s.workspace_id AND r.scan_id = s.id
@@ -35,7 +35,7 @@ WHERE s.workspace_id = :workspace_id
     AND s.id = :scan_id;
 
 -- name: page_related_scan :page
--- Scans of the workspace that have something in common with one, the newest first.
+-- Scans of the workspace that have a hash in common with one, the newest first.
 SELECT s.id, s.account_id, s.state, s.version, s.visibility, s.attempt, s.failure, s.host, s.masked_url, s.has_secrets, s.created_at,
     s.updated_at, s.started_at, s.finished_at
 FROM scans.scan_result AS r
@@ -45,7 +45,30 @@ WHERE r.workspace_id = :workspace_id
     AND r.content_hash = :content_hash  -- if :content_hash
     AND r.favicon_hash = :favicon_hash  -- if :favicon_hash
     AND r.certificate_hash = :certificate_hash  -- if :certificate_hash
-    AND EXISTS (SELECT FROM scans.access AS a WHERE a.workspace_id = s.workspace_id AND a.scan_id = s.id AND host(a.address) = ANY (:addresses::text[]))  -- if :addresses
-    AND s.id < :after_id
+    AND r.scan_id < :after_id
+ORDER BY r.scan_id DESC
+LIMIT :limit;
+
+-- name: page_scan_of_address :page
+-- Scans of the workspace that connected to an address that another did, the newest first: as many as fit of each address, then
+-- the newest of those.
+SELECT s.id, s.account_id, s.state, s.version, s.visibility, s.attempt, s.failure, s.host, s.masked_url, s.has_secrets, s.created_at,
+    s.updated_at, s.started_at, s.finished_at
+FROM (
+    SELECT DISTINCT e.scan_id
+    FROM unnest(:addresses::inet[]) AS p (address)
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT a.scan_id
+        FROM scans.access AS a
+        WHERE a.workspace_id = :workspace_id
+            AND a.address = p.address
+            AND a.scan_id <> :scan_id
+            AND a.scan_id < :after_id
+        ORDER BY a.scan_id DESC
+        LIMIT :limit
+    ) AS e
+) AS r
+JOIN scans.scan AS s ON s.workspace_id = :workspace_id AND s.id = r.scan_id
+WHERE s.id < :after_id
 ORDER BY s.id DESC
 LIMIT :limit;

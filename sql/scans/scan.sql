@@ -10,13 +10,14 @@ JOIN scans.scan AS s ON s.id = k.id
 WHERE s.workspace_id = :workspace_id;
 
 -- name: page_scan :page
--- The workspace's, the newest first.
+-- The workspace's, the newest first. What is not finished and what is have an index each, which is told by the line alone.
 SELECT s.id, s.account_id, s.state, s.version, s.visibility, s.attempt, s.failure, s.host, s.masked_url, s.has_secrets, s.created_at,
     s.updated_at, s.started_at, s.finished_at
 FROM scans.scan AS s
 WHERE s.workspace_id = :workspace_id
     AND s.id < :after_id
-    AND s.state = :state  -- if :state
+    AND s.state = :open AND s.state IN ('QUEUED', 'FETCHING', 'ANALYZING')  -- if :open
+    AND s.state = :ended AND s.finished_at IS NOT NULL  -- if :ended
     AND s.host = :host  -- if :host
 ORDER BY s.id DESC
 LIMIT :limit;

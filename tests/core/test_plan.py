@@ -39,6 +39,7 @@ async def test_a_new_workspace_has_the_least(api: Api) -> None:
         "privacy.analysis": "0",
         "privacy.daily_scans": "0",
         "privacy.platform_links": "3",
+        "scans.monitor_daily_scans": "1",
         "scans.monitors": "1",
         "scans.open_disputes": "5",
         "scans.scans": "2000",

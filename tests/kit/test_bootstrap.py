@@ -43,6 +43,17 @@ BEGIN
         name, low, high);
     EXECUTE format('ALTER TABLE core.%I DROP CONSTRAINT bound', name);
 END $$;
+CREATE SCHEMA scans;
+CREATE TABLE scans.access (id uuid, note text);
+CREATE FUNCTION scans.keep_access() RETURNS trigger LANGUAGE plpgsql SET search_path = ''
+    AS $$ BEGIN RAISE EXCEPTION 'append-only' USING ERRCODE = '42501'; END $$;
+CREATE FUNCTION core.record() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER append_only BEFORE UPDATE ON scans.access FOR EACH ROW EXECUTE FUNCTION core.refuse_change();
+CREATE TRIGGER append_only_delete BEFORE DELETE ON scans.access FOR EACH ROW EXECUTE FUNCTION scans.keep_access();
+CREATE TRIGGER audit_insert AFTER INSERT ON scans.access FOR EACH ROW EXECUTE FUNCTION core.record();
+ALTER TABLE scans.access ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE scans.access ENABLE ALWAYS TRIGGER append_only_delete;
+ALTER TABLE scans.access ENABLE ALWAYS TRIGGER audit_insert;
 GRANT USAGE ON SCHEMA core TO fivefold_worker;
 GRANT EXECUTE ON FUNCTION core.create_audit_partition(text, uuid, uuid) TO fivefold_worker;
 """
@@ -216,6 +227,20 @@ ATTACKS = [
     "CREATE OR REPLACE FUNCTION core.refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
     "CREATE RULE quiet AS ON INSERT TO core.audit_event DO INSTEAD NOTHING",
     "DO $$ BEGIN ALTER TABLE core.audit_detail DISABLE TRIGGER ALL; END $$",
+    "DROP TRIGGER append_only ON scans.access",
+    "DROP TRIGGER audit_insert ON scans.access",
+    "DROP FUNCTION scans.keep_access() CASCADE",
+    "ALTER TABLE scans.access DISABLE TRIGGER append_only_delete",
+    "ALTER TABLE scans.access DISABLE TRIGGER USER",
+    "ALTER TABLE scans.access ENABLE TRIGGER audit_insert",
+    "ALTER TABLE scans.access RENAME TO other",
+    "ALTER TABLE scans.access SET SCHEMA core",
+    "ALTER SCHEMA scans RENAME TO other",
+    "ALTER TABLE scans.access DROP COLUMN note",
+    "ALTER TABLE scans.access ALTER COLUMN note TYPE integer USING 1",
+    "CREATE OR REPLACE FUNCTION scans.keep_access() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'",
+    "CREATE TRIGGER swallow BEFORE INSERT ON scans.access FOR EACH ROW EXECUTE FUNCTION core.record()",
+    "CREATE RULE quiet AS ON INSERT TO scans.access DO INSTEAD NOTHING",
     "DROP SCHEMA guard CASCADE",
     "ALTER EVENT TRIGGER fivefold_guard_drop DISABLE",
     "SET event_triggers = off",
@@ -248,7 +273,7 @@ def test_rollback_of_a_migration_may(owner: psycopg.Connection[Any]) -> None:
     with owner.transaction():
         owner.execute("SET LOCAL fivefold.audit_ddl = 'allowed'")
         owner.execute("ALTER TABLE core.audit_event DETACH PARTITION core.audit_event_1")
-        owner.execute("DROP SCHEMA core CASCADE")
+        owner.execute("DROP SCHEMA core, scans CASCADE")
     owner.execute(AUDIT.encode())  # and the flag is gone with its transaction
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         owner.execute("DROP TABLE core.audit_detail")
@@ -273,5 +298,10 @@ def test_partition_maker_and_other_changes_pass(server: Embedded, database: str,
         "CREATE OR REPLACE FUNCTION core.free() RETURNS int LANGUAGE sql RETURN 1",
         "ALTER FUNCTION core.free() STABLE",
         "DROP FUNCTION core.free()",
+        "CREATE OR REPLACE FUNCTION core.record() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE TRIGGER later AFTER INSERT ON scans.access FOR EACH ROW EXECUTE FUNCTION core.record()",
+        "ALTER TABLE scans.access ADD CONSTRAINT access_note_length CHECK (length(note) < 9)",
+        "ALTER TABLE scans.access DROP CONSTRAINT access_note_length",
+        "DROP TABLE scans.access",  # nobody can pretend that it was not: the audit has an event of each row
     ):
         owner.execute(sql.SQL(change))

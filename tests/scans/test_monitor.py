@@ -180,6 +180,25 @@ async def test_no_more_are_watched_than_the_plan_allows(shared: Api) -> None:
     assert sorted(str(each.code) for each in answers if "errors" in each.body) == ["LIMIT_REACHED"] * 3
 
 
+async def test_no_url_is_scanned_more_often_than_the_plan_allows(shared: Api) -> None:
+    free, curator = await person(shared, "seldom", plan="free"), await shared.person("curator", curator=True)
+    refused = await shared(CREATE, asked("https://seldom.example.com/", intervalHours=23), token=free.token)
+    assert (refused.code, refused.body["errors"][0]["extensions"]["field"]) == ("LIMIT_REACHED", "intervalHours")
+    monitor = await made(shared, free, "https://seldom.example.com/")
+    change = {"input": {"id": monitor, "intervalHours": 6}}
+    assert (await shared(UPDATE, change, token=free.token)).code == "LIMIT_REACHED"
+    plan = "mutation($id: ID!, $plan: String!) { assignPlan(input: {workspaceId: $id, plan: $plan}) { plan { slug } } }"
+    assert (await shared(plan, {"id": free.workspace, "plan": "pro"}, token=curator.token)).data
+    assert (await shared(UPDATE, change, token=free.token)).data["updateMonitor"]["monitor"]["intervalHours"] == 6
+    change["input"]["intervalHours"] = 5
+    assert (await shared(UPDATE, change, token=free.token)).code == "LIMIT_REACHED"
+    assert (await shared(plan, {"id": free.workspace, "plan": "free"}, token=curator.token)).data
+    now = datetime.now(UTC)
+    await run(shared, free)
+    due = datetime.fromisoformat((await mine(shared, free))["dueAt"])
+    assert due - now > timedelta(hours=22), "what was chosen under another plan is slowed down"
+
+
 async def test_who_left_is_monitored_for_no_longer(shared: Api) -> None:
     """What they made stays, and says why it rests."""
     joan = await person(shared, "joan")
