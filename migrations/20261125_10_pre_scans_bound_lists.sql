@@ -1,7 +1,7 @@
 -- Why:      a list of scans is read from its beginning, however many scans a workspace has: by state, by what they have in common.
 --           How often a monitor adds to them is a matter of the plan.
 -- Change:   indexes of scans.scan, scans.scan_result and scans.access.
--- Locks:    SHARE on the three tables while the indexes are built.
+-- Locks:    SHARE on scans.scan and scans.access while indexes are built; ACCESS EXCLUSIVE on scans.scan_result, whose indexes go.
 -- Data:     a limit for each plan.
 -- Old code: its statements use what replaces the indexes of hashes.
 -- Rollback: the indexes that were; deletes the limits.
