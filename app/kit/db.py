@@ -472,9 +472,8 @@ def _identity(actor: Actor, request_id: UUID) -> str:
         "request_id": request_id,
     }
     assert all(value is None or isinstance(value, UUID) for value in names.values())
-    return "SELECT " + ", ".join(
-        f"set_config('fivefold.{name}', '{value}', true)" for name, value in names.items() if value is not None
-    )
+    # A call of set_config() is a query to plan: half of all that beginning costs.
+    return "; ".join(f"SET LOCAL fivefold.{name} = '{value}'" for name, value in names.items() if value is not None)
 
 
 async def look_up(pool: Pool, statement: Statement, args: dict[str, Any]) -> list[asyncpg.Record]:

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_args
 
@@ -204,9 +204,19 @@ class Paged(Bound[Row]):
 
 @dataclass(frozen=True)
 class PerKey(Bound[Row]):
-    """Rows for many keys at once: parameters are arrays, ``position`` says which key (from 1) a row answers."""
+    """Rows for many keys at once: parameters are arrays, one element for each key.
+
+    A row's ``position`` says which key (from 1) it answers. Of one array, a statement may ask ``= ANY(:ids)`` instead, and
+    its rows say by ``id`` whose they are: the planner then looks up the keys, where it may compare each key with each row of
+    a workspace otherwise.
+    """
 
     keyset: Keyset
+
+    @cached_property
+    def by_id(self) -> bool:
+        """Whether rows say by ``id`` whose they are."""
+        return "k.position" not in self.statement.body
 
     async def groups(self, db: Db, **args: Any) -> list[list[Row]]:
         """The rows of each key, in the order of the keys. Every array has one element per key."""
@@ -214,6 +224,12 @@ class PerKey(Bound[Row]):
 
     async def records(self, db: Db, **args: Any) -> list[list[Record]]:
         """As ``groups``, the rows as they came: for what only shows them."""
+        if self.by_id:
+            (keys,) = args.values()
+            of_key: dict[Any, list[Record]] = {key: [] for key in keys}
+            for record in await db.fetch(self.statement, args):
+                of_key[record["id"]].append(record)
+            return [of_key[key] for key in keys]
         size = max(len(value) for value in args.values() if isinstance(value, list | tuple))
         found: list[list[Record]] = [[] for _ in range(size)]
         for record in await db.fetch(self.statement, args):
@@ -222,7 +238,7 @@ class PerKey(Bound[Row]):
 
     def _make(self, record: Record) -> Row:
         values = dict(record)
-        del values["position"]
+        values.pop("position", None)
         return make(self.row, values)
 
     async def __call__(self, db: Db, **args: Any) -> list[Row | None]:

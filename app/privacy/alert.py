@@ -24,7 +24,7 @@ from app.kit.edge import edge
 from app.kit.graphql import parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
-from app.privacy.change import Change, changes_by_snapshot
+from app.privacy.change import Change, changes_by_snapshot, page_labels
 from app.privacy.origin import Finding, Origin
 from app.privacy.platform_link import PlatformLink, require_link
 from app.privacy.snapshot import Snapshot, hashes_by_snapshot
@@ -117,10 +117,15 @@ async def tell_alerts(db: Db, notifications: Sequence[Any]) -> list[Notification
     changes = await changes_by_snapshot.groups(db, snapshot_ids=ids)
     after = await hashes_by_snapshot(db, ids)
     before = await hashes_by_snapshot(db, [scan.previous_id if scan else None for scan in scans])
-    return [_words(*each) for each in zip(scans, changes, before, after, strict=True)]
+    every = [change for of_scan in changes for change in of_scan]
+    pages = zip(every, await page_labels(db, every), strict=True)
+    labels = {change.node_key(): page.page_label for change, page in pages if page is not None}
+    return [_words(*each, labels) for each in zip(scans, changes, before, after, strict=True)]
 
 
-def _words(scan: AlertedScan | None, changes: Sequence[Change], before: str | None, after: str | None) -> NotificationText:
+def _words(
+    scan: AlertedScan | None, changes: Sequence[Change], before: str | None, after: str | None, labels: dict[str, str]
+) -> NotificationText:
     if scan is None:
         return NotificationText(title="Your settings changed", body="The scan that found it is not kept any more.")
     told = [change for change in changes if change.significance is not Significance.NOISE]
@@ -129,7 +134,7 @@ def _words(scan: AlertedScan | None, changes: Sequence[Change], before: str | No
         body = f"A scan that arrived later shows that this was so before.\n\n{hashes}"
         return NotificationText(title=f"{scan.platform} ({scan.label}): changed earlier", body=body)
     what = "1 setting" if len(told) == 1 else f"{len(told)} settings"
-    lines = [_line(change) for change in told[:MOST_CHANGES]]
+    lines = [_line(change, labels.get(change.node_key(), change.setting)) for change in told[:MOST_CHANGES]]
     if len(told) > MOST_CHANGES:
         lines.append(f"and {len(told) - MOST_CHANGES} more")
     lines += ["", hashes]
@@ -144,13 +149,13 @@ _WHO = {
 }
 
 
-def _line(change: Change) -> str:
+def _line(change: Change, label: str) -> str:
     who = _WHO.get(change.origin, "you, it seems" if change.confidence < 1 else "you")
     if change.old_value is None:
-        return f"{change.page_label}: new, set to {change.new_value} ({who})"
+        return f"{label}: new, set to {change.new_value} ({who})"
     if change.new_value is None:
-        return f"{change.page_label}: gone, was {change.old_value} ({who})"
-    return f"{change.page_label}: {change.old_value} -> {change.new_value} ({who})"
+        return f"{label}: gone, was {change.old_value} ({who})"
+    return f"{label}: {change.old_value} -> {change.new_value} ({who})"
 
 
 @strawberry.type

@@ -39,9 +39,6 @@ class Change(Node):
     node_statement = "privacy/change.edge_change"
     node_scopes = frozenset({"privacy:read"})
 
-    template_id: strawberry.Private[UUID]
-    page_label: strawberry.Private[str]
-
     setting: str = strawberry.field(description="Key of the setting.")
     old_value: str | None = strawberry.field(description="Null when the setting is new.")
     new_value: str | None = strawberry.field(description="Null when the setting is gone.")
@@ -51,7 +48,7 @@ class Change(Node):
     detected_at: datetime = strawberry.field(description="When the snapshot that shows it was captured.")
 
     label: str = edge(
-        lambda db, changes, locale=None: list_labels(db, changes, locale),
+        lambda db, changes, locale=None: list_change_labels(db, changes, locale),
         localized=True,
         description="The words on the page, of the newest template that has the setting.",
     )
@@ -83,6 +80,15 @@ class Change(Node):
 
 
 @dataclass(frozen=True)
+class LabelOfChange:
+    """The words on the page, and the template that has them in other languages."""
+
+    template_id: UUID
+    setting: str
+    page_label: str
+
+
+@dataclass(frozen=True)
 class LinkOfSnapshot:
     """Which link a snapshot is of."""
 
@@ -99,17 +105,37 @@ sql = File("privacy/change")
 delete_changes = sql.exec("delete_change")
 changes_by_key = sql.edge("edge_change", Change)
 changes_by_snapshot = sql.edge("edge_change_of_snapshot", Change)
+labels_by_change = sql.edge("edge_label_of_change", LabelOfChange)
 insert_changes = sql.exec("insert_change")
 link_by_snapshot = sql.edge("edge_link_of_snapshot", LinkOfSnapshot)
 page_change = sql.page("page_change", Change, keyset=BEHIND_ALL)
 
 
-async def list_labels(db: Db, changes: Sequence[Change], locale: str | None = None) -> list[str]:
-    """The label of each change in a language, or in the caller's. Raises BAD_INPUT."""
+async def list_labels(db: Db, named: Sequence[Any], locale: str | None = None) -> list[str]:
+    """The label of each ``setting`` of a ``template_id`` in a language, or in the caller's; else its ``page_label``.
+
+    Raises BAD_INPUT.
+    """
     tag = None if locale is None else parse_locale(locale, field="locale")
-    settings = await settings_of(db, [change.template_id for change in changes], tag)
+    settings = await settings_of(db, [each.template_id for each in named], tag)
     labels = {template_id: {s.key: s.label for s in of_template} for template_id, of_template in settings.items()}
-    return [labels[change.template_id].get(change.setting, change.page_label) for change in changes]
+    return [labels[each.template_id].get(each.setting, each.page_label) for each in named]
+
+
+async def list_change_labels(db: Db, changes: Sequence[Change], locale: str | None = None) -> list[str]:
+    """The same for changes. Raises BAD_INPUT."""
+    pages = await page_labels(db, changes)
+    labels = iter(await list_labels(db, [page for page in pages if page is not None], locale))
+    return [change.setting if page is None else next(labels) for change, page in zip(changes, pages, strict=True)]
+
+
+async def page_labels(db: Db, changes: Sequence[Change]) -> list[LabelOfChange | None]:
+    """The label of each change as it stands on the page; None where no template that the caller sees has the setting."""
+    if not changes:
+        return []
+    return await labels_by_change(
+        db, snapshot_ids=[change.id for change in changes], settings=[change.setting for change in changes]
+    )
 
 
 async def keep_findings(db: Db, snapshot_id: UUID, findings: Sequence[Finding]) -> None:

@@ -3,9 +3,9 @@
 
 -- name: edge_platform :edge
 -- The platform of each link or template.
-SELECT k.position, p.id, p.slug, p.name, p.domain, p.website_url, p.privacy_url
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN privacy.platform AS p ON p.id = k.id;
+SELECT p.id, p.slug, p.name, p.domain, p.website_url, p.privacy_url
+FROM privacy.platform AS p
+WHERE p.id = ANY(:ids::uuid[]);
 
 -- name: get_platform_by_slug :one
 -- How extensions and URLs name a platform.

@@ -7,10 +7,10 @@ SELECT privacy.active_link_count() AS active;
 
 -- name: edge_platform_link :edge
 -- The link of each snapshot; also node(id).
-SELECT k.position, l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.health, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until, l.signed_since
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN privacy.platform_link AS l ON l.id = k.id
-WHERE l.workspace_id = :workspace_id;
+SELECT l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.health, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until, l.signed_since
+FROM privacy.platform_link AS l
+WHERE l.workspace_id = :workspace_id
+    AND l.id = ANY(:ids::uuid[]);
 
 -- name: get_platform_link_by_label :one
 -- The active link that a person would mean by platform and label.

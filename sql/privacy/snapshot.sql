@@ -10,20 +10,23 @@ JOIN core.device AS d ON d.workspace_id = s.workspace_id AND d.id = s.device_id
 WHERE s.workspace_id = :workspace_id;
 
 -- name: edge_snapshot :edge
--- The latest of each link; also node(id). Unobserved bits make the completion rate; none means complete.
-SELECT k.position, s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score,
+-- The latest of each link; also node(id). Unobserved bits make the completion rate; none means complete, and asks no template.
+SELECT s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score,
     s.risk_formula, s.confidence, s.packed, s.observed, s.previous_seen_until,
-    coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN privacy.snapshot AS s ON s.id = k.id
-JOIN privacy.template AS t ON t.id = s.template_id
-WHERE s.workspace_id = :workspace_id;
+    CASE WHEN s.observed IS NULL THEN 1
+    ELSE bit_count(s.observed)::float8 / (SELECT t.setting_count FROM privacy.template AS t WHERE t.id = s.template_id)
+    END AS completion_rate
+FROM privacy.snapshot AS s
+WHERE s.workspace_id = :workspace_id
+    AND s.id = ANY(:ids::uuid[]);
 
 -- name: edge_snapshot_of_link :edge
 -- A page of each link's history. The index holds (workspace, link); ids sort by the moment of the capture.
 SELECT k.position, s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score,
     s.risk_formula, s.confidence, s.packed, s.observed, s.previous_seen_until,
-    coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
+    CASE WHEN s.observed IS NULL THEN 1
+    ELSE bit_count(s.observed)::float8 / (SELECT t.setting_count FROM privacy.template AS t WHERE t.id = s.template_id)
+    END AS completion_rate
 FROM unnest(:link_ids::uuid[]) WITH ORDINALITY AS k (link_id, position)
 CROSS JOIN LATERAL (
     SELECT h.*
@@ -34,7 +37,6 @@ CROSS JOIN LATERAL (
     ORDER BY h.id DESC
     LIMIT :limit
 ) AS s
-JOIN privacy.template AS t ON t.id = s.template_id
 ORDER BY k.position, s.id DESC;
 
 -- name: get_confirmation :one
@@ -63,15 +65,18 @@ VALUES (
     :observed, :previous_seen_until, :device_id)
 RETURNING id, link_id, template_id, captured_at, scan_method, config_version, risk_score, risk_formula, confidence, packed, observed,
     previous_seen_until,
-    coalesce(bit_count(observed)::float8 / (SELECT t.setting_count FROM privacy.template AS t WHERE t.id = template_id), 1) AS completion_rate;
+    CASE WHEN observed IS NULL THEN 1
+    ELSE bit_count(observed)::float8 / (SELECT t.setting_count FROM privacy.template AS t WHERE t.id = template_id)
+    END AS completion_rate;
 
 -- name: list_snapshot_after :many
 -- The oldest first: what follows a late capture; their changes are computed again.
 SELECT s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score, s.risk_formula,
     s.confidence, s.packed, s.observed, s.previous_seen_until,
-    coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
+    CASE WHEN s.observed IS NULL THEN 1
+    ELSE bit_count(s.observed)::float8 / (SELECT t.setting_count FROM privacy.template AS t WHERE t.id = s.template_id)
+    END AS completion_rate
 FROM privacy.snapshot AS s
-JOIN privacy.template AS t ON t.id = s.template_id
 WHERE s.workspace_id = :workspace_id
     AND s.link_id = :link_id
     AND s.id > :id
@@ -82,9 +87,10 @@ LIMIT :limit;
 -- The newest first. The last capture before another; further ones where it did not see every setting.
 SELECT s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score, s.risk_formula,
     s.confidence, s.packed, s.observed, s.previous_seen_until,
-    coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
+    CASE WHEN s.observed IS NULL THEN 1
+    ELSE bit_count(s.observed)::float8 / (SELECT t.setting_count FROM privacy.template AS t WHERE t.id = s.template_id)
+    END AS completion_rate
 FROM privacy.snapshot AS s
-JOIN privacy.template AS t ON t.id = s.template_id
 WHERE s.workspace_id = :workspace_id
     AND s.link_id = :link_id
     AND s.id < :id
@@ -95,9 +101,10 @@ LIMIT :limit;
 -- One link's history, newest capture first.
 SELECT s.id, s.link_id, s.template_id, s.captured_at, s.scan_method, s.config_version, s.risk_score, s.risk_formula,
     s.confidence, s.packed, s.observed, s.previous_seen_until,
-    coalesce(bit_count(s.observed)::float8 / t.setting_count, 1) AS completion_rate
+    CASE WHEN s.observed IS NULL THEN 1
+    ELSE bit_count(s.observed)::float8 / (SELECT t.setting_count FROM privacy.template AS t WHERE t.id = s.template_id)
+    END AS completion_rate
 FROM privacy.snapshot AS s
-JOIN privacy.template AS t ON t.id = s.template_id
 WHERE s.workspace_id = :workspace_id
     AND s.link_id = :link_id
     AND s.id < :after_id

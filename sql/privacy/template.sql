@@ -44,10 +44,10 @@ CROSS JOIN LATERAL (
 
 -- name: edge_template :edge
 -- The template of each snapshot.
-SELECT k.position, t.id, t.platform_id, coalesce(t.version, 0) AS version, t.structure_hash, t.state, t.summary, t.setting_count,
+SELECT t.id, t.platform_id, coalesce(t.version, 0) AS version, t.structure_hash, t.state, t.summary, t.setting_count,
     t.created_at AS recorded_at, t.activated_at, t.shared_at, t.rejection_reason
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN privacy.template AS t ON t.id = k.id;
+FROM privacy.template AS t
+WHERE t.id = ANY(:ids::uuid[]);
 
 -- name: edge_template_of_platform :edge
 -- The versions of each platform that everybody sees, the newest first.

@@ -220,26 +220,26 @@ class Source:
 
     def loader(self, statement: str) -> DataLoader[Any, Any]:
         async def load(keys: list[Any]) -> list[Any]:
-            found: list[asyncpg.Record | None] = [None] * len(keys)
-            for row in await self.fetch(BOUND[statement].statement, {"ids": keys}):
-                found[row["position"] - 1] = row
-            return found
+            found = {row["id"]: row for row in await self.fetch(BOUND[statement].statement, {"ids": keys})}
+            return [found.get(key) for key in keys]
 
         return DataLoader(load)
 
-    def grouped(self, statement: str, keys_name: str, args: dict[str, Any]) -> DataLoader[Any, Any]:
+    def grouped(self, statement: str, keys_name: str, column: str, **args: Any) -> DataLoader[Any, Any]:
         async def load(keys: list[Any]) -> list[Any]:
-            found: list[list[asyncpg.Record]] = [[] for _ in keys]
+            found: dict[Any, list[asyncpg.Record]] = {key: [] for key in keys}
             for row in await self.fetch(BOUND[statement].statement, {keys_name: keys, **args}):
-                found[row["position"] - 1].append(row)
-            return found
+                found[row[column]].append(row)
+            return [found[key] for key in keys]
 
         return DataLoader(load)
 
     def history(self, first: int) -> DataLoader[Any, Any]:
         if first not in self.histories:
-            args = {"after_id": END, "limit": first + 1}
-            self.histories[first] = self.grouped("privacy/snapshot.edge_snapshot_of_link", "link_ids", args)
+            history = self.grouped(
+                "privacy/snapshot.edge_snapshot_of_link", "link_ids", "link_id", after_id=END, limit=first + 1
+            )
+            self.histories[first] = history
         return self.histories[first]
 
     async def settings(self, ids: list[Any]) -> list[Any]:
@@ -266,7 +266,7 @@ class Stock(GraphQL[Any, None]):
         return {
             "source": source,
             "links": source.loader("privacy/platform_link.edge_platform_link"),
-            "changes": source.grouped("privacy/change.edge_change_of_snapshot", "snapshot_ids", {}),
+            "changes": source.grouped("privacy/change.edge_change_of_snapshot", "snapshot_ids", "id"),
             "platforms": source.loader("privacy/platform.edge_platform"),
             "snapshots": source.loader("privacy/snapshot.edge_snapshot"),
             "settings": DataLoader(source.settings),

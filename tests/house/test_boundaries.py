@@ -31,7 +31,7 @@ SQL_ALLOWED = {
 """Modules with SQL text in them, and why it cannot lie in sql/."""
 
 FRAME = re.compile(
-    r"BEGIN ISOLATION LEVEL [A-Z ]+|SELECT 1|set_config\('(fivefold\.)?gap', 'gap', true\)"
+    r"BEGIN ISOLATION LEVEL [A-Z ]+|SELECT 1|set_config\('gap', 'gap', true\)|SET LOCAL fivefold\.gap = 'gap'"
     r"|SELECT pg_backend_pid\(\)|SELECT name FROM pg_prepared_statements"  # who is at the other end
     r"|[^;]*'fivefold\.behind'[^;]*|gap gap; SELECT FROM generate_series\(1, current_setting\('fivefold\.behind'\)::int\)"
 )

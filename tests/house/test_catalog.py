@@ -737,6 +737,10 @@ def test_policies_ask_functions_once(ask: Ask) -> None:
     assert [name for name, text in bare.items() if re.search(r"\b\w+\.\w+\(", text)] == []
 
 
+INLINED = {"current_account_id", "current_api_key_id", "current_request_id", "current_workspace_id"}
+"""Every policy asks them: the planner writes in the body of a function that has no settings, names bound as it was made."""
+
+
 def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> None:
     found = ask(
         "SELECT p.proname, p.prosecdef, p.proowner::regrole::text, array_to_string(p.proconfig, ','),"
@@ -745,7 +749,10 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         "   WHERE a.grantee <> p.proowner), '{}')"
         " FROM pg_proc AS p WHERE p.pronamespace::regnamespace::text = ANY (%(schemas)s)"
     )
-    assert [name for name, _, _, settings, _ in found if 'search_path=""' not in (settings or "").split(",")] == []
+    unpinned = {name for name, _, _, settings, _ in found if 'search_path=""' not in (settings or "").split(",")}
+    assert unpinned == INLINED
+    assert {name for name, definer, *_ in found if definer} & INLINED == set()
+    assert set(ask("SELECT p.proname FROM pg_proc AS p WHERE p.prosqlbody IS NOT NULL")) >= INLINED
     assert {(name, owner): granted for name, definer, owner, _, granted in found if definer} == {
         ("append_audit", "fivefold_definer"): ["fivefold_owner"],
         ("append_audit_block", "fivefold_owner"): ["fivefold_worker"],

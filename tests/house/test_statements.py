@@ -361,7 +361,7 @@ def test_columns_fit_the_class(sessions: dict[str, psycopg.Connection[Any]]) -> 
     for statement in statements().values():
         row = BOUND[statement.id].row
         expected = {} if row is NoneType else dict(columns(cast(Hashable, row)))
-        if statement.kind == "edge":
+        if statement.kind == "edge" and not by_id(statement):
             expected["position"] = int
         for text, _ in statement.variants():
             found = describe(sessions[role_of(statement)], text)
@@ -542,13 +542,23 @@ def test_pages_are_keyset_pages() -> None:
     assert problems == []
 
 
-def test_edges_answer_in_the_order_of_their_keys() -> None:
-    """SELECT k.position, ... FROM unnest(:keys::type[]) WITH ORDINALITY AS k (key, position)."""
+def test_edges_say_which_key_a_row_answers() -> None:
+    """SELECT k.position, ... FROM unnest(:keys::type[]) WITH ORDINALITY AS k (key, position), or = ANY(:keys) by id."""
     keys = re.compile(r"\bFROM unnest\((:\w+::\w+\[\](, )?)+\) WITH ORDINALITY AS k \([a-z_, ]+, position\)")
+    asked = re.compile(r"\b(?:WHERE|AND) [a-z]\.id = ANY\(:(\w+)::uuid\[\]\)")
     for statement in statements().values():
-        if statement.kind == "edge":
+        if statement.kind == "edge" and by_id(statement):
+            assert asked.findall(bare(statement)) == list(parameters(statement) - set(IDENTITY)), statement.id
+        elif statement.kind == "edge":
             assert statement.body.startswith("SELECT k.position, "), statement.id
             assert keys.search(statement.body), statement.id
+
+
+def by_id(statement: Statement) -> bool:
+    """Whether the rows of an edge say by ``id`` whose they are."""
+    bound = BOUND[statement.id]
+    assert isinstance(bound, PerKey)
+    return bound.by_id
 
 
 def test_owned_rows_are_asked_for_by_workspace(house: Database) -> None:

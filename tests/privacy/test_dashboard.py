@@ -234,7 +234,7 @@ async def test_statements_as_the_server_counts_them(api: Api, server: Embedded, 
     print(f"\nPostgreSQL logged {[s.split()[1] for s in named]}; to begin, end and clean up {control}")  # noqa: T201 - for pytest -s
     # One transaction: begun once, with the identity in the same message, and ended once.
     assert [s for s in control if s.startswith("BEGIN")] == [
-        s for s in control if s.startswith("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT set_config")
+        s for s in control if s.startswith("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL fivefold.workspace_id")
     ]
     assert len([s for s in control if s.startswith("BEGIN")]) == len([s for s in control if s == "COMMIT"]) == 1
 
