@@ -149,7 +149,7 @@ def test_each_test_has_its_module() -> None:
         "tests/core/test_audit_restore.py": "the seals of the audit, after a dump was restored",
         "tests/core/test_isolation.py": "every noun, seen from another workspace",
         "tests/core/test_organization.py": "organizations: who may what, over all nouns that they have",
-        "tests/core/test_kill.py": "workers that are killed in the middle of exports and erasures",
+        "tests/core/test_kill.py": "servers and workers that are killed in the middle of exports, erasures and payments",
         "tests/core/test_sign_in_link.py": "sign-ins that add a way in, core's identities",
         "tests/core/test_sign_in_provider.py": "what providers answer to sign-ins, app/kit/oidc.py behind the API",
         "tests/core/test_workspace_delete.py": "workspaces that are deleted, restored and erased, over all ways into them",
