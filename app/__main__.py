@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import signal
 import sys
@@ -91,6 +92,7 @@ def demo(host: str, port: int, data: Path) -> None:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 def serve(host: str, port: int) -> None:
     """Serve the API. DATABASE_URL logs in as fivefold_api."""
+    gc.disable()  # next to nothing of what is loaded is garbage; ``serve.run`` turns it on again
     from app import serve
 
     settings = environment.read()

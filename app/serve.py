@@ -90,6 +90,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def calm_collector() -> None:
     """What is there now stays: the collector need not look at it again, nor run for the objects of each answer."""
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

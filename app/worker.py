@@ -11,10 +11,11 @@ from typing import Any
 from app.core.audit_block import Sealer, open_sealer, seal_all, seal_until
 from app.core.workspace import is_resting
 from app.kit.errors import SetupError
-from app.kit.jobs import MAX_RUNNING, Job, Runner, open_queue
+from app.kit.jobs import Job
 from app.kit.log import log
 from app.kit.mail import outgoing
 from app.kit.pool import Pool, open_pool
+from app.kit.runner import MAX_RUNNING, Runner, open_queue
 from app.privacy.analyzer import analyzer_of
 from app.schema import JOBS
 from app.settings import Settings

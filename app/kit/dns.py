@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-
-import dns.asyncresolver
-import dns.exception
-import dns.resolver
+from typing import TYPE_CHECKING
 
 from app.kit.errors import SetupError
+
+if TYPE_CHECKING:
+    import dns.asyncresolver
 
 SECONDS = 4.0
 """A look-up takes no longer, retries included."""
@@ -37,6 +37,8 @@ def parse_server(text: str) -> tuple[str, int]:
 
 def resolver(servers: Sequence[str]) -> dns.asyncresolver.Resolver:
     """Ask these servers, or those of the machine. Raises NoAnswer where it has none."""
+    import dns.asyncresolver  # few processes ask DNS
+
     if not servers:
         try:
             found = dns.asyncresolver.Resolver()
@@ -53,6 +55,9 @@ def resolver(servers: Sequence[str]) -> dns.asyncresolver.Resolver:
 
 async def text_records(name: str, servers: Sequence[str]) -> list[str]:
     """The TXT records of a whole name, each put together of its parts; none where there are none. Raises NoAnswer."""
+    import dns.exception
+    import dns.resolver
+
     try:
         answer = await resolver(servers).resolve(f"{name}.", "TXT", search=False)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):

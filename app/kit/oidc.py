@@ -9,14 +9,11 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import httpx2
 import joserfc.errors
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
-from authlib.oidc.core import CodeIDToken
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from app.kit.errors import AppError
@@ -36,6 +33,9 @@ from app.kit.jwks import (
 )
 from app.kit.log import log
 from app.kit.token import Profile
+
+if TYPE_CHECKING:
+    from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 DESCRIPTION_SECONDS = 3600.0
 MOST_AT_ONCE = 32
@@ -201,6 +201,8 @@ class Provider:
         )
 
     def _client(self) -> AsyncOAuth2Client:
+        from authlib.integrations.httpx_client import AsyncOAuth2Client  # large, and every process reads settings
+
         return AsyncOAuth2Client(
             client_id=self.config.client_id,
             client_secret=self.config.client_secret.get_secret_value() or None,
@@ -233,6 +235,8 @@ class Provider:
             self._proving -= 1
 
     async def _prove(self, code: str, issuer: str | None, nonce: str, verifier: str) -> Proof:
+        from authlib.integrations.base_client import OAuthError
+
         description = await self.describe()
         if (issuer is None and description.states_issuer) or issuer not in (None, *self._senders(description)):
             raise ProviderError("PROVIDER_MISMATCH", "The answer came from another provider. Start again.")
@@ -266,6 +270,8 @@ class Provider:
         return (description.issuer,)
 
     async def _read_id_token(self, description: Description, token: Any, nonce: str) -> Proof:
+        from authlib.oidc.core import CodeIDToken
+
         text, access = token["id_token"], token.get("access_token")
         if not isinstance(text, str) or not isinstance(access, str):
             raise TypeError("no tokens")

@@ -17,7 +17,6 @@ from typing import TypeVar
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
-from zxcvbn import zxcvbn
 
 from app.kit.errors import AppError, ErrorCode
 
@@ -119,6 +118,8 @@ def check_password(password: str, email: str, *, field: str) -> None:
     address = email.lower()
     if normalized(password).lower().strip() in (address, address.partition("@")[0]):
         raise AppError(ErrorCode.BAD_INPUT, "The password is the address itself. Choose another.", field=field)
+    from zxcvbn import zxcvbn  # its lists take 13 MB, in processes that are never asked for a new password too
+
     own = [address, *re.split(r"[^a-z0-9]+", address)]
     if zxcvbn(normalized(password)[:LOOKED_AT], user_inputs=own)["guesses"] < FEWEST_GUESSES:
         message = (

@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import stripe
 from pydantic import SecretStr
 
 from app.kit.errors import AppError, ErrorCode
 from app.kit.log import log
+
+if TYPE_CHECKING:
+    import stripe
 
 TIMEOUT = 15.0
 RETRIES = 2
@@ -35,6 +37,8 @@ class BillingSettings(Protocol):
 
 @lru_cache(maxsize=4)
 def _client(key: str, url: str) -> stripe.StripeClient:
+    import stripe  # large, and few installations take payments
+
     return stripe.StripeClient(
         key,
         base_addresses={"api": url},
@@ -58,6 +62,8 @@ async def ask(settings: BillingSettings, call: Callable[[stripe.StripeClient], A
             ErrorCode.BILLING_NOT_CONFIGURED,
             "This installation takes no payments: its operator has set no FIVEFOLD_STRIPE_SECRET_KEY.",
         )
+    import stripe
+
     client = _client(settings.stripe_secret_key.get_secret_value(), settings.stripe_url)
     try:
         answer = await asyncio.to_thread(call, client)
@@ -78,6 +84,8 @@ async def ask(settings: BillingSettings, call: Callable[[stripe.StripeClient], A
 
 def is_signed(settings: BillingSettings, body: bytes, header: str | None) -> bool:
     """Whether the provider sent it, not longer ago than TOLERANCE. Any of the secrets will do: they are rotated."""
+    import stripe
+
     for secret in settings.stripe_webhook_secrets:
         try:
             stripe.WebhookSignature.verify_header(body, header, secret.get_secret_value(), TOLERANCE)

@@ -24,6 +24,7 @@ from app.privacy.curated import CuratedPlatform, load_platform
 from app.privacy.snapshot import new_id
 from app.privacy.template import settings_of
 from app.privacy.values import pack, unpack
+from tests.benchmark import crowd
 
 PLATFORMS, SETTINGS = 4, 30
 LINKS, SCANS, CHANGES = 20, 3, 2
@@ -92,7 +93,9 @@ async def prepare(url: str, key: Path, accounts: int = 0) -> World:
         ids = [await _person(url, admin, LINKS, lambda _: SCANS, EMAIL)]
         ids.append(await _person(url, admin, LISTED, lambda number: DEPTH if number == LISTED - 1 else 1, LISTER))
         there = await admin.fetchval("SELECT count(*) FROM core.account WHERE email LIKE 'perf-%'")
-        if there < accounts:
+        if accounts and not there:
+            await crowd.fill(url, accounts)
+        elif there < accounts:
             await seed.load_perf(url, accounts - there, seed.Progress(lambda total: None, lambda: None))
         await admin.execute("VACUUM (ANALYZE)")  # as autovacuum would have done by and by
         workspace, listers = [await admin.fetchval(WORKSPACE, id_) for id_ in ids]

@@ -26,8 +26,9 @@ from app.kit import bootstrap, migrate
 from app.kit.context import Actor
 from app.kit.db import Db, open_as
 from app.kit.embedded import Embedded
-from app.kit.jobs import Job, Runner, open_queue
+from app.kit.jobs import Job
 from app.kit.pool import open_pool
+from app.kit.runner import Runner, open_queue
 from app.kit.token import KeyRing, create_key
 from app.kit.vault import create_key as create_vault_key
 from app.scans.fetch import FetchLimits, observe

@@ -81,6 +81,7 @@ def fivefold_environment(url: str, key: Path) -> dict[str, str]:
     if not vault.exists():
         vault.write_text(base64.b64encode(os.urandom(32)).decode())
     words = {"DATABASE_URL": url, "FIVEFOLD_JWT_KEYS": str(key), "FIVEFOLD_VAULT_KEYS": str(vault)}
+    words["PYTHONDONTWRITEBYTECODE"] = ""  # as an installation, whose start compiles nothing
     return {**words, "FIVEFOLD_POOL_SIZE": str(POOL), **UNLIMITED}
 
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from app import worker
 from app.core.billing_event import apply_billing_event
-from app.kit import jobs, log
+from app.kit import log, runner
 from app.settings import Settings
 
 if __name__ == "__main__":
-    jobs.HEARTBEAT = timedelta(seconds=0.5)
+    runner.HEARTBEAT = timedelta(seconds=0.5)
     log.configure("json")
     asyncio.run(worker.run(Settings(), jobs=[apply_billing_event]))

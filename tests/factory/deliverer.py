@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from app import worker
 from app.core.webhook_delivery import deliver_webhook
-from app.kit import jobs, log
+from app.kit import log, runner
 from app.settings import Settings
 
 if __name__ == "__main__":
-    jobs.HEARTBEAT = timedelta(seconds=1)
+    runner.HEARTBEAT = timedelta(seconds=1)
     log.configure("json")
     asyncio.run(worker.run(Settings(), jobs=[deliver_webhook]))

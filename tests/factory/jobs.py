@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from app.core.workspace import is_resting
 from app.kit.db import Db, open_as
-from app.kit.jobs import Job, Runner, open_queue
+from app.kit.jobs import Job
 from app.kit.pool import open_pool
+from app.kit.runner import Runner, open_queue
 from app.schema import JOBS
 from app.settings import Settings
 

@@ -29,8 +29,9 @@ from app.core.erasure import erase_due
 from app.core.upkeep import Nothing
 from app.core.workspace import is_resting
 from app.kit.db import Db, open_as
-from app.kit.jobs import Runner, Work, open_queue
+from app.kit.jobs import Work
 from app.kit.pool import open_pool
+from app.kit.runner import Runner, open_queue
 from app.schema import JOBS
 from app.serve import config
 from app.server import create_app

@@ -24,7 +24,8 @@ from pydantic import BaseModel
 from app.core.outbox import publish
 from app.core.upkeep import run as upkeep
 from app.kit.db import Db, open_as
-from app.kit.jobs import FIRST_DELAY, LONGEST_DELAY, Job, Work, enqueue, enqueue_many, job, retry_delay
+from app.kit.jobs import Job, Work, enqueue, enqueue_many, job
+from app.kit.runner import FIRST_DELAY, LONGEST_DELAY, retry_delay
 from app.schema import JOBS
 from tests.conftest import Api, Database
 from tests.factory.core import Person

@@ -15,8 +15,8 @@ from app.kit.context import OPERATOR
 from app.kit.db import Db, look_up
 from app.kit.embedded import Embedded
 from app.kit.errors import AppError, SetupError
-from app.kit.jobs import open_queue
 from app.kit.pool import Pooler, find_pooler, open_pool
+from app.kit.runner import open_queue
 from app.serve import check_login, check_migrations
 from app.settings import Settings
 from tests.conftest import Database, copy_of
