@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Protocol
 
 import strawberry
@@ -249,12 +250,12 @@ def _parse(seen: Observation, final: str) -> _Seen:
     if plain and (transport.magic(seen.body) or not transport.is_text(seen)):
         found.unchecked.append(Unchecked.NOT_A_PAGE)
         return _Seen(None, Found(unchecked=found.unchecked, blind=True))
-    if seen.truncated or len(seen.body) > document.MOST_BYTES:
-        found.unchecked.append(Unchecked.TRUNCATED)
     parsed = _text(seen, final) if plain else document.read(seen.body, final, seen.content_type or "")
     if parsed is None:
         found.unchecked.append(Unchecked.EMPTY)
         return _Seen(None, Found(unchecked=found.unchecked, blind=True))
+    if seen.truncated or parsed.cut or len(seen.body) > document.MOST_BYTES:
+        found.unchecked.append(Unchecked.TRUNCATED)
     if parsed.too_deep:
         found.unchecked.append(Unchecked.TOO_DEEP)
     if seen.refresh and not parsed.refresh:
@@ -263,9 +264,9 @@ def _parse(seen: Observation, final: str) -> _Seen:
     if onward and onward != final:
         found.unchecked.append(Unchecked.LEADS_ELSEWHERE)
         parsed.refresh = onward
-    elif not parsed.word_list and not parsed.fields and not parsed.pictures:
+    elif not parsed.length and not parsed.fields and not parsed.pictures:
         found.unchecked.append(Unchecked.MADE_BY_SCRIPTS if parsed.script or parsed.script_sources else Unchecked.EMPTY)
-    elif len(parsed.word_list) < 12 and not parsed.fields and not parsed.links and (parsed.script or parsed.script_sources):
+    elif parsed.length < 12 and not parsed.fields and not parsed.links and (parsed.script or parsed.script_sources):
         found.unchecked.append(Unchecked.MADE_BY_SCRIPTS)
     return _Seen(parsed, found)
 
@@ -309,14 +310,22 @@ def _feed(url: Url, seen: Observation, parsed: Document | None, engines: Engines
 
 
 def _verdict(engine: Engine, version: str, found: Found, seconds: float) -> EngineVerdict:
+    return _stated(engine, version, frozenset(found.kinds), tuple(found.unchecked), found.blind, round(seconds * 1000))
+
+
+@lru_cache(maxsize=4096)
+def _stated(
+    engine: Engine, version: str, kinds: frozenset[str], unchecked: tuple[Unchecked, ...], blind: bool, milliseconds: int
+) -> EngineVerdict:
+    """The verdict of what an engine found. Remembered: most pages have the same few."""
     indicators = tuple(
         sorted(
-            (Indicator(engine.name, kind, KINDS[kind].weight, KINDS[kind].evidence) for kind in found.kinds),
+            (Indicator(engine.name, kind, KINDS[kind].weight, KINDS[kind].evidence) for kind in kinds),
             key=lambda each: (-each.weight, each.kind),
         )
     )
-    blocked = next((each for each in found.unchecked if each in BLIND), found.unchecked[0] if found.unchecked else None)
-    blind = (found.blind or any(each in BLIND for each in found.unchecked)) and not indicators
+    blocked = next((each for each in unchecked if each in BLIND), unchecked[0] if unchecked else None)
+    blind = (blind or any(each in BLIND for each in unchecked)) and not indicators
     score = None if blind else together(each.weight for each in indicators)
     return EngineVerdict(
         engine=engine,
@@ -328,7 +337,7 @@ def _verdict(engine: Engine, version: str, found: Found, seconds: float) -> Engi
         categories=_categories(indicators),
         indicators=indicators,
         unchecked=blocked,
-        milliseconds=round(seconds * 1000),
+        milliseconds=milliseconds,
     )
 
 
@@ -361,14 +370,14 @@ def _categories(indicators: Sequence[Indicator]) -> tuple[Category, ...]:
 
 def combine(verdicts: Sequence[EngineVerdict], form_hosts: tuple[str, ...] = ()) -> Judgement:
     """All verdicts as one. Nothing found is UNKNOWN where the page was not seen whole."""
-    score = together(v.weight * v.score / 100 for v in verdicts if v.score is not None)
-    others = [v for v in verdicts if v.engine is not Engine.MODEL]
-    without = together(v.weight * v.score / 100 for v in others if v.score is not None)
+    score = without = together([v.weight * v.score / 100 for v in verdicts if v.score and v.engine is not Engine.MODEL])
+    if any(v.score for v in verdicts if v.engine is Engine.MODEL):
+        score = together([v.weight * v.score / 100 for v in verdicts if v.score])
     if score >= MALICIOUS_FROM > without and without < SUSPICIOUS_FROM:
         # The model can be talked to by the page: it adds to what others saw and replaces nobody.
         score = MALICIOUS_FROM - 1
     unchecked = tuple(dict.fromkeys(v.unchecked for v in verdicts if v.unchecked is not None))
-    blind = any(each in BLIND for v in verdicts if v.engine is Engine.PAGE and v.unchecked for each in (v.unchecked,))
+    blind = any(v.unchecked in BLIND for v in verdicts if v.engine is Engine.PAGE)
     final = None if blind and score < SUSPICIOUS_FROM else score
     indicators = tuple(sorted((i for v in verdicts for i in v.indicators), key=lambda i: (-i.weight, i.engine, i.kind)))
     verdict = verdict_of(final)

@@ -38,7 +38,7 @@ def test_addresses(url: str, least: int, most: int) -> None:
 def test_text_is_compared_without_disguise() -> None:
     assert words.normal("V\u00e9rifiez\u00a0votre  co\u200bmpte") == "verifiez votre compte"
     text = words.normal("Bitte best\u00e4tigen Sie Ihre Identit\u00e4t")
-    assert words.spoken(text, set(words.WORD.findall(text))) == {"threat": {"bestatigen sie ihre identitat"}}
+    assert words.spoken(text) == {"threat": {"bestatigen sie ihre identitat"}}
 
 
 def test_what_a_script_writes_is_part_of_the_page() -> None:

@@ -122,6 +122,8 @@ def registered(host: str) -> str:
 
 def is_ip(host: str) -> bool:
     """Whether a host is an address and no name."""
+    if ":" not in host and not host[-1:].isdigit():
+        return False
     try:
         ip_address(host.strip("[]"))
     except ValueError:
@@ -142,6 +144,10 @@ def is_local(host: str) -> bool:
     return is_private(host) and (is_ip(host) or host == "localhost" or host.endswith(".localhost"))
 
 
+_PLAIN = re.compile(r"(?:https?:)?//([A-Za-z0-9.-]+)(?=[/?#]|\Z)")
+"""Addresses whose host is what stands there; all others are taken apart by the library."""
+
+
 def split(address: str, base: str = "") -> SplitResult | None:
     """The parts of an address, None where it is none."""
     try:
@@ -155,6 +161,8 @@ def split(address: str, base: str = "") -> SplitResult | None:
 
 def host_of(address: str) -> str:
     """The host of an address in lower case, or nothing."""
+    if plain := _PLAIN.match(address):
+        return plain[1].lower().rstrip(".")
     if address[:2] not in ("//", "ht", "HT", "Ht"):
         return ""
     parts = split(address)

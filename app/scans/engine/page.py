@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from app.scans.engine import host as hosts
 from app.scans.engine.address import deceptive, judge_host
-from app.scans.engine.document import Document, Field, Form
-from app.scans.engine.words import DATA, normal, theme
+from app.scans.engine.document import MOST_COUNTED, Document, Field, Form
+from app.scans.engine.words import BREAKS, DATA, normal, theme, watch
 
 VERSION = "page-1"
 
-LONG = 450
+LONG = MOST_COUNTED
 """A page of so many words is an article and not a form: its words count for less."""
 
 
@@ -50,7 +51,7 @@ def look(page: Document, final: str) -> set[str]:
     host = hosts.host_of(final)
     secrets, password = _secrets(page)
     asks = password or bool(secrets & {"card", "cvv", "pin", "ssn", "otp", "account", "seed"})
-    count = len(page.word_list)
+    count = page.length
     article = count > LONG
     _forms(page, host, final, secrets, password, kinds)
     _brand(page, host, asks, password, article, kinds)
@@ -167,10 +168,10 @@ def _seeds(page: Document, secrets: set[str], kinds: set[str]) -> None:
     words = len(texts) in (12, 15, 18, 24, 25) or len(named) >= 10
     if (
         (told and (words or any(each.type == "textarea" for each in named)))
-        or (told and named and "seed" in secrets and len(page.word_list) < LONG)
-        or (told and any(each.type == "textarea" for each in texts) and len(page.word_list) < 200 and page.spoken.get("wallet"))
+        or (told and named and "seed" in secrets and page.length < LONG)
+        or (told and any(each.type == "textarea" for each in texts) and page.length < 200 and page.spoken.get("wallet"))
         or len(named) >= 12
-        or (any(each.type == "textarea" for each in named) and page.spoken.get("wallet") and len(page.word_list) < LONG)
+        or (any(each.type == "textarea" for each in named) and page.spoken.get("wallet") and page.length < LONG)
     ):
         kinds.add("SEED_PHRASE_REQUEST")
 
@@ -193,11 +194,12 @@ def _identities(page: Document) -> tuple[set[str], set[str]]:
     for text in (page.title, *page.site_names[:4]):
         strong |= _claimed(text)
     for text in page.headings[:6]:
-        strong |= _claimed(text) if len(page.word_list) < 250 else set()
-    for text in page.picture_names[:12] if sum(link not in DEAD for link in page.links) < 8 else ():
+        strong |= _claimed(text) if page.length < 250 else set()
+    few = next(islice((link for link in page.links if link not in DEAD), 7, None), None) is None
+    for text in page.picture_names[:12] if few else ():
         plain = normal(text)
         stripped = re.sub(r"\b(?:logo|icon|image|brand|bank|the)\b", "", plain).strip()
-        if stripped in hosts.brand_names() and ("logo" in plain or len(page.word_list) < 150):
+        if stripped in hosts.brand_names() and ("logo" in plain or page.length < 150):
             weak.add(stripped)
     tail = normal(page.raw_text[-1500:]) if page.raw_text else ""
     for match in _COPYRIGHT.finditer(tail):
@@ -259,23 +261,13 @@ def _brand(page: Document, host: str, asks: bool, password: bool, article: bool,
     if strong and (asks or seed):
         kinds.add("BRAND_CLAIMED" if not article else "BRAND_NAMED_AT_FORM")
     elif weak and asks and not article:
-        kinds.add("BRAND_CLAIMED" if len(page.word_list) < 120 and _only(page, host) else "BRAND_NAMED_AT_FORM")
-    elif strong and not article and len(page.word_list) < 200 and page.fields:
+        kinds.add("BRAND_CLAIMED" if page.length < 120 and _only(page, host) else "BRAND_NAMED_AT_FORM")
+    elif strong and not article and page.length < 200 and page.fields:
         kinds.add("BRAND_CLAIMED_WITHOUT_FORM")
-    elif asks and password and len(page.word_list) < 90 and not strong:
-        sentence = f" {page.text} "
-        for name, owners in hosts.brand_names().items():
-            if (
-                len(name) >= 5
-                and not owners[0].common
-                and f" {name} " in sentence
-                and _foreign(name, host)
-                and not _called(name, label)
-            ):
-                others = _buttons(page)
-                if name not in others:
-                    kinds.add("BRAND_NAMED_AT_FORM")
-                    break
+    elif asks and password and page.length < 90 and not strong:
+        named = (name[1:-1] for name in page.spoken.get("brands", ()))
+        if any(_foreign(name, host) and not _called(name, label) and name not in _buttons(page) for name in named):
+            kinds.add("BRAND_NAMED_AT_FORM")
     if asks:
         for icon in page.icons:
             owner = hosts.host_of(icon)
@@ -293,10 +285,11 @@ def _brand(page: Document, host: str, asks: bool, password: bool, article: bool,
             for each in foreign
             if not hosts.below(each, hosts.COMMON_SERVICES) or hosts.registered(each) in _LOGIN_PICTURES
         ]
-        if foreign and len(page.word_list) < LONG:
+        if foreign and page.length < LONG:
             kinds.add("BRAND_PICTURES")
 
 
+watch("brands", (f" {name} " for name, owners in hosts.brand_names().items() if len(name) >= 5 and not owners[0].common))
 _ICON_SERVICES = frozenset(
     (
         "gstatic.com",
@@ -337,7 +330,7 @@ def _buttons(page: Document) -> str:
 
 def _structure(page: Document, host: str, final: str, asks: bool, kinds: set[str]) -> None:
     local = hosts.is_local(host)
-    real = [link for link in page.links if link[:4].lower() == "http"]
+    real = [link for link in page.links if link[:4].lower() == "http"] if asks else []
     if asks and len(page.links) >= 4:
         dead = sum(link.lower() in DEAD for link in page.links)
         if dead >= 4 and dead / len(page.links) >= 0.7:
@@ -442,7 +435,7 @@ def _talk(page: Document, secrets: set[str], password: bool, asks: bool, article
     count = {theme: len(phrases) for theme, phrases in said.items()}
     at = count.get
     card = bool(secrets & {"card", "cvv", "pin", "account", "ssn"})
-    short = len(page.word_list) < LONG
+    short = page.length < LONG
     if hosts.below(host, hosts.brand_domains()) and not hosts.below(host, hosts.FREE_HOSTS):
         return
     about = _about(page)
@@ -483,11 +476,12 @@ def _talk(page: Document, secrets: set[str], password: bool, asks: bool, article
 
 
 _ARTICLE_WORDS = hosts.named("article words")
+watch("about", _ARTICLE_WORDS)
 
 
 def _about(page: Document) -> bool:
     """Whether the page speaks about deceit, as news and advice do: deceivers do not name it."""
-    return len(page.words & _ARTICLE_WORDS) >= 4 and len(page.word_list) > 90
+    return page.length > 90 and len(page.spoken.get("about", ())) >= 4 and len(page.words & _ARTICLE_WORDS) >= 4
 
 
 def _scams(page: Document, said: dict[str, set[str]], count: dict[str, int], short: bool, asks: bool, kinds: set[str]) -> None:
@@ -583,8 +577,7 @@ _INSTRUCTIONS = re.compile(
     r"|(?:ai|llm|language model|scanner|assistant|classifier)s?[,:]? (?:please |must |should |should always )?"
     r"(?:classify|rate|mark|report|score|label|treat|consider) (?:this|the) (?:page|site|url|website)"
     r"|(?:respond|answer|reply|return|output) (?:only |exactly )?(?:with )?[\"'{]?"
-    r"(?:score|verdict|harmless|benign|safe|clean)\b",
-    re.I,
+    r"(?:score|verdict|harmless|benign|safe|clean)\b"
 )
 _ADDRESSED = frozenset(
     (
@@ -601,13 +594,15 @@ _ADDRESSED = frozenset(
         "verdict",
     )
 )
+watch("models", (word if len(word) > 2 else f"{before}{word}" for word in _ADDRESSED for before in BREAKS))
 
 
 def speaks_to_models(page: Document) -> bool:
     """Whether a page gives orders to language models, where people see it or where they do not."""
-    if not page.words & _ADDRESSED:
+    if "models" not in page.spoken:
         return False
-    return bool(_INSTRUCTIONS.search(page.text)) or bool(_INSTRUCTIONS.search(f"{page.title} {page.description}"))
+    told = _INSTRUCTIONS.search(page.text) or _INSTRUCTIONS.search(f"{page.title} {page.description}".lower())
+    return told is not None and not page.words.isdisjoint(_ADDRESSED)
 
 
 def _letters(page: Document, kinds: set[str]) -> None:

@@ -305,7 +305,7 @@ def _wallets(lower: str, page: Document, kinds: set[str]) -> None:
 
 def leads(page: Document, final: str) -> str:
     """Where a script sends visitors at once, if that is all that the page does; else nothing."""
-    if len(page.word_list) > 40 or page.fields or "location" not in page.script + page.handlers:
+    if page.length > 40 or page.fields or "location" not in page.script + page.handlers:
         return ""
     for match in _GOES.finditer(f"{page.script}\n{page.handlers}"):
         target = match[1] or match[2]
