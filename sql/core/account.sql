@@ -8,10 +8,10 @@ FROM core.create_account(:email, :display_name, :locale, :time_zone, :issuer, :s
 
 -- name: edge_account :edge
 -- For node(id): a policy lets nobody see an account but their own.
-SELECT k.position, a.id, a.email, a.display_name, a.locale, a.time_zone, a.created_at, a.email_verified_at
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.account AS a ON a.id = k.id
-WHERE a.id = :account_id;
+SELECT a.id, a.email, a.display_name, a.locale, a.time_zone, a.created_at, a.email_verified_at
+FROM core.account AS a
+WHERE a.id = :account_id
+    AND a.id = ANY(:ids::uuid[]);
 
 -- name: get_account :one
 -- The caller's own account.

@@ -3,10 +3,10 @@
 
 -- name: edge_api_key :edge
 -- For node(id) and for what a mutation answers.
-SELECT k.position, a.id, a.name, a.hint, a.scopes, a.created_at, a.expires_at, a.last_used_at, a.revoked_at
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.api_key AS a ON a.id = k.id
-WHERE a.workspace_id = :workspace_id;
+SELECT a.id, a.name, a.hint, a.scopes, a.created_at, a.expires_at, a.last_used_at, a.revoked_at
+FROM core.api_key AS a
+WHERE a.workspace_id = :workspace_id
+    AND a.id = ANY(:ids::uuid[]);
 
 -- name: insert_api_key :one
 -- The secret itself never reaches the database.

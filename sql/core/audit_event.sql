@@ -13,11 +13,11 @@ WHERE d.workspace_id = :workspace_id
 
 -- name: edge_audit_event :edge
 -- For node(id).
-SELECT k.position, e.id, e.actor_id, e.api_key_id, e.request_id, e.action, e.object, e.object_id, e.commitment,
+SELECT e.id, e.actor_id, e.api_key_id, e.request_id, e.action, e.object, e.object_id, e.commitment,
     uuid_extract_timestamp(e.id) AS occurred_at
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.audit_event AS e ON e.id = k.id
-WHERE e.workspace_id = :workspace_id;
+FROM core.audit_event AS e
+WHERE e.workspace_id = :workspace_id
+    AND e.id = ANY(:ids::uuid[]);
 
 -- name: insert_action :one
 -- What is no change of a row and must be provable all the same. The function writes for the caller, in its workspace.

@@ -3,11 +3,11 @@
 
 -- name: edge_consent :edge
 -- For node(id) and for what a mutation answers: a policy lets nobody see a consent but their own.
-SELECT k.position, c.id, c.purpose, c.version, c.given_at, c.withdrawn_at, c.replaced_at, c.how, core.consent_holds(c) AS holds
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.consent AS c ON c.id = k.id
+SELECT c.id, c.purpose, c.version, c.given_at, c.withdrawn_at, c.replaced_at, c.how, core.consent_holds(c) AS holds
+FROM core.consent AS c
 WHERE c.workspace_id = :workspace_id
-    AND c.account_id = :account_id;
+    AND c.account_id = :account_id
+    AND c.id = ANY(:ids::uuid[]);
 
 -- name: get_consent :one
 -- The open one, if it holds.

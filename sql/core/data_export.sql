@@ -15,10 +15,10 @@ WHERE c.workspace_id = :workspace_id
 
 -- name: edge_data_export :edge
 -- For node(id) and for what a mutation answers.
-SELECT k.position, e.id, e.created_at, e.finished_at, e.expires_at, e.used_at, e.size, e.digest
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.data_export AS e ON e.id = k.id
-WHERE e.workspace_id = :workspace_id;
+SELECT e.id, e.created_at, e.finished_at, e.expires_at, e.used_at, e.size, e.digest
+FROM core.data_export AS e
+WHERE e.workspace_id = :workspace_id
+    AND e.id = ANY(:ids::uuid[]);
 
 -- name: get_export_piece :one
 -- One piece, sealed, for whoever has used up the link.

@@ -3,10 +3,10 @@
 
 -- name: edge_device :edge
 -- For node(id), for what a mutation answers, and to verify what a device has signed.
-SELECT k.position, d.id, d.name, d.public_key, d.created_at, d.last_used_at, d.revoked_at
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.device AS d ON d.id = k.id
-WHERE d.workspace_id = :workspace_id;
+SELECT d.id, d.name, d.public_key, d.created_at, d.last_used_at, d.revoked_at
+FROM core.device AS d
+WHERE d.workspace_id = :workspace_id
+    AND d.id = ANY(:ids::uuid[]);
 
 -- name: insert_device :one
 -- A key that the workspace knows already, revoked or not, is refused by its constraint.

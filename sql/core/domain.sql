@@ -16,10 +16,10 @@ RETURNING d.id, d.name, d.challenge, d.joining, d.role, d.created_at, d.proven_a
 
 -- name: edge_domain :edge
 -- For node(id) and for what a mutation answers.
-SELECT k.position, d.id, d.name, d.challenge, d.joining, d.role, d.created_at, d.proven_at, d.checked_at, d.failures
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.domain AS d ON d.id = k.id
-WHERE d.workspace_id = :workspace_id;
+SELECT d.id, d.name, d.challenge, d.joining, d.role, d.created_at, d.proven_at, d.checked_at, d.failures
+FROM core.domain AS d
+WHERE d.workspace_id = :workspace_id
+    AND d.id = ANY(:ids::uuid[]);
 
 -- name: get_joined :one
 -- Join an organization by the caller's proven address; nothing where none is offered.

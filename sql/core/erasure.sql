@@ -3,10 +3,10 @@
 
 -- name: edge_erasure :edge
 -- For node(id): a policy lets nobody see an erasure but their own.
-SELECT k.position, e.id, e.requested_at, e.due_at, e.canceled_at, e.erased_at, e.organizations
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.erasure AS e ON e.id = k.id
-WHERE e.account_id = :account_id;
+SELECT e.id, e.requested_at, e.due_at, e.canceled_at, e.erased_at, e.organizations
+FROM core.erasure AS e
+WHERE e.account_id = :account_id
+    AND e.id = ANY(:ids::uuid[]);
 
 -- name: insert_erasure :one
 -- One at a time, by a unique index; its constraint has no name to map, so a second one is found out by DO NOTHING.

@@ -3,10 +3,10 @@
 
 -- name: edge_identity :edge
 -- For node(id): the caller's own only.
-SELECT k.position, i.id, i.issuer, i.subject, i.created_at
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.identity AS i ON i.id = k.id
-WHERE i.account_id = :account_id;
+SELECT i.id, i.issuer, i.subject, i.created_at
+FROM core.identity AS i
+WHERE i.account_id = :account_id
+    AND i.id = ANY(:ids::uuid[]);
 
 -- name: get_caller_by_api_key :one
 -- Who stands behind a key; also notes that it was used.

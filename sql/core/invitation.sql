@@ -15,7 +15,7 @@ WHERE i.workspace_id = :workspace_id
 
 -- name: edge_invitation :edge
 -- For node(id) and for what a mutation answers.
-SELECT k.position, i.id, i.email, i.role, i.created_at, i.expires_at, i.sent_at, i.closed_at, i.account_id,
+SELECT i.id, i.email, i.role, i.created_at, i.expires_at, i.sent_at, i.closed_at, i.account_id,
     CASE
         WHEN i.state = 'OPEN' AND i.expires_at <= now() THEN 'EXPIRED'
         WHEN
@@ -29,9 +29,9 @@ SELECT k.position, i.id, i.email, i.role, i.created_at, i.expires_at, i.sent_at,
             THEN 'LAPSED'
         ELSE i.state
     END AS state
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.invitation AS i ON i.id = k.id
-WHERE i.workspace_id = :workspace_id;
+FROM core.invitation AS i
+WHERE i.workspace_id = :workspace_id
+    AND i.id = ANY(:ids::uuid[]);
 
 -- name: get_email_member :one
 -- Whether the address is a member's.

@@ -18,11 +18,11 @@ WHERE n.workspace_id = :workspace_id
 
 -- name: edge_notification :edge
 -- For node(id), for alerts, and for what a mutation answers.
-SELECT k.position, n.id, n.kind, n.object_id, n.detail, uuid_extract_timestamp(n.id) AS created_at, n.read_at, n.sent_at
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.notification AS n ON n.id = k.id
+SELECT n.id, n.kind, n.object_id, n.detail, uuid_extract_timestamp(n.id) AS created_at, n.read_at, n.sent_at
+FROM core.notification AS n
 WHERE n.workspace_id = :workspace_id
-    AND n.account_id = :account_id;
+    AND n.account_id = :account_id
+    AND n.id = ANY(:ids::uuid[]);
 
 -- name: insert_notification :exec
 -- Unless the member wants neither to see nor to get it, or finds it too small.

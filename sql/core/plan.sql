@@ -9,9 +9,9 @@ WHERE a.assigned;
 
 -- name: edge_plan :edge
 -- For node(id).
-SELECT k.position, p.id, p.slug, p.name, p.trial_days
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.plan AS p ON p.id = k.id;
+SELECT p.id, p.slug, p.name, p.trial_days
+FROM core.plan AS p
+WHERE p.id = ANY(:ids::uuid[]);
 
 -- name: edge_plan_limit :edge
 -- What each plan limits.

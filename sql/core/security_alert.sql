@@ -3,10 +3,10 @@
 
 -- name: edge_security_alert :edge
 -- For node(id), and for the words of notifications.
-SELECT k.position, a.id, a.object_id, a.event_at, a.kind, a.detail
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.security_alert AS a ON a.id = k.id
-WHERE a.workspace_id = :workspace_id;
+SELECT a.id, a.object_id, a.event_at, a.kind, a.detail
+FROM core.security_alert AS a
+WHERE a.workspace_id = :workspace_id
+    AND a.id = ANY(:ids::uuid[]);
 
 -- name: insert_security_alerts :one
 -- Each once by its key; see the function.

@@ -3,10 +3,10 @@
 
 -- name: edge_session :edge
 -- For node(id) and for what a mutation answers: the caller's own.
-SELECT k.position, s.id, s.created_at, s.refreshed_at, s.idle_until, s.expires_at, s.ended_at, s.method, s.client, s.address
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.session AS s ON s.id = k.id
-WHERE s.account_id = :account_id;
+SELECT s.id, s.created_at, s.refreshed_at, s.idle_until, s.expires_at, s.ended_at, s.method, s.client, s.address
+FROM core.session AS s
+WHERE s.account_id = :account_id
+    AND s.id = ANY(:ids::uuid[]);
 
 -- name: end_sessions :one
 -- The caller's own: one of them, or all but one.

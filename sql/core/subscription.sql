@@ -3,11 +3,11 @@
 
 -- name: edge_subscription :edge
 -- For node(id), and for what a mutation answers.
-SELECT k.position, s.id, s.plan, s.status, s.period_start, s.period_end, s.trial_ends_at, s.grace_until, s.ended_at,
+SELECT s.id, s.plan, s.status, s.period_start, s.period_end, s.trial_ends_at, s.grace_until, s.ended_at,
     s.cancel_at_period_end, s.provider_subscription_id
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.subscription AS s ON s.id = k.id
-WHERE s.workspace_id = :workspace_id;
+FROM core.subscription AS s
+WHERE s.workspace_id = :workspace_id
+    AND s.id = ANY(:ids::uuid[]);
 
 -- name: end_trial :one
 -- At once: nothing was paid for it.

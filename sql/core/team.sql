@@ -16,10 +16,10 @@ RETURNING t.id, t.name, t.description, t.version, t.created_at;
 
 -- name: edge_team :edge
 -- For node(id) and for what a mutation answers.
-SELECT k.position, t.id, t.name, t.description, t.version, t.created_at
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.team AS t ON t.id = k.id
-WHERE t.workspace_id = :workspace_id;
+SELECT t.id, t.name, t.description, t.version, t.created_at
+FROM core.team AS t
+WHERE t.workspace_id = :workspace_id
+    AND t.id = ANY(:ids::uuid[]);
 
 -- name: insert_team :one
 -- A name that another team has is refused by its constraint.

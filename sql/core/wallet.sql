@@ -26,11 +26,11 @@ ORDER BY k.position, e.id DESC;
 
 -- name: edge_reservation :edge
 -- For node(id), and for what a function answers.
-SELECT k.position, r.id, r.amount, r.settled_amount, r.unit, r.status, r.purpose, r.expires_at, r.ended_at,
+SELECT r.id, r.amount, r.settled_amount, r.unit, r.status, r.purpose, r.expires_at, r.ended_at,
     uuid_extract_timestamp(r.id) AS created_at
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.reservation AS r ON r.id = k.id
-WHERE r.workspace_id = :workspace_id;
+FROM core.reservation AS r
+WHERE r.workspace_id = :workspace_id
+    AND r.id = ANY(:ids::uuid[]);
 
 -- name: edge_reservation_of_wallet :edge
 -- A page of what each wallet holds and held credits for, the newest first.

@@ -16,11 +16,11 @@ RETURNING w.id;
 
 -- name: edge_webhook :edge
 -- For node(id) and for what a mutation answers.
-SELECT k.position, w.id, w.url, w.description, w.kinds, w.created_at, w.disabled_at, w.disabled_reason, w.failing_since,
+SELECT w.id, w.url, w.description, w.kinds, w.created_at, w.disabled_at, w.disabled_reason, w.failing_since,
     w.previous_until
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.webhook AS w ON w.id = k.id
-WHERE w.workspace_id = :workspace_id;
+FROM core.webhook AS w
+WHERE w.workspace_id = :workspace_id
+    AND w.id = ANY(:ids::uuid[]);
 
 -- name: insert_webhook :one
 -- Its id is given, because the sealed secret names it.

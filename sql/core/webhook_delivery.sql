@@ -17,10 +17,10 @@ ORDER BY k.position, a.id;
 
 -- name: edge_webhook_delivery :edge
 -- For node(id) and for what a mutation answers.
-SELECT k.position, d.id, d.webhook_id, d.object_id, d.kind, d.event_at, d.next_at, d.ended_at, d.tries, d.status
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.webhook_delivery AS d ON d.id = k.id
-WHERE d.workspace_id = :workspace_id;
+SELECT d.id, d.webhook_id, d.object_id, d.kind, d.event_at, d.next_at, d.ended_at, d.tries, d.status
+FROM core.webhook_delivery AS d
+WHERE d.workspace_id = :workspace_id
+    AND d.id = ANY(:ids::uuid[]);
 
 -- name: get_parcel :one
 -- All that one attempt needs.

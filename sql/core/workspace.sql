@@ -13,10 +13,10 @@ FROM core.delete_workspace(:of_workspace_id, :confirm_name, :days::integer) AS d
 
 -- name: edge_workspace :edge
 -- For node(id): no other workspace but the caller's.
-SELECT k.position, w.id, w.kind, w.name, w.created_at, w.version, w.color, w.logo_url, w.default_role, w.key_days
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN core.workspace AS w ON w.id = k.id
-WHERE w.id = :workspace_id;
+SELECT w.id, w.kind, w.name, w.created_at, w.version, w.color, w.logo_url, w.default_role, w.key_days
+FROM core.workspace AS w
+WHERE w.id = :workspace_id
+    AND w.id = ANY(:ids::uuid[]);
 
 -- name: get_membership :one
 -- One that the caller is in, active or not.

@@ -3,7 +3,7 @@
 
 -- name: edge_alert :edge
 -- What the words of alerts need: whose page it is, and which snapshots are compared.
-SELECT k.position, s.id, l.label, p.name AS platform,
+SELECT s.id, l.label, p.name AS platform,
     (
         SELECT h.id
         FROM privacy.snapshot AS h
@@ -13,11 +13,11 @@ SELECT k.position, s.id, l.label, p.name AS platform,
         ORDER BY h.id DESC
         LIMIT 1
     ) AS previous_id
-FROM unnest(:snapshot_ids::uuid[]) WITH ORDINALITY AS k (snapshot_id, position)
-JOIN privacy.snapshot AS s ON s.id = k.snapshot_id
+FROM privacy.snapshot AS s
 JOIN privacy.platform_link AS l ON l.workspace_id = s.workspace_id AND l.id = s.link_id
 JOIN privacy.platform AS p ON p.id = l.platform_id
-WHERE s.workspace_id = :workspace_id;
+WHERE s.workspace_id = :workspace_id
+    AND s.id = ANY(:snapshot_ids::uuid[]);
 
 -- name: get_recipient :one
 -- Who linked the account is told, whoever sent the scan.

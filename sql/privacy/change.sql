@@ -52,7 +52,8 @@ CROSS JOIN LATERAL (
 SELECT k.position, s.link_id
 FROM unnest(:snapshot_ids::uuid[]) WITH ORDINALITY AS k (snapshot_id, position)
 JOIN privacy.snapshot AS s ON s.id = k.snapshot_id
-WHERE s.workspace_id = :workspace_id;
+WHERE s.workspace_id = :workspace_id
+    AND s.id = ANY(:snapshot_ids::uuid[]);
 
 -- name: insert_change :exec
 -- All changes of one snapshot at once.

@@ -20,6 +20,7 @@ JOIN privacy.platform_link AS l ON l.id = k.link_id
 LEFT JOIN privacy.snapshot AS s ON s.workspace_id = l.workspace_id AND s.id = l.latest_snapshot_id
 LEFT JOIN privacy.template AS t ON t.id = s.template_id
 WHERE l.workspace_id = :workspace_id
+    AND l.id = ANY(:link_ids::uuid[])
     AND (l.seen_until IS NOT NULL OR l.last_failure_at IS NOT NULL);
 
 -- name: get_config_version :one

@@ -17,10 +17,10 @@ CROSS JOIN LATERAL (
 
 -- name: edge_platform_config :edge
 -- For node(id) and for what a mutation answers.
-SELECT k.position, c.id, c.version, c.valid_from, c.url_patterns, c.selectors,
+SELECT c.id, c.version, c.valid_from, c.url_patterns, c.selectors,
     c.requests_per_minute, c.cooldown_minutes
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN privacy.platform_config AS c ON c.id = k.id;
+FROM privacy.platform_config AS c
+WHERE c.id = ANY(:ids::uuid[]);
 
 -- name: insert_platform_config :one
 -- The next version of a platform; callers hold the platform's row, so versions have no gap and no double.

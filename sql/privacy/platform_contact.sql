@@ -3,10 +3,10 @@
 
 -- name: edge_platform_contact :edge
 -- For node(id) and for what a mutation answers; older versions too.
-SELECT k.position, c.id, c.platform_id, c.regime, c.version, c.organization, c.email, c.url, c.postal_address, c.required_elements,
+SELECT c.id, c.platform_id, c.regime, c.version, c.organization, c.email, c.url, c.postal_address, c.required_elements,
     c.quality, c.verified_at, c.created_at, c.digest
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN privacy.platform_contact AS c ON c.id = k.id;
+FROM privacy.platform_contact AS c
+WHERE c.id = ANY(:ids::uuid[]);
 
 -- name: edge_platform_contact_of_platform :edge
 -- The newest version under each law.

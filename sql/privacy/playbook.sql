@@ -3,9 +3,9 @@
 
 -- name: edge_playbook :edge
 -- For node(id), older versions too.
-SELECT k.position, p.id, p.platform_id, p.slug, p.version, p.title, p.summary, p.created_at, p.digest
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN privacy.playbook AS p ON p.id = k.id;
+SELECT p.id, p.platform_id, p.slug, p.version, p.title, p.summary, p.created_at, p.digest
+FROM privacy.playbook AS p
+WHERE p.id = ANY(:ids::uuid[]);
 
 -- name: edge_playbook_of_platform :edge
 -- The newest version of each playbook; a handful for a platform.

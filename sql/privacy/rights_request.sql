@@ -3,11 +3,11 @@
 
 -- name: edge_rights_request :edge
 -- For node(id) and for what a mutation answers.
-SELECT k.position, r.id, r.account_id, r.platform_id, r.contact_id, r.action, r.regime, r.status, r.reason, r.version, r.extended,
+SELECT r.id, r.account_id, r.platform_id, r.contact_id, r.action, r.regime, r.status, r.reason, r.version, r.extended,
     r.details, r.opened_at, r.expected_by, r.closed_at
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN privacy.rights_request AS r ON r.id = k.id
-WHERE r.workspace_id = :workspace_id;
+FROM privacy.rights_request AS r
+WHERE r.workspace_id = :workspace_id
+    AND r.id = ANY(:ids::uuid[]);
 
 -- name: edge_rights_request_event :edge
 -- A page of each request's history, the newest first.

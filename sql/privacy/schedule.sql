@@ -9,7 +9,8 @@ SELECT k.position, l.frequency, l.weekday, l.requested_at, l.awaited_until, l.st
     CASE WHEN l.stopped_at IS NULL THEN l.next_scan_at END AS next_scan_at
 FROM unnest(:link_ids::uuid[]) WITH ORDINALITY AS k (link_id, position)
 JOIN privacy.platform_link AS l ON l.id = k.link_id
-WHERE l.workspace_id = :workspace_id;
+WHERE l.workspace_id = :workspace_id
+    AND l.id = ANY(:link_ids::uuid[]);
 
 -- name: lock_scan_plan :one
 -- Whoever changes a schedule or tells of a failure takes turns with scans and with the scheduler.

@@ -7,7 +7,8 @@ SELECT k.position, l.id AS link_id, l.platform_id, s.template_id, s.risk_score, 
 FROM unnest(:link_ids::uuid[]) WITH ORDINALITY AS k (link_id, position)
 JOIN privacy.platform_link AS l ON l.id = k.link_id
 JOIN privacy.snapshot AS s ON s.workspace_id = l.workspace_id AND s.id = l.latest_snapshot_id
-WHERE l.workspace_id = :workspace_id;
+WHERE l.workspace_id = :workspace_id
+    AND l.id = ANY(:link_ids::uuid[]);
 
 -- name: list_scored_link :many
 -- Every active link with its latest snapshot. One that was never scanned has the settings of the active template and no values.

@@ -7,7 +7,8 @@ SELECT k.position, d.id, d.name, d.public_key, d.created_at, d.last_used_at, d.r
 FROM unnest(:snapshot_ids::uuid[]) WITH ORDINALITY AS k (snapshot_id, position)
 JOIN privacy.snapshot AS s ON s.id = k.snapshot_id
 JOIN core.device AS d ON d.workspace_id = s.workspace_id AND d.id = s.device_id
-WHERE s.workspace_id = :workspace_id;
+WHERE s.workspace_id = :workspace_id
+    AND s.id = ANY(:snapshot_ids::uuid[]);
 
 -- name: edge_snapshot :edge
 -- The latest of each link; also node(id). Unobserved bits make the completion rate; none means complete, and asks no template.

@@ -38,11 +38,11 @@ CROSS JOIN LATERAL (
 
 -- name: edge_template_analysis :edge
 -- For node(id) and mutations.
-SELECT k.position, a.id, a.template_id, a.reviewer_id, a.created_at, a.reviewed_at, a.auto_approve_at, a.duration_ms, a.input_tokens,
+SELECT a.id, a.template_id, a.reviewer_id, a.created_at, a.reviewed_at, a.auto_approve_at, a.duration_ms, a.input_tokens,
     a.output_tokens, a.cost_micros, a.prompt_version, a.attempts, a.risk_score, a.input_hash, a.model, a.state, a.failure, a.currency,
     a.review_reason, a.summary, a.recommendations
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN privacy.template_analysis AS a ON a.id = k.id;
+FROM privacy.template_analysis AS a
+WHERE a.id = ANY(:ids::uuid[]);
 
 -- name: get_analysis_state :one
 -- Whether there is an analysis by a model with a prompt, and of what, so that it is not asked again.

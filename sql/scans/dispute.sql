@@ -10,10 +10,10 @@ WHERE d.workspace_id = :workspace_id
 
 -- name: edge_dispute :edge
 -- For node(id) and for what a mutation answers.
-SELECT k.position, d.id, d.scan_id, d.state, d.claim, d.reason, d.answer, uuid_extract_timestamp(d.id) AS created_at, d.resolved_at
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN scans.dispute AS d ON d.id = k.id
-WHERE d.workspace_id = :workspace_id;
+SELECT d.id, d.scan_id, d.state, d.claim, d.reason, d.answer, uuid_extract_timestamp(d.id) AS created_at, d.resolved_at
+FROM scans.dispute AS d
+WHERE d.workspace_id = :workspace_id
+    AND d.id = ANY(:ids::uuid[]);
 
 -- name: get_dispute_teller :one
 -- Whom to tell, for the job that acts in their workspace.

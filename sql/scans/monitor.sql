@@ -16,11 +16,11 @@ RETURNING m.id;
 
 -- name: edge_monitor :edge
 -- For node(id), for what a mutation answers, and for the words of what is told.
-SELECT k.position, m.id, m.latest_scan_id, m.pending_scan_id, m.host, m.masked_url, m.interval_hours, m.alert_on, m.due_at, m.paused_at,
+SELECT m.id, m.latest_scan_id, m.pending_scan_id, m.host, m.masked_url, m.interval_hours, m.alert_on, m.due_at, m.paused_at,
     m.pause_reason, uuid_extract_timestamp(m.id) AS created_at
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN scans.monitor AS m ON m.id = k.id
-WHERE m.workspace_id = :workspace_id;
+FROM scans.monitor AS m
+WHERE m.workspace_id = :workspace_id
+    AND m.id = ANY(:ids::uuid[]);
 
 -- name: insert_monitor :one
 -- The first scan is due at once.

@@ -3,11 +3,11 @@
 
 -- name: edge_scan :edge
 -- For node(id) and for what a mutation answers.
-SELECT k.position, s.id, s.account_id, s.state, s.version, s.visibility, s.attempt, s.failure, s.host, s.masked_url, s.has_secrets,
+SELECT s.id, s.account_id, s.state, s.version, s.visibility, s.attempt, s.failure, s.host, s.masked_url, s.has_secrets,
     s.created_at, s.updated_at, s.started_at, s.finished_at
-FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
-JOIN scans.scan AS s ON s.id = k.id
-WHERE s.workspace_id = :workspace_id;
+FROM scans.scan AS s
+WHERE s.workspace_id = :workspace_id
+    AND s.id = ANY(:ids::uuid[]);
 
 -- name: page_scan :page
 -- The workspace's, the newest first. What is not finished and what is have an index each, which is told by the line alone.
