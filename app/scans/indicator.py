@@ -14,7 +14,7 @@ import strawberry
 from app.kit.graphql import field
 from app.kit.sql import File
 
-WEIGHTS_VERSION = 1
+WEIGHTS_VERSION = 2
 """Raised by whoever changes a weight, or how weights are combined: scores of two versions do not compare."""
 
 
@@ -72,7 +72,7 @@ def _kinds() -> dict[str, Kind]:
         "BRAND_ADDRESS_IN_HOST": Kind(
             e.ADDRESS, 75, phishing, "The host begins with the address of a brand that does not own it."
         ),
-        "BRAND_IN_HOST": Kind(e.ADDRESS, 32, phishing, "The host names a brand that does not own it."),
+        "BRAND_IN_HOST": Kind(e.ADDRESS, 31, phishing, "The host names a brand that does not own it."),
         "BRAND_WITH_LURE_IN_HOST": Kind(
             e.ADDRESS, 72, phishing, "The host joins a brand that does not own it to words of signing in."
         ),
@@ -112,6 +112,16 @@ def _kinds() -> dict[str, Kind]:
             e.ADDRESS, 30, malware, "The address offers cracked programs or updates of a browser."
         ),
         "MALWARE_WORDS_IN_ADDRESS": Kind(e.ADDRESS, 30, malware, "The address names tools of attackers."),
+        "BRAND_WITH_WEAK_LURE_IN_HOST": Kind(
+            e.ADDRESS, 45, phishing, "The host joins a brand that does not own it to words of service."
+        ),
+        "BRAND_UNDER_CHEAP_TLD": Kind(
+            e.ADDRESS, 14, phishing, "The host names a brand that does not own it, where names cost next to nothing."
+        ),
+        "BRAND_IN_PATH_OF_FREE_HOST": Kind(
+            e.ADDRESS, 42, phishing, "A page where anybody may publish is named like a brand that does not own the host."
+        ),
+        "DROPPER_PATH": Kind(e.ADDRESS, 45, malware, "The path on a bare network address is named as droppers name programs."),
         # Redirects
         "MANY_REDIRECTS": Kind(e.REDIRECT, 10, odd, "The way to the page has very many steps."),
         "MANY_SITES_CROSSED": Kind(e.REDIRECT, 18, odd, "The way to the page crosses several sites."),
@@ -157,7 +167,19 @@ def _kinds() -> dict[str, Kind]:
         "MANY_SECRETS": Kind(e.FORM, 60, phishing, "The page asks for secrets that nobody needs together."),
         "SEED_PHRASE_REQUEST": Kind(e.FORM, 88, phishing, "The page asks for the words that open a wallet."),
         "MAIL_PASSWORD_REQUEST": Kind(e.FORM, 55, phishing, "The page asks for the password of a mailbox elsewhere."),
+        "SECRETS_IN_FORM_SERVICE": Kind(
+            e.FORM, 60, phishing, "Secrets are asked for by a form of a service where anybody sets up forms."
+        ),
+        "SECRETS_TO_FREE_HOST": Kind(
+            e.FORM, 60, phishing, "A form sends secrets to another site, of a kind that anybody may set up."
+        ),
+        "CARD_ON_ODD_HOST": Kind(
+            e.FORM, 45, phishing, "A card and its code are asked for on a host that gives no reason for trust."
+        ),
         # Brands on pages
+        "BRAND_HOST_ASKS": Kind(
+            e.STRUCTURE, 38, phishing, "The page asks for secrets, and its host names a brand that does not own it."
+        ),
         "BRAND_CLAIMED": Kind(
             e.STRUCTURE, 74, phishing, "The page poses as a known brand, which does not own the host, and asks for secrets."
         ),
@@ -182,6 +204,7 @@ def _kinds() -> dict[str, Kind]:
         "MAILBOX_LURE": Kind(e.TEXT, 60, phishing, "The page wants a mailbox confirmed by its password."),
         "DOCUMENT_LURE": Kind(e.TEXT, 58, phishing, "The page wants a password before it shows a document."),
         "PARCEL_LURE": Kind(e.TEXT, 66, scam + phishing, "The page wants a card for a parcel's fee."),
+        "PARCEL_SIGNS": Kind(e.TEXT, 44, scam + phishing, "The page wants personal data for a parcel that is held."),
         "REFUND_LURE": Kind(e.TEXT, 66, scam + phishing, "The page wants a card or password for a refund or fine."),
         "SUPPORT_SCAM": Kind(e.TEXT, 76, scam, "The page claims that the computer is blocked or infected and wants a call."),
         "SUPPORT_SCAM_SIGNS": Kind(e.TEXT, 30, scam, "The page claims that the computer is in danger."),
@@ -199,6 +222,17 @@ def _kinds() -> dict[str, Kind]:
         "PHARMACY_SPAM": Kind(e.TEXT, 72, spam, "The page sells medicine without prescription."),
         "HIDDEN_LINKS": Kind(e.STRUCTURE, 55, spam, "The page hides links to casinos, pills or the like."),
         "FAKE_SHOP_SIGNS": Kind(e.TEXT, 50, scam, "The page sells everything at a fraction of its price."),
+        "LURES_ONWARD": Kind(
+            e.TEXT, 48, phishing + scam, "The page threatens or promises, and links to a host that looks deceptive."
+        ),
+        "QR_LURE": Kind(e.TEXT, 55, phishing, "The page threatens an account and wants a code scanned by another device."),
+        "FRAMED_ELSEWHERE": Kind(e.STRUCTURE, 42, phishing, "The page is nothing but a frame of another site."),
+        "COUNTERFEIT_GOODS": Kind(e.TEXT, 60, scam + spam, "The page sells imitations, or luxury at a fraction of its price."),
+        "STUFFED_WORDS": Kind(e.TEXT, 55, spam, "The page is stuffed with words of casinos or pills where they do not belong."),
+        "WANTS_GUARDS_OFF": Kind(e.TEXT, 62, malware, "The page wants protection turned off for a program that it offers."),
+        "APP_OUTSIDE_STORE": Kind(e.TEXT, 42, malware, "The page wants an app installed past the store and its checks."),
+        "OFFERS_DISGUISED_PROGRAM": Kind(e.STRUCTURE, 72, malware, "The page links to a program that poses as a document."),
+        "KIT_IN_LISTING": Kind(e.STRUCTURE, 66, phishing + malware, "A list of files shows tools of attackers."),
         "MIRACLE_CURE": Kind(
             e.TEXT, 60, (Category.MISINFORMATION, Category.SCAM), "The page promises a cure that medicine hides."
         ),
@@ -206,6 +240,9 @@ def _kinds() -> dict[str, Kind]:
         "VIOLENT_CALLS": Kind(e.TEXT, 74, (Category.VIOLENCE,), "The page calls for violence."),
         "ADULT_WORDS": Kind(e.TEXT, 3, (Category.ADULT_CONTENT,), "The page is for adults."),
         "SPEAKS_TO_MODELS": Kind(e.TEXT, 30, odd, "The page gives orders to language models."),
+        "SPEAKS_TO_MODELS_UNSEEN": Kind(
+            e.TEXT, 62, odd, "The page gives orders to language models where no visitor sees them."
+        ),
         "MIXED_SCRIPTS_IN_TEXT": Kind(e.TEXT, 40, phishing, "Words of the page mix letters of several scripts."),
         "INVISIBLE_LETTERS": Kind(e.TEXT, 30, phishing, "Words of the page are broken by invisible letters."),
         # Scripts and structure
@@ -213,6 +250,12 @@ def _kinds() -> dict[str, Kind]:
         "HEAVILY_OBFUSCATED_SCRIPT": Kind(e.SCRIPT, 48, malware, "A script hides what it does in several layers."),
         "HIDDEN_PAGE": Kind(e.SCRIPT, 30, phishing, "The page is written by a script that hides it."),
         "HIDDEN_FORM": Kind(e.SCRIPT, 50, phishing, "A form that asks for secrets is written by a script that hides it."),
+        "HIDDEN_ADDRESS": Kind(
+            e.SCRIPT, 48, malware, "A script puts together the address of another site, so that it is not read."
+        ),
+        "HIDDEN_LOADER": Kind(e.SCRIPT, 62, malware, "Code that is spelled to be unreadable fetches a script of another site."),
+        "HIDDEN_REDIRECT": Kind(e.SCRIPT, 52, odd, "A script sends visitors to an address that it hides."),
+        "CLOAKING": Kind(e.SCRIPT, 58, spam, "A script sends away those who come from a search."),
         "CRYPTO_MINER": Kind(e.SCRIPT, 80, malware, "A script digs for coins on the visitor's computer."),
         "SKIMMER": Kind(e.SCRIPT, 80, malware + phishing, "A script sends what is typed into payment fields to another site."),
         "KEY_LOGGER": Kind(e.SCRIPT, 74, malware, "A script sends keys that are pressed to another site."),
@@ -226,6 +269,7 @@ def _kinds() -> dict[str, Kind]:
         "EXPLOIT_MARKS": Kind(e.SCRIPT, 78, malware, "A script has marks of an attack on browsers."),
         "DOWNLOADS_BY_ITSELF": Kind(e.SCRIPT, 52, malware, "The page starts the download of a program by itself."),
         "DOWNLOADS_ODD_FILE": Kind(e.SCRIPT, 76, malware, "The page starts the download of a file that few programs are."),
+        "STARTS_DOWNLOAD": Kind(e.SCRIPT, 16, malware, "The page starts the download of a program of its own site by itself."),
         "OFFERS_PROGRAM": Kind(e.STRUCTURE, 6, malware, "The page links to a program."),
         "HIDDEN_FRAME": Kind(e.STRUCTURE, 24, malware, "The page holds an invisible frame of another site."),
         "HIDDEN_FRAME_OF_ODD_HOST": Kind(

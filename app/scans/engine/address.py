@@ -19,6 +19,7 @@ LURES = hosts.named("lures")
 STRONG_LURES = hosts.named("strong lures")
 WEAK_LURES = hosts.named("weak lures")
 """Words that honest hosts have as often."""
+CHEAP_TLDS = hosts.named("cheap tlds")
 PATH_LURES = hosts.named("path lures")
 URGENT_PATH = hosts.named("urgent path")
 SCAM_WORDS = hosts.named("scam words")
@@ -42,6 +43,11 @@ UPDATES = re.compile(
 CRACKS = re.compile(
     r"\b(?:crack(?:ed)?|keygen|warez|activator|kms-?pico|license-key|full-version-free|mod-?apk|free-robux)\b", re.I
 )
+DROPPERS = re.compile(
+    r"/(?:[\w.-]*\.)?(?:mips(?:el)?|mpsl|arm(?:[4-7]|v[4-7]l?)?|x86(?:_64)?|i[3-6]86|ppc|sh4|spc|sparc|m68k|arc|elf|mozi\.[am])$|/[\w.-]{1,24}\.sh$",
+    re.I,
+)
+"""How those who take over small devices name their programs, by the processor."""
 REDIRECT_NAMES = re.compile(
     r"[?&](?:url|u|r|redirect|redirect_?ur[il]|redir|next|return|return_?(?:to|url)|returnurl|goto|go|dest|destination|target|link|out"
     r"|continue|rurl|checkout_url|q)=(?:https?(?::|%3a)|//|%2f%2f)([^&]*)",
@@ -91,6 +97,8 @@ def judge_host(host: str) -> frozenset[str]:
     lures = {word for word in words if word in LURES}
     strong = {word for word in words if word in STRONG_LURES}
     _brands(host, seen, registered, own, before, tokens, lures, strong, kinds)
+    if "BRAND_IN_HOST" in kinds and tld in CHEAP_TLDS:
+        kinds.add("BRAND_UNDER_CHEAP_TLD")
     if len(lures) >= 3 or (len(strong) >= 2 and len(lures) >= 2):
         kinds.add("LURE_WORDS_IN_HOST")
     elif strong - WEAK_LURES and not reserved and "-" in own:
@@ -149,7 +157,10 @@ def _brands(
                 if token != own and (others | set(parents.split("."))) & (strong - WEAK_LURES) and len(lures) > 0:
                     kinds.add("BRAND_WITH_LURE_IN_HOST" if len(lures - {token}) > 1 else "BRAND_IN_HOST")
                 continue
-            kinds.add("BRAND_WITH_LURE_IN_HOST" if lures - {token} else "BRAND_IN_HOST")
+            if lures - WEAK_LURES - {token} or len(lures - {token}) >= 2:
+                kinds.add("BRAND_WITH_LURE_IN_HOST")
+            else:
+                kinds.add("BRAND_WITH_WEAK_LURE_IN_HOST" if lures - {token} else "BRAND_IN_HOST")
             continue
         if len(token) < 5:
             continue
@@ -159,7 +170,7 @@ def _brands(
                 kinds.add("BRAND_LOOKALIKE")
             continue
         if len(token) >= 6 and token not in HONEST_NEIGHBORS:
-            for word, brand in _long_words():
+            for word, brand in _neighbors(token):
                 if token != word and hosts.one_apart(token, word) and not brand.owns(host):
                     kinds.add("BRAND_LOOKALIKE" if strong - WEAK_LURES else "BRAND_MISSPELLED")
                     break
@@ -172,12 +183,15 @@ def _brands(
                 kinds.add("BRAND_WITH_LURE_IN_HOST")
             elif inside and len(rest) <= 12:
                 kinds.add("BRAND_IN_HOST")
-    for word, brand in _skeletons().items():
-        if len(word) >= 7 and not brand.common and not brand.owns(host):
-            for token in tokens:
-                if len(token) > len(word) and brand.word not in token and word in hosts.skeleton(token):
+    for token in tokens:
+        if len(token) > 7:
+            shape = hosts.skeleton(token)
+            for word, brand in _long_skeletons():
+                if word in shape and len(token) > len(word) and brand.word not in token and not brand.owns(host):
                     kinds.add("BRAND_LOOKALIKE")
-    if "BRAND_WITH_LURE_IN_HOST" in kinds or "BRAND_LOOKALIKE" in kinds:
+    if kinds & {"BRAND_WITH_LURE_IN_HOST", "BRAND_LOOKALIKE"}:
+        kinds -= {"BRAND_IN_HOST", "BRAND_WITH_WEAK_LURE_IN_HOST"}
+    elif "BRAND_WITH_WEAK_LURE_IN_HOST" in kinds:
         kinds.discard("BRAND_IN_HOST")
 
 
@@ -189,6 +203,33 @@ def _skeletons() -> dict[str, hosts.Brand]:
 @lru_cache(maxsize=1)
 def _long_words() -> tuple[tuple[str, hosts.Brand], ...]:
     return tuple((word, brand) for word, brand in hosts.brand_words().items() if len(word) >= 6 and not brand.common)
+
+
+@lru_cache(maxsize=1)
+def _long_skeletons() -> tuple[tuple[str, hosts.Brand], ...]:
+    return tuple((word, brand) for word, brand in _skeletons().items() if len(word) >= 7 and not brand.common)
+
+
+def _without(word: str) -> set[str]:
+    """The word, and all that is left of it without one letter: words one apart share one of these."""
+    return {word, *(word[:i] + word[i + 1 :] for i in range(len(word)))}
+
+
+@lru_cache(maxsize=1)
+def _by_neighbor() -> dict[str, list[tuple[str, hosts.Brand]]]:
+    found: dict[str, list[tuple[str, hosts.Brand]]] = {}
+    for word, brand in _long_words():
+        for each in _without(word):
+            found.setdefault(each, []).append((word, brand))
+    return found
+
+
+def _neighbors(token: str) -> list[tuple[str, hosts.Brand]]:
+    """Brands that may be one letter away, in the order of the file."""
+    if len(token) > 24:
+        return []
+    known = _by_neighbor()
+    return list(dict.fromkeys(pair for each in _without(token) for pair in known.get(each, ())))
 
 
 def _domains_in(parents: str) -> set[str]:
@@ -239,6 +280,8 @@ def judge_path(address: str, host: str, kinds: set[str]) -> None:
         kinds.add("USER_INFO")
     name = lower.rsplit("/", 1)[-1]
     _files(name, kinds)
+    if hosts.is_ip(host) and not hosts.is_private(host) and DROPPERS.search(lower):
+        kinds.add("DROPPER_PATH")
     tokens = set(hosts.TOKENS.findall(lower.replace("_", "-")))
     lures = tokens & PATH_LURES
     if (len(lures) >= 3 or len(lures & URGENT_PATH) >= 2) and not owned:
@@ -294,6 +337,10 @@ def _brands_in_path(lower: str, tokens: set[str], host: str, kinds: set[str]) ->
     }
     tokens = tokens & short
     named = [words[token] for token in tokens if token in words and not words[token].common and not words[token].owns(host)]
+    if named and hosts.below(host, hosts.FREE_HOSTS) and re.search(r"/(?!index\.)[\w-]+\.html?$", lower) and tokens:
+        last = set(hosts.TOKENS.findall(lower.rsplit("/", 1)[-1].replace("_", "-")))
+        if len(last) <= 4 and any(brand.word in last for brand in named):
+            kinds.add("BRAND_IN_PATH_OF_FREE_HOST")
     strong = {
         "verify",
         "verification",
@@ -332,6 +379,7 @@ DECEPTIVE = frozenset(
         "BRAND_MISSPELLED",
         "BRAND_ADDRESS_IN_HOST",
         "BRAND_WITH_LURE_IN_HOST",
+        "BRAND_WITH_WEAK_LURE_IN_HOST",
         "MIXED_SCRIPTS_IN_HOST",
         "LURE_WORDS_IN_HOST",
         "SUSPICIOUS_TLD",

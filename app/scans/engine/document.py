@@ -19,6 +19,7 @@ from urllib.parse import unquote, urljoin
 from lxml import etree
 
 from app.scans.engine import host as hosts
+from app.scans.engine.concept import Places, places
 from app.scans.engine.words import normal, split_words, spoken, watch
 
 MOST_BYTES = 2 * 1024 * 1024
@@ -50,6 +51,8 @@ _TAGS = (
     "form", "input", "textarea", "select", "button", "script", "iframe", "frame", "meta", "title", "link", "img", "h1", "h2",
     "body", "embed", "object", "audio", "video",
 )  # fmt: skip
+MOST_PRICES = 60
+MOST_TOLD = 12_000
 T = TypeVar("T")
 Get = Callable[[str], str | None]
 _HREFS = etree.XPath("//a/@href", smart_strings=False)
@@ -113,6 +116,8 @@ class Document:
     written: bool = False
     written_form: bool = False
     roots: list[etree._Element] = field(default_factory=list, repr=False)
+    unpacked: list[str] = field(default_factory=list)
+    unseen: str = ""
 
     @cached_property
     def text(self) -> str:
@@ -129,6 +134,23 @@ class Document:
     def words(self) -> set[str]:
         """Each word once."""
         return set(split_words(self.text))
+
+    @cached_property
+    def first_words(self) -> list[str]:
+        """The words of the beginning, in order."""
+        return split_words(self.text[:MOST_TOLD])
+
+    @cached_property
+    def concepts(self) -> Places:
+        """Where, in the beginning, each concept is spoken of."""
+        return places(self.first_words, self.text[:MOST_TOLD])
+
+    @cached_property
+    def prices(self) -> list[tuple[str, str]]:
+        """What is struck out, and what stands after it."""
+        struck = (each for root in self.roots for each in root.iter("del", "s", "strike") if each.text)
+        pairs = ((each.text, each.getnext()) for each in islice(struck, MOST_PRICES))
+        return [(before[:40], now.text[:40]) for before, now in pairs if before and now is not None and now.text]
 
     @cached_property
     def spoken(self) -> dict[str, set[str]]:
@@ -196,6 +218,8 @@ def read(body: bytes, address: str, content_type: str = "", layer: int = 0) -> D
         return None
     document = Document(address)
     document.too_deep = _ended_early(parser)
+    if layer == 0:
+        document.unseen = _unseen(body[:MOST_TEXT], root)
     _collect(root, document)
     if layer < MOST_LAYERS:
         _unwrap(document, layer)
@@ -306,7 +330,7 @@ class _Elements:
             self.page.cut = True
             return
         told = (get("name"), get("id"), get("placeholder"), get("autocomplete"), get("aria-label"), get("title"))
-        entry = Field(kind, f"{' '.join(filter(None, told))} {self.label(element)}"[:300].lower())
+        entry = Field(kind, normal(f"{' '.join(filter(None, told))} {self.label(element)}"[:300]))
         owner = self.by_id.get(get("form") or "") or self.owner(element)
         (owner.fields if owner else self.page.loose).append(entry)
         if kind == "password" and owner is None and self.current is not None and not self.current.fields:
@@ -453,6 +477,29 @@ def _origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if parts and parts.netloc else ""
 
 
+_TO_MODELS = (b"instruction", b"prompt", b"assistant", b"language model", b"llm", b"scanner", b"classif", b"verdict")
+
+
+def _unseen(body: bytes, root: etree._Element) -> str:
+    """Words that no visitor sees, in comments and hidden elements; only of pages that may speak to machines."""
+    lower = body.lower()
+    if not any(mark in lower for mark in _TO_MODELS):
+        return ""
+    told: list[str] = []
+    start = 0
+    while len(told) < 40 and (start := body.find(b"<!--", start)) >= 0 and (end := body.find(b"-->", start)) >= 0:
+        told.append(body[start + 4 : min(end, start + 1500)].decode("utf-8", "replace"))
+        start = end
+    for element, _ in zip(root.iterfind(".//*[@style]"), range(400), strict=False):
+        style = element.get("style") or ""
+        if _INVISIBLE.search(style) or _SAME_COLOR.search(style):
+            told.append(" ".join(t for t in element.itertext() if isinstance(t, str))[:1500])
+    for element, _ in zip(root.iterfind(".//*[@hidden]"), range(40), strict=False):
+        told.append(" ".join(t for t in element.itertext() if isinstance(t, str))[:1500])
+    return normal(" ".join(told)[:20_000])
+
+
+_SAME_COLOR = re.compile(r"(?<![-\w])color\s*:\s*(?:#fff(?:fff)?\b|white\b|transparent|rgba\([^)]*,\s*0(?:\.0\d*)?\s*\))", re.I)
 _INVISIBLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\D|$)|(?:left|top|text-indent)\s*:\s*-\d{3,}"
     r"|(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|$)|font-size\s*:\s*[01](?:px)?\b",
@@ -563,7 +610,8 @@ def _unwrap(page: Document, layer: int) -> None:
     """Adds what is written by scripts, or spelled out in frames and addresses, to the page."""
     written: list[str] = []
     scripts: list[str] = []
-    for text in decoded(page.script) if page.script else ():
+    page.unpacked = decoded(page.script) if page.script else []
+    for text in page.unpacked:
         (written if _MARKUP.search(text) else scripts).append(text)
     written += [html for html in page.hidden_html if html]
     page.hidden_html = []

@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from publicsuffixlist import PublicSuffixList
 
+from app.scans.engine.words import normal
+
 BRANDS = Path(__file__).parents[1] / "data" / "brands.txt"
 CONFUSABLES = BRANDS.with_name("confusables.txt")
 NAMES = BRANDS.with_name("names.txt")
@@ -72,7 +74,8 @@ def brands() -> tuple[Brand, ...]:
             continue
         names, domains, *options = (part.strip() for part in line.split("|"))
         first, *others = (name.strip().lower() for name in names.split(","))
-        read.append(Brand(first, (first, *others), frozenset(domains.split()), "common" in options))
+        plain = tuple(dict.fromkeys(normal(name) for name in (first, *others)))
+        read.append(Brand(first, plain, frozenset(domains.split()), "common" in options))
     return tuple(read)
 
 

@@ -6,6 +6,7 @@ import re
 from itertools import islice
 
 from app.scans.engine import host as hosts
+from app.scans.engine import lure
 from app.scans.engine.address import deceptive, judge_host
 from app.scans.engine.document import MOST_COUNTED, Document, Field, Form
 from app.scans.engine.words import BREAKS, DATA, normal, theme, watch
@@ -58,7 +59,10 @@ def look(page: Document, final: str) -> set[str]:
     _structure(page, host, final, asks, kinds)
     _talk(page, secrets, password, asks, article, host, kinds)
     _letters(page, kinds)
-    if speaks_to_models(page):
+    lure.look(page, host, secrets, password, kinds)
+    if page.unseen and _INSTRUCTIONS.search(page.unseen):
+        kinds.add("SPEAKS_TO_MODELS_UNSEEN")
+    elif speaks_to_models(page):
         kinds.add("SPEAKS_TO_MODELS")
     return kinds
 
@@ -382,11 +386,26 @@ def _structure(page: Document, host: str, final: str, asks: bool, kinds: set[str
         kinds.add("SENT_TO_ODD_HOST")
 
 
+DISGUISED = lure.DISGUISED
 _ODD_FILE = re.compile(r"\.(?:scr|hta|vbs|vbe|jse?|wsf|bat|cmd|ps1|lnk|iso|img|pif)(?:$|[?#])", re.I)
 
 
-def download(target: str) -> str:
-    """The kind of a download that begins by itself."""
+_OWN_FILE = re.compile(r"\.(?:exe|msi|dmg|pkg|zip|iso|img|apk|jar|msix)(?:$|[?#])", re.I)
+
+
+def download(target: str, host: str) -> str:
+    """The kind of a download that begins by itself. Sites hand out their own programs that way."""
+    owner = hosts.host_of(target) or host
+    if (
+        _OWN_FILE.search(target)
+        and hosts.registered(owner) == hosts.registered(host)
+        and not hosts.is_ip(host)
+        and not hosts.below(host, hosts.FREE_HOSTS)
+        and not deceptive(f"https://{host}/")
+        and not deceptive(f"https://{owner}/")
+        and not DISGUISED.search(target)
+    ):
+        return "STARTS_DOWNLOAD"
     return "DOWNLOADS_ODD_FILE" if _ODD_FILE.search(target) else "DOWNLOADS_BY_ITSELF"
 
 
@@ -396,7 +415,7 @@ def _onward(target: str, host: str, kinds: set[str]) -> None:
     if lower.startswith(("javascript:", "data:")):
         kinds.add("ODD_REDIRECT")
     elif DOWNLOAD.search(target):
-        kinds.add(download(target))
+        kinds.add(download(target, host))
     elif owner and not _together(owner, host):
         kinds.add(
             "SENT_TO_ODD_HOST" if judge_host(owner) - {"FREE_HOSTING", "SHORTENER", "LURE_WORD_IN_HOST"} else "SENT_ELSEWHERE"
@@ -438,7 +457,7 @@ def _talk(page: Document, secrets: set[str], password: bool, asks: bool, article
     short = page.length < LONG
     if hosts.below(host, hosts.brand_domains()) and not hosts.below(host, hosts.FREE_HOSTS):
         return
-    about = _about(page)
+    about = _about(page) or lure.warns(page, asks)
     if at("threat", 0):
         if asks and short and not about:
             kinds.add("ACCOUNT_THREATS" if count["threat"] >= 3 else "ACCOUNT_THREAT")
@@ -486,7 +505,7 @@ def _about(page: Document) -> bool:
 
 def _scams(page: Document, said: dict[str, set[str]], count: dict[str, int], short: bool, asks: bool, kinds: set[str]) -> None:
     at = count.get
-    if _about(page):
+    if _about(page) or lure.warns(page, asks):
         return
     support = at("support", 0)
     # Costly patterns are tried only where phrases made them interesting.
@@ -529,7 +548,13 @@ def _scams(page: Document, said: dict[str, set[str]], count: dict[str, int], sho
         kinds.add("FAKE_UPDATE")
     run = said.get("command", set())
     steps = len(run & theme("run")), bool(run & theme("paste")), bool(run & {"press enter", "hit enter", "press the enter"})
-    if steps[0] and steps[1] and (steps[2] or short):
+    if (
+        steps[0]
+        and steps[1]
+        and (steps[2] or short)
+        and lure.TURNS["pretext"].search(page.text)
+        and not lure.TURNS["shown"].search(page.text)
+    ):
         kinds.add("RUN_COMMAND_LURE")
     if (
         at("allow", 0) >= 1 and re.search(r"Notification\.requestPermission|pushManager|serviceWorker|OneSignal", page.script)

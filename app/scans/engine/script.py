@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from app.scans.engine import host as hosts
+from app.scans.engine import lure, stealth
 from app.scans.engine.document import Document
-from app.scans.engine.page import DOWNLOAD, download
+from app.scans.engine.page import DOWNLOAD, SECRETS, download
 
 VERSION = "script-1"
 
@@ -34,6 +35,7 @@ _GATHERS = re.compile(
 _CARD = re.compile(
     r"card.?num|cc.?num|cc_number|cardnumber|card\[number|\bcvv|\bcvc|cc_cid|cc-?exp|expir|payment\[cc|billing\[", re.I
 )
+_MONEY = ("card", "cvv", "pin", "seed")
 _GUARD_MARKS = (
     "keycode", "f12", "ctrlkey", "debugger", "devtools", "beforeunload", "fullscreen", "alert", "pushstate", "popstate", "play",
     "webdriver", "headless", "phantom", "selenium", "useragent", "audio", "lock",
@@ -56,6 +58,8 @@ def look(page: Document, final: str) -> set[str]:
     host = hosts.host_of(final)
     if any(mark in lower for mark in MINERS) or any(mark in sources for mark in MINERS):
         kinds.add("CRYPTO_MINER")
+    if "drainer" in sources:
+        kinds.add("WALLET_DRAINER")
     if not whole.strip():
         return kinds
     password = any(each.type == "password" for each in page.fields)
@@ -64,7 +68,12 @@ def look(page: Document, final: str) -> set[str]:
     _programs(whole, lower, page, kinds)
     _guarding(whole, lower, kinds)
     _wallets(lower, page, kinds)
+    stealth.look(page, host, _secret(page, password), kinds)
     return kinds
+
+
+def _secret(page: Document, password: bool) -> bool:
+    return password or any(pattern.search(each.hint) for each in page.fields for name, pattern in SECRETS if name in _MONEY)
 
 
 def _hiding(script: str, lower: str, page: Document, kinds: set[str]) -> None:
@@ -200,13 +209,17 @@ def _programs(whole: str, lower: str, page: Document, kinds: set[str]) -> None:
         ):
             kinds.add("SMUGGLED_FILE")
     if any(mark in lower for mark in _COMMAND_MARKS) and COMMANDS.search(whole):
-        kinds.add("COMMANDS_IN_SCRIPT" if not _CLIPBOARD.search(whole) else "COMMAND_TO_CLIPBOARD")
+        # Manuals copy the command that they show.
+        if not _CLIPBOARD.search(whole):
+            kinds.add("COMMANDS_IN_SCRIPT")
+        elif not COMMANDS.search(page.raw_text) or lure.TURNS["pretext"].search(page.title):
+            kinds.add("COMMAND_TO_CLIPBOARD")
     for match in _GOES.finditer(whole) if "location" in lower else ():
         target = match[1] or match[2]
         if DOWNLOAD.search(target) and not re.search(
             r"addEventListener\(\s*['\"]click|onclick\s*=", whole[max(0, match.start() - 200) : match.start()]
         ):
-            kinds.add(download(target))
+            kinds.add(download(target, hosts.host_of(page.address)))
     if (
         re.search(r"createelement\(\s*['\"]a['\"]\s*\)", lower)
         and ".click()" in lower

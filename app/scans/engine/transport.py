@@ -207,6 +207,10 @@ def is_text(seen: Observation) -> bool:
     ) or kind.startswith("text/")
 
 
+_FETCHES = re.compile(r"\b(?:wget|curl|tftp|ftpget)\b[^\n]{0,200}\b\d{1,3}(?:\.\d{1,3}){3}\b", re.I)
+"""Programs that are fetched from a bare network address."""
+
+
 def files(seen: Observation) -> Found:
     """What came where it is no page."""
     found = Found()
@@ -238,6 +242,8 @@ def files(seen: Observation) -> Found:
             found.kinds.add("PROGRAM_FROM_ODD_HOST")
     if not what and not is_page(seen) and is_text(seen):
         text = seen.body[:200_000].decode("utf-8", "replace")
+        if text.startswith("#!") and "chmod" in text and _FETCHES.search(text):
+            found.kinds.add("COMMAND_SCRIPT")
         code = ending in ("hta", "vbs", "js", "jse", "wsf", "ps1", "bat", "cmd", "sh") or "hta" in kind or "script" in kind
         if COMMANDS.search(text) and (
             code

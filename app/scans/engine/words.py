@@ -106,7 +106,20 @@ def _is_break(around: bytes, place: int) -> bool:
 WORD = re.compile(r"[^\W_]+")
 _INVISIBLE = dict.fromkeys([0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0x00AD, 0x180E, 0x2061, 0x2062, 0x2063, 0x2064])
 _QUOTES = {0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x2013: "-", 0x2014: "-", 0x2011: "-", 0x2010: "-", 0xA0: " "}
-_FOLD = _INVISIBLE | _QUOTES
+_LETTERS = {
+    0x142: "l",
+    0x131: "i",
+    0xF8: "o",
+    0x111: "d",
+    0xDF: "ss",
+    0xE6: "ae",
+    0x153: "oe",
+    0x141: "l",
+    0xD8: "o",
+    0x110: "d",
+}
+"""Letters that are typed without their strokes, and that no decomposition takes apart."""
+_FOLD = _INVISIBLE | _QUOTES | _LETTERS
 
 
 _SPACES = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x1f", " "))

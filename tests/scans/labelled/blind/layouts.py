@@ -1,6 +1,8 @@
 """Layouts of pages that cases fill with words: the same layouts serve honest and hostile pages, so that no judgement can
 learn the layout instead of what the page does."""
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -141,7 +143,9 @@ def notice(title: str, heading: str, steps: Sequence[str], script: str = "", *, 
     )
 
 
-def landing(title: str, hero: str, points: Sequence[str], action: str, *, lang: str = "en", head: str = "", foot: str = "") -> str:
+def landing(
+    title: str, hero: str, points: Sequence[str], action: str, *, lang: str = "en", head: str = "", foot: str = ""
+) -> str:
     """One long page that wants one click."""
     items = "".join(f'<div class="col"><h3>{p}</h3></div>' for p in points)
     return page(
@@ -152,7 +156,9 @@ def landing(title: str, hero: str, points: Sequence[str], action: str, *, lang: 
     )
 
 
-def shell(title: str, bundle: str = "/assets/index-4f1c9a2b.js", *, lang: str = "en", head: str = "", root: str = "root") -> str:
+def shell(
+    title: str, bundle: str = "/assets/index-4f1c9a2b.js", *, lang: str = "en", head: str = "", root: str = "root"
+) -> str:
     """What a single-page application sends: nearly nothing."""
     return page(
         title,

@@ -1,0 +1,100 @@
+"""What a page speaks of, in any of many languages: words by their beginnings, and how near they stand to each other.
+
+Phrases say exactly what somebody wrote once; concepts find who says it otherwise. Words are looked up one by one and the
+answers remembered, so that a page costs a dictionary's look-up a word.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+
+from app.scans.engine.words import DATA, normal
+
+Places = dict[str, list[int]]
+
+
+Meanings = dict[str, frozenset[str]]
+
+
+@cache
+def _lists() -> tuple[Meanings, dict[str, list[tuple[str, str]]], re.Pattern[str], Meanings]:
+    """Whole words; beginnings by their first three letters; what is written without spaces, as a pattern and by meaning."""
+    whole: dict[str, set[str]] = {}
+    beginnings: dict[str, list[tuple[str, str]]] = {}
+    direct: dict[str, set[str]] = {}
+    section = ""
+    for line in (DATA / "concepts.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif not line.startswith("#"):
+            for raw in line.split():
+                word = normal(raw.rstrip("*"))
+                if word[0] >= "\u2e80" or any("\u3040" <= c <= "\uffff" for c in word):
+                    direct.setdefault(word, set()).add(section)
+                elif raw.endswith("*"):
+                    beginnings.setdefault(word[:3], []).append((word, section))
+                else:
+                    whole.setdefault(word, set()).add(section)
+    pattern = re.compile("|".join(map(re.escape, sorted(direct, key=len, reverse=True))))
+    return (
+        {word: frozenset(names) for word, names in whole.items()},
+        beginnings,
+        pattern,
+        {word: frozenset(names) for word, names in direct.items()},
+    )
+
+
+_NONE: frozenset[str] = frozenset()
+_PREFIXES = ("وال", "بال", "لل", "ال", "و", "ب", "ل")
+"""What Arabic writes together with the word after it."""
+
+
+@lru_cache(maxsize=65536)
+def meanings(word: str) -> frozenset[str]:
+    """The concepts that one word, made normal, belongs to."""
+    whole, beginnings, _, _ = _lists()
+    found = whole.get(word, _NONE)
+    if (stems := beginnings.get(word[:3])) is not None:
+        more = {name for stem, name in stems if word.startswith(stem)}
+        found = found | more if more else found
+    if not found and "\u0621" <= word[0] <= "\u064a":
+        for prefix in _PREFIXES:
+            if word.startswith(prefix) and len(word) - len(prefix) >= 3 and (found := meanings(word[len(prefix) :])):
+                break
+    return found
+
+
+def places(words: list[str], text: str) -> Places:
+    """Where each concept is spoken of, counted in words; in scripts without spaces, two letters are a word."""
+    found: Places = {}
+    for place, word in enumerate(words):
+        for name in meanings(word):
+            found.setdefault(name, []).append(place)
+    if text and max(text) >= "\u2e80":
+        _, _, pattern, direct = _lists()
+        for match in pattern.finditer(text):
+            for name in direct[match[0]]:
+                found.setdefault(name, []).append(match.start() // 2)
+        for several in found.values():
+            several.sort()
+    return found
+
+
+def near(found: Places, one: str, other: str, within: int = 8) -> bool:
+    """Whether two concepts are spoken of within so many words of each other, by two words."""
+    a, b = found.get(one), found.get(other)
+    if not a or not b:
+        return False
+    i = j = 0
+    while i < len(a) and j < len(b):
+        apart = a[i] - b[j]
+        if apart and abs(apart) <= within:
+            return True
+        if not apart and ((i + 1 < len(a) and a[i + 1] - b[j] <= within) or (j + 1 < len(b) and b[j + 1] - a[i] <= within)):
+            return True
+        if apart <= 0:
+            i += 1
+        else:
+            j += 1
+    return False
