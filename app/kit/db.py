@@ -94,6 +94,10 @@ class Db:
         assert self._actor is not None
         return self._actor
 
+    def beside(self) -> Db:
+        """Another for the same caller, with a connection of its own, for what is written meanwhile. Close it, too."""
+        return Db(self._pool, self._actor, self.request_id, self.statements, self._seconds)
+
     def enter(self, actor: Actor) -> None:
         """It is known now who calls."""
         self._actor = actor

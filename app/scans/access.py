@@ -1,13 +1,17 @@
 """Accesses: the log of every request that a scan made, each hop and the icon, with the address that was connected to.
 
-A row is written once. Its INSERT is audited with every column, URLs and hashes as digests, so the seals of the audit prove it:
-``fivefold audit verify`` names a row that was altered, deleted or made up behind the triggers' back, and a customer shows with
-an event's proof what was touched, and when. Rows go after 400 days, or with an erasure, and with them what the audit told of
-them; that there was an access and that it was deleted stays provable.
+A row is written, and has committed, before anything is connected to, so the log knows also what a worker touched that was
+killed; ``Ahead`` does that for many scans at once. How it went is a second row, written with the end of the scan.
+
+Neither is ever changed. Their INSERTs are audited with every column, URLs and hashes as digests, so the seals of the audit
+prove them: ``fivefold audit verify`` names a row that was altered, deleted or made up behind the triggers' back, and a customer
+shows with an event's proof what was touched, and when. Rows go after 400 days, or with an erasure, and with them what the audit
+told of them; that there was an access and that it was deleted stays provable.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,8 +29,9 @@ from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import Node, field, global_id, parse_uuid, query
 from app.kit.jobs import Work, enqueue_many, job
 from app.kit.page import Page, page
+from app.kit.pool import Lost
 from app.kit.sql import File
-from app.scans.observation import Hop, Observation
+from app.scans.observation import Hop, Observation, Touch
 from app.scans.scan import scans_by_id
 from app.scans.secret import MASK
 from app.scans.url import parse_url, url_hash
@@ -34,6 +39,8 @@ from app.scans.url import parse_url, url_hash
 BATCH = 1000
 """So many rows go in one transaction."""
 WORKSPACES = 500
+GATHER_SECONDS = 0.003
+"""So long what is about to be touched waits for more, to be written together."""
 FIRST = UUID(int=0)
 
 
@@ -63,7 +70,7 @@ class Access(Node):
     port: int = strawberry.field(description="0 where the URL was refused before it was read that far.")
     status: int | None = strawberry.field(description="The status of HTTP, if there was an answer.")
     failure: str | None = strawberry.field(description="Why there was no answer, or why it went no further, as a word.")
-    milliseconds: int
+    milliseconds: int | None = strawberry.field(description="How long it took; null where nobody knows how it went.")
     content_sha256: str | None = strawberry.field(
         name="contentSha256", description="In hex, of what was read of the page that was reached, or of its icon."
     )
@@ -77,10 +84,27 @@ class Access(Node):
         """For ``scan(id)``."""
         return global_id("Scan", str(self.scan_id))
 
-    @field(description="When it had ended and was written down.")
+    @field(description="When it was written down: before anything was connected to, or when it was refused.")
     def recorded_at(self) -> datetime:
         """As its id says."""
         return time_of(self.id)
+
+    @field(
+        description="Whether it is known how it went. False while it is under way, and for good where the worker was lost: then"
+        " the address was about to be connected to, or was."
+    )
+    def ended(self) -> bool:
+        """As what was written of its end says."""
+        return self.status is not None or self.failure is not None
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What was written before it was connected to."""
+
+    id: UUID
+    scan_id: UUID
+    seq: int
 
 
 @dataclass(frozen=True)
@@ -102,6 +126,8 @@ sql = File("scans/access")
 accesses_by_id = sql.edge("edge_access", Access)
 delete_old_access = sql.one("delete_old_access", Purged)
 insert_access = sql.exec("insert_access")
+insert_access_ahead = sql.many("insert_access_ahead", Noted)
+insert_access_outcome = sql.exec("insert_access_outcome")
 list_altered_access = sql.many("list_altered_access", Altered)
 list_old_access = File("scans/across").many("list_old_access", Old)
 page_access = sql.page("page_access", Access)
@@ -113,8 +139,20 @@ async def record_accesses(db: Db, scan_id: UUID, observation: Observation, key: 
 
 
 async def record_all_accesses(db: Db, observed: Iterable[tuple[UUID, Observation]], key: bytes) -> None:
-    """As ``record_accesses``, of many scans of one workspace in one statement."""
+    """As ``record_accesses``, of many scans of one workspace: how went what was written before, and what was refused."""
     asked = [each for scan_id, observation in observed for each in _requests(scan_id, observation)]
+    noted = [(each.hop.access_id, each) for each in asked if each.hop.access_id is not None]
+    if noted:
+        await insert_access_outcome(
+            db,
+            access_ids=[access_id for access_id, _ in noted],
+            milliseconds=[each.hop.milliseconds for _, each in noted],
+            statuses=[each.hop.status for _, each in noted],
+            failures=[each.hop.failure and each.hop.failure.name for _, each in noted],
+            contents=[each.content_sha256 for _, each in noted],
+            certificates=[each.hop.tls and each.hop.tls.certificate_sha256 for _, each in noted],
+        )
+    asked = [each for each in asked if each.hop.access_id is None]
     if not asked:
         return
     urls = [_told(each.hop.url, key) for each in asked]
@@ -134,6 +172,90 @@ async def record_all_accesses(db: Db, observed: Iterable[tuple[UUID, Observation
         contents=[each.content_sha256 for each in asked],
         certificates=[each.hop.tls and each.hop.tls.certificate_sha256 for each in asked],
     )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    scan_id: UUID
+    touch: Touch
+    written: asyncio.Future[UUID]
+
+
+class Ahead:
+    """Writes what is about to be touched before it is, in a transaction for all that ask at about the same time.
+
+    ``db`` is used by nobody else, and lent a connection for each transaction only. ``key`` is the workspace's, for
+    ``url_hash``; ``trial`` says whether this machine may be reached.
+    """
+
+    def __init__(self, db: Db, key: bytes, *, trial: bool) -> None:
+        self._db, self._key, self._trial = db, key, trial
+        self._asked: list[_Asked] = []
+        self._under_way: list[_Asked] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def note(self, scan_id: UUID, touch: Touch) -> UUID:
+        """Once this has answered, the log has it. Raises what kept it from being written: then nothing may be touched."""
+        asked = _Asked(scan_id, touch, asyncio.get_running_loop().create_future())
+        self._asked.append(asked)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all())
+        return await asked.written
+
+    async def close(self) -> None:
+        """Whoever waits still is told nothing more."""
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+        for each in (*self._under_way, *self._asked):
+            each.written.cancel()
+        await self._db.close()
+
+    async def _write_all(self) -> None:
+        """While anybody asks. What asks while a transaction is under way goes with the next."""
+        try:
+            await asyncio.sleep(GATHER_SECONDS)
+            while self._asked:
+                self._under_way, self._asked = self._asked, []
+                await self._write_each(self._under_way)
+                await asyncio.sleep(GATHER_SECONDS)
+        finally:
+            self._writing = None
+
+    async def _write_each(self, asked: Sequence[_Asked]) -> None:
+        """Together; if that fails, each alone, so that one which no row may hold keeps no other back."""
+        try:
+            await self._write(asked)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told to whoever asked
+            if len(asked) > 1 and not isinstance(error, Lost):
+                for each in asked:
+                    await self._write_each([each])
+                return
+            for each in asked:
+                if not each.written.done():
+                    each.written.set_exception(error)
+
+    async def _write(self, asked: Sequence[_Asked]) -> None:
+        urls = [_told(each.touch.url, self._key) for each in asked]
+        try:
+            async with self._db.transaction():
+                noted = await insert_access_ahead(
+                    self._db,
+                    trial=self._trial,
+                    scan_ids=[each.scan_id for each in asked],
+                    addresses=[each.touch.address for each in asked],
+                    ports=[each.touch.port for each in asked],
+                    seqs=[each.touch.seq for each in asked],
+                    kinds=[(AccessKind.ICON if each.touch.icon else AccessKind.PAGE).value for each in asked],
+                    masked_urls=[masked for masked, _ in urls],
+                    url_hashes=[hashed for _, hashed in urls],
+                )
+        finally:
+            await self._db.pause()
+        ids = {(each.scan_id, each.seq): each.id for each in noted}
+        for each in asked:
+            if not each.written.done():  # its scan may have run out of time
+                each.written.set_result(ids[each.scan_id, each.touch.seq])
 
 
 @dataclass(frozen=True)

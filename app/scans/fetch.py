@@ -18,7 +18,7 @@ import hashlib
 import re
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from html import unescape
 from ipaddress import ip_address
 from time import perf_counter
 from urllib.parse import urljoin
+from uuid import UUID
 
 import h11
 import httpcore2
@@ -36,7 +37,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from app.kit.egress import Address, BadUrl, Link, Target, TooMuch, Unreachable, open_link, pin, read_target
 from app.kit.errors import AppError
 from app.scans.headers import cookie_names, header_sha256, last_of, media_type, summarize
-from app.scans.observation import FetchFailure, Hop, Observation, Tls, TlsProblem
+from app.scans.observation import FetchFailure, Hop, Observation, Tls, TlsProblem, Touch
 from app.scans.url import MOST_URL, Url, parse_url
 
 USER_AGENT = "Mozilla/5.0 (compatible; Fivefold/1; URL scan)"
@@ -87,12 +88,18 @@ class _Failed(Exception):
         self.failure = failure
 
 
-async def observe(url: str, limits: FetchLimits = DEFAULT_LIMITS, *, loopback: bool = False) -> Observation:
-    """What is seen of an address, within bounds. Raises nothing for what the network does.
+Before = Callable[[Touch], Awaitable[UUID]]
+"""Writes down what is about to be touched, and names what was written. Nothing is connected to before it has answered."""
 
-    ``loopback`` allows this machine: for tests and trials.
+
+async def observe(
+    url: str, limits: FetchLimits = DEFAULT_LIMITS, *, loopback: bool = False, before: Before | None = None
+) -> Observation:
+    """What is seen of an address, within bounds. Raises nothing for what the network does, but what ``before`` raises.
+
+    ``loopback`` allows this machine: for tests and trials. ``before`` is asked before each request.
     """
-    chain = _Chain(url, limits, loopback)
+    chain = _Chain(url, limits, loopback, before)
     try:
         async with asyncio.timeout(limits.seconds):
             await chain.follow()
@@ -112,6 +119,7 @@ class _Visit:
         self.seq, self.url, self.port = seq, url, 0
         self.begun = perf_counter()
         self.address: Address | None = None
+        self.access_id: UUID | None = None
         self.status: int | None = None
         self.failure: FetchFailure | None = None
         self.tls: Tls | None = None
@@ -136,14 +144,15 @@ class _Visit:
             milliseconds=int((perf_counter() - self.begun) * 1000),
             tls=self.tls,
             headers=self.headers,
+            access_id=self.access_id,
         )
 
 
 class _Chain:
     """What one scan asks for, one request after the other."""
 
-    def __init__(self, url: str, limits: FetchLimits, loopback: bool) -> None:
-        self._url, self._limits, self._loopback = url, limits, loopback
+    def __init__(self, url: str, limits: FetchLimits, loopback: bool, before: Before | None) -> None:
+        self._url, self._limits, self._loopback, self._before = url, limits, loopback, before
         self._hops: list[Hop] = []
         self._links: list[Link] = []
         self._visit = _Visit(0, url)
@@ -207,14 +216,24 @@ class _Chain:
             raise _Failed(FetchFailure[bad.failure.name]) from None
         visit.target, visit.port = target, target.port
         try:
-            visit.address = await pin(target, loopback=self._loopback)
+            address = await pin(target, loopback=self._loopback)
         except Unreachable as unreachable:
             raise _Failed(FetchFailure[unreachable.failure.name]) from None
+        await self._touch(visit, address)
         await self._connect(visit, target, parsed)
         assert visit.link is not None
         origin = httpcore2.Origin(target.scheme.encode(), target.host.encode(), target.port)
         visit.connection = httpcore2.AsyncHTTP11Connection(origin, visit.link)
         await self._request(visit, target)
+
+    async def _touch(self, visit: _Visit, address: Address) -> None:
+        """From now on the address is one that was touched, and that is written down if anybody wants to know."""
+        if self._before is not None:
+            begun = perf_counter()
+            touch = Touch(visit.seq, visit.url, address, visit.port, visit is self._favicon)
+            visit.access_id = await self._before(touch)
+            visit.begun += perf_counter() - begun  # the other side is not to blame for that
+        visit.address = address
 
     async def _connect(self, visit: _Visit, target: Target, parsed: Url) -> None:
         assert visit.address is not None
@@ -311,8 +330,10 @@ class _Chain:
         assert page.target is not None
         if parsed.origin == _parse(page.url).origin and page.connection is not None and page.connection.is_available():
             # The connection to the address that was looked at is still open, and nothing has to be resolved again.
-            visit.address, visit.port, visit.tls, visit.connection = page.address, page.port, page.tls, page.connection
+            assert page.address is not None
             assert page.link is not None
+            visit.port, visit.tls, visit.connection = page.port, page.tls, page.connection
+            await self._touch(visit, page.address)
             visit.link, page.link.left = page.link, self._limits.header_bytes + _READ
             await self._request(visit, replace(page.target, url=parsed.canonical, path=_path(parsed)))
         else:

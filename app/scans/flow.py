@@ -1,8 +1,10 @@
 """The flow of scans: how workers take what waits, fetch it, judge it and end it, many at once.
 
 One job at a time does all that waits in a workspace. It takes scans as it has room, fetches them together, and writes what came
-of them in one transaction for as many as have come: states, log of what was touched, credits and what listeners are told
-commit together. A scan is written by the version that was taken, so whoever lost it writes nothing.
+of them in one transaction for as many as have come: states, how accesses went, credits and what listeners are told commit
+together. What is about to be touched is written before it is (app/scans/access.py). Taking, touching and ending have a
+connection each, so that none waits for another. A scan is written by the version that was taken, so whoever lost it writes
+nothing.
 
 A worker that dies leaves its scans with a lease. The same job, which the queue gives to another worker, takes them at once; any
 other does when the lease is over. What was taken ten times in vain fails, what is over its time is timed out: both give the
@@ -16,6 +18,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import Protocol
 from uuid import UUID
@@ -29,7 +32,7 @@ from app.kit.jobs import Work, enqueue, enqueue_many, job
 from app.kit.log import log
 from app.kit.pool import Lost
 from app.kit.sql import File
-from app.scans.access import record_all_accesses
+from app.scans.access import Ahead, record_all_accesses
 from app.scans.fetch import FetchLimits, observe
 from app.scans.judgement import Engines, Judgement, JudgeSettings, engines_of, judge
 from app.scans.observation import FetchFailure, Observation
@@ -47,6 +50,8 @@ TURN_SECONDS = 10.0
 """A job takes no more after that, so that a worker that is to stop comes to an end; another job goes on."""
 GATHER_SECONDS = 0.05
 """So long what has come waits for more, to be written together."""
+MOST_TOGETHER = 128
+"""No longer than until so many have come."""
 MOST_OVERDUE = 500
 MOST_WORKSPACES = 1000
 
@@ -151,48 +156,68 @@ class _Flow:
     def __init__(self, work: Work) -> None:
         settings: ScanSettings = work.settings
         self._work, self._db, self._settings = work, work.db, settings
+        self._taker = work.db.beside()
         self._engines: Engines = engines_of(settings)
         self._limits = FetchLimits(seconds=settings.scan_seconds)
         self._most = settings.scan_at_once
         self._waiting: deque[_Scan] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._fetching = 0
+        self._taking: asyncio.Task[None] | None = None
         self._come: dict[_Scan, None] = {}
         self._news = asyncio.Event()
         self._full = False
+        self._lost: Lost | None = None
         self._key = b""
+        self._ahead: Ahead | None = None
 
     async def run(self) -> bool:
-        """Until nothing waits, or the turn is over; whether more may wait then."""
+        """Until nothing waits, or the turn is over; whether more may wait then. Raises Lost where the database is."""
         until = monotonic() + TURN_SECONDS
+        await self._db.pause()
         try:
             await self._take(2 * self._most)
-            while self._running or self._come:
+            while self._running or self._come or self._taking:
                 await self._gather()
-                await self._keep()
+                taking = self._taking
+                if taking is not None and taking.done():
+                    self._taking = None
+                    taking.result()
                 # What is fetched next is here before it is begun, so that nothing stands still while the database is asked.
-                if self._full and len(self._waiting) <= self._most // 2 and monotonic() < until:
-                    await self._take(2 * self._most - len(self._waiting) - len(self._running))
+                if self._full and self._taking is None and len(self._waiting) <= self._most and monotonic() < until:
+                    self._taking = asyncio.create_task(self._take(2 * self._most - len(self._waiting)))
+                    self._taking.add_done_callback(lambda _: self._news.set())
+                await self._keep()
             return self._full
         finally:
-            for task in self._running:
+            under_way = [*self._running, *([self._taking] if self._taking else [])]
+            for task in under_way:
                 task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await asyncio.gather(*under_way, return_exceptions=True)
+            if self._ahead is not None:
+                await self._ahead.close()
+            await self._taker.close()
 
     async def _take(self, room: int) -> None:
         """As many as there is room for."""
-        async with self._db.transaction():
-            taken = await take_scan(
-                self._db,
-                job_id=self._work.job_id,
-                most_attempts=MOST_ATTEMPTS,
-                patience=PATIENCE,
-                lease=LEASE,
-                limit=room,
-            )
-            sealed = [(each.id, each.url_sealed) for each in taken]
-            if taken and not self._key:
-                self._key = await derive_key(self._db, self._settings, URL_KEY)
-            urls = await unseal_all(self._db, self._settings, TABLE, "url_sealed", sealed)
+        db = self._taker
+        try:
+            async with db.transaction():
+                taken = await take_scan(
+                    db,
+                    job_id=self._work.job_id,
+                    most_attempts=MOST_ATTEMPTS,
+                    patience=PATIENCE,
+                    lease=LEASE,
+                    limit=room,
+                )
+                sealed = [(each.id, each.url_sealed) for each in taken]
+                if taken and self._ahead is None:
+                    self._key = await derive_key(db, self._settings, URL_KEY)
+                    self._ahead = Ahead(db.beside(), self._key, trial=self._settings.scan_loopback)
+                urls = await unseal_all(db, self._settings, TABLE, "url_sealed", sealed)
+        finally:
+            await db.pause()
         self._full = len(taken) == room
         self._waiting.extend(
             _Scan(each.id, ScanState(each.state), each.version, (url or b"").decode())
@@ -201,8 +226,10 @@ class _Flow:
         self._begin()
 
     def _begin(self) -> None:
-        while self._waiting and len(self._running) < self._most:
+        """What is fetched has a place until it was; what is judged still does not keep others from being fetched."""
+        while self._waiting and self._fetching < self._most and len(self._running) < 2 * self._most:
             task = asyncio.create_task(self._scan(self._waiting.popleft()))
+            self._fetching += 1
             self._running.add(task)
             task.add_done_callback(self._done)
 
@@ -215,35 +242,54 @@ class _Flow:
         """Fetch and judge. Whatever goes wrong is an end of the scan, not of the job."""
         try:
             async with asyncio.timeout(self._settings.scan_seconds + JUDGING_SECONDS):
-                if not scan.url:
-                    scan.failure = "SEALED"
-                    return
-                scan.observation = await observe(scan.url, self._limits, loopback=self._settings.scan_loopback)
-                if scan.observation.failure is not None:
-                    scan.failure = scan.observation.failure.name
-                    return
-                self._tell(scan)
-                scan.judgement = await judge(parse_url(scan.url), scan.observation, self._engines)
+                await self._fetch(scan)
+                if scan.failure is None and scan.observation is not None:
+                    self._tell(scan)
+                    scan.judgement = await judge(parse_url(scan.url), scan.observation, self._engines)
+        except Lost as error:
+            self._lost = error
+            return
         except TimeoutError:
             scan.failure = FetchFailure.TIMED_OUT.name
         except Exception as error:  # noqa: BLE001 - what a page makes of an engine must not end the scans beside it
             log.error("scan failed", scan_id=str(scan.id), error=type(error).__name__)
             scan.failure = "INTERNAL"
+        self._tell(scan)
+
+    async def _fetch(self, scan: _Scan) -> None:
+        assert self._ahead is not None
+        try:
+            if not scan.url:
+                scan.failure = "SEALED"
+                return
+            scan.observation = await observe(
+                scan.url,
+                self._limits,
+                loopback=self._settings.scan_loopback,
+                before=partial(self._ahead.note, scan.id),
+            )
+            if scan.observation.failure is not None:
+                scan.failure = scan.observation.failure.name
         finally:
-            self._tell(scan)
+            self._fetching -= 1
+            self._begin()
 
     def _tell(self, scan: _Scan) -> None:
         self._come[scan] = None
         self._news.set()
 
     async def _gather(self) -> None:
-        """Wait until something has come, and a moment longer for more."""
+        """Wait until something has come, and a moment longer for more. Raises Lost."""
         until: float | None = None
-        while self._running and len(self._come) < self._most:
+        while (self._running or self._taking) and len(self._come) < MOST_TOGETHER:
+            if self._lost is not None:
+                raise self._lost
             if self._come:
                 until = until or monotonic() + GATHER_SECONDS
                 if monotonic() >= until:
                     return
+            if self._taking is not None and self._taking.done():
+                return
             self._news.clear()
             try:
                 async with asyncio.timeout(None if until is None else until - monotonic()):
@@ -277,12 +323,15 @@ class _Flow:
 
     async def _write(self, come: Sequence[_Scan]) -> None:
         fresh = [scan for scan in come if scan.observation is not None and not scan.logged]
-        async with self._db.transaction():
-            # What was touched is told, also of scans that somebody else has ended meanwhile.
-            seen = [(scan.id, scan.observation) for scan in fresh if scan.observation is not None]
-            await record_all_accesses(self._db, seen, self._key)
-            versions = await self._begin_analysis(come)
-            await self._end([scan for scan in come if scan.end is not None and scan.id in versions], versions)
+        try:
+            async with self._db.transaction():
+                # What was touched is told, also of scans that somebody else has ended meanwhile.
+                seen = [(scan.id, scan.observation) for scan in fresh if scan.observation is not None]
+                await record_all_accesses(self._db, seen, self._key)
+                versions = await self._begin_analysis(come)
+                await self._end([scan for scan in come if scan.end is not None and scan.id in versions], versions)
+        finally:
+            await self._db.pause()
         for scan in fresh:
             scan.logged = True
         for scan in come:

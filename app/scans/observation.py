@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from itertools import pairwise
+from uuid import UUID
 
 from app.kit.egress import Address
 
@@ -62,6 +63,7 @@ class Hop:
     """One request, or the refusal to make it: then ``address`` is None.
 
     ``headers`` are summaries in words of our own, see headers.py. ``url`` is whole, and is masked before it is shown or kept.
+    ``access_id`` names what was written of it before, see ``Touch``.
     """
 
     seq: int
@@ -73,6 +75,18 @@ class Hop:
     milliseconds: int = 0
     tls: Tls | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    access_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Touch:
+    """A request that is about to be made: the page or its icon, at the address that was looked at. ``url`` is canonical."""
+
+    seq: int
+    url: str = field(repr=False)
+    address: Address
+    port: int
+    icon: bool
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 -- Table: scans.scan_result
 
 -- name: edge_scan_fact :edge
--- All that is compared of a completed scan, hashes in hex. The last page of its way is where it led.
+-- All that is compared of a completed scan, hashes in hex. The last page of its way is where it led; of a scan that was begun
+-- again, because a worker was lost, the last way counts.
 SELECT k.position, s.id, encode(s.url_hash, 'hex') AS url_hash, r.verdict, r.score, r.categories, r.http_status, r.content_type, r.final_host,
     r.tls_protocol, r.tls_issuer, r.headers, encode(r.content_hash, 'hex') AS content, encode(r.certificate_hash, 'hex') AS certificate,
     encode(r.favicon_hash, 'hex') AS favicon,
@@ -13,8 +14,12 @@ SELECT k.position, s.id, encode(s.url_hash, 'hex') AS url_hash, r.verdict, r.sco
     ), '{}') AS indicators,
     coalesce((
         SELECT array_agg(encode(a.url_hash, 'hex') || ' ' || coalesce(host(a.address), '-') || ' ' || a.masked_url ORDER BY a.seq)
-        FROM scans.access AS a
-        WHERE a.workspace_id = s.workspace_id AND a.scan_id = s.id AND a.kind = 'PAGE'
+        FROM (
+            SELECT DISTINCT ON (t.seq) t.seq, t.url_hash, t.address, t.masked_url
+            FROM scans.access AS t
+            WHERE t.workspace_id = s.workspace_id AND t.scan_id = s.id AND t.kind = 'PAGE'
+            ORDER BY t.seq, t.id DESC
+        ) AS a
     ), '{}') AS hops
 FROM unnest(:ids::uuid[]) WITH ORDINALITY AS k (id, position)
 JOIN scans.scan AS s ON s.id = k.id

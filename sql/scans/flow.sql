@@ -2,7 +2,7 @@
 -- Table: scans.scan
 
 -- name: begin_analysis :many
--- What was fetched is being judged. Nothing where somebody else has taken it, or given it up.
+-- What was fetched is being judged. Nothing where somebody else has taken it, or given it up: its version is another then.
 WITH moved AS (
     UPDATE scans.scan AS s
     SET state = 'ANALYZING'
@@ -10,7 +10,6 @@ WITH moved AS (
     WHERE s.workspace_id = :workspace_id
         AND s.id = g.id
         AND s.version = g.version
-        AND s.state = 'FETCHING'
     RETURNING s.id, s.reservation_id, s.state, s.version
 ),
 told AS (
@@ -22,7 +21,8 @@ SELECT m.id, m.reservation_id, m.state, m.version
 FROM moved AS m;
 
 -- name: end_scan :many
--- Each in the state that it has come to. Nothing where somebody else has taken it, or given it up.
+-- Each in the state that it has come to. Nothing where somebody else has taken it, or given it up: its version is another then.
+-- No condition names states, lest the index of what is open be read whole.
 WITH ended AS (
     UPDATE scans.scan AS s
     SET state = g.state,
@@ -33,7 +33,6 @@ WITH ended AS (
     WHERE s.workspace_id = :workspace_id
         AND s.id = g.id
         AND s.version = g.version
-        AND s.state IN ('FETCHING', 'ANALYZING')
     RETURNING s.id, s.reservation_id, s.state, s.version
 ),
 told AS (

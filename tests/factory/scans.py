@@ -89,18 +89,19 @@ async def disputed(api: Api, person: Person, word: str = "plain") -> str:
 
 
 ACCESS = (
-    "INSERT INTO scans.access (workspace_id, scan_id, address, port, milliseconds, seq, status, kind, masked_url, url_hash)"
-    " VALUES ($1, $2, '93.184.215.14', 443, 12, 0, 200, 'PAGE', 'https://' || $3::text || '.example.com/',"
+    "INSERT INTO scans.access (workspace_id, scan_id, address, port, milliseconds, seq, kind, masked_url, url_hash)"
+    " VALUES ($1, $2, '93.184.215.14', 443, 0, 0, 'PAGE', 'https://' || $3::text || '.example.com/',"
     " sha256(convert_to($3::text, 'UTF8'))) RETURNING id"
 )
+OUTCOME = "INSERT INTO scans.access_outcome (workspace_id, access_id, milliseconds, status) VALUES ($1, $2, 12, 200)"
 
 
 async def touched(api: Api, person: Person, scan: str, word: str = "plain") -> str:
-    """What a scan has touched: one page; the global id of that access."""
+    """What a scan has touched: one page, which answered; the global id of that access."""
     async with api.database.connect() as admin:
-        return global_id(
-            "Access", str(await admin.fetchval(ACCESS, person.workspace_id, parse_uuid(scan, "Scan", field="id"), word))
-        )
+        made = await admin.fetchval(ACCESS, person.workspace_id, parse_uuid(scan, "Scan", field="id"), word)
+        await admin.execute(OUTCOME, person.workspace_id, made)
+    return global_id("Access", str(made))
 
 
 async def submit(api: Api, person: Person, url: str, **given: Any) -> Answer:

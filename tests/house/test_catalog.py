@@ -36,6 +36,7 @@ OTHER_NOUN = {
     "core.webhook_attempt": "webhook_delivery",
     "core.reservation": "wallet",
     "privacy.playbook_step": "playbook",
+    "scans.access_outcome": "access",
     "privacy.recommendation_dismissal": "recommendation",
     "privacy.rights_request_event": "rights_request",
     "privacy.setting_advice": "setting_label",
@@ -53,6 +54,7 @@ NOT_UNDER_WORKSPACE = {
     "privacy.recommendation_dismissal.recommendation_dismissal_pkey": "named by its link and setting",
     "core.usage_counter.usage_counter_pkey": "named by what is counted, and the day or month",
     "core.billing_customer.billing_customer_pkey": "one for each workspace",
+    "scans.access_outcome.access_outcome_pkey": "one for each access",
     "scans.engine_verdict.engine_verdict_pkey": "named by its scan and engine",
     "scans.indicator.indicator_pkey": "named by its scan, engine and kind",
     "scans.scan_result.scan_result_pkey": "one for each scan",
@@ -128,6 +130,7 @@ NOT_AUDITED = {
         "is append-only, but for the reason, which an erasure takes away",
     ),
     "scans.access": ({"audit_update"}, "is append-only"),
+    "scans.access_outcome": ({"audit_update"}, "is append-only"),
     "privacy.change": ({"audit_insert"}, "is derived from snapshots, whose INSERT is audited"),
     "privacy.platform_config": ({"audit_update", "audit_delete"}, "is append-only"),
     "privacy.platform_contact": ({"audit_update", "audit_delete"}, "is append-only"),
@@ -503,6 +506,17 @@ UNREACHABLE = {
     "scans.dispute.dispute_reason_length": "check_words",
     "scans.dispute.dispute_resolved_has_time": "written by statements together",
     "scans.dispute.dispute_state_known": "written by statements as a literal",
+    **{
+        f"scans.access_outcome.access_outcome_{name}": "made by the code"
+        for name in (
+            "certificate_length",
+            "content_length",
+            "failure_form",
+            "milliseconds_not_negative",
+            "says_something",
+            "status_range",
+        )
+    },
     **{
         f"scans.access.access_{name}": "made by the code"
         for name in (

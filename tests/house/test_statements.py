@@ -147,6 +147,8 @@ WORKER = {
     "core/webhook.update_webhook_health": "only jobs deliver",
     "scans/access.delete_old_access": "only jobs purge",
     "scans/access.insert_access": "only jobs fetch",
+    "scans/access.insert_access_ahead": "only jobs fetch",
+    "scans/access.insert_access_outcome": "only jobs fetch",
     "scans/across.list_old_access": "only jobs purge",
     "core/webhook_delivery.insert_webhook_attempt": "only jobs deliver",
     "scans/engine_verdict.insert_engine_verdict": "only jobs judge",

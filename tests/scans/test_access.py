@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -30,9 +31,9 @@ from app.kit.jobs import enqueue
 from app.kit.note import read_private_key
 from app.kit.pool import open_pool
 from app.kit.token import create_key
-from app.scans.access import BATCH, Night, purge_accesses, record_accesses, record_all_accesses
+from app.scans.access import BATCH, Ahead, Night, purge_accesses, record_accesses, record_all_accesses
 from app.scans.fetch import observe
-from app.scans.observation import FetchFailure, Hop, Observation, Tls
+from app.scans.observation import FetchFailure, Hop, Observation, Tls, Touch
 from app.scans.url import url_hash
 from app.settings import Settings
 from tests.conftest import Api, Database, copy_of
@@ -44,7 +45,10 @@ from tests.factory.scans import queued, touched
 from tests.factory.web import MARKER, hostile_web, redirect
 
 KEY = bytes(range(32))
-ENTRY = "id scanId seq kind maskedUrl address port status failure milliseconds contentSha256 certificateSha256 trial recordedAt"
+ENTRY = (
+    "id scanId seq kind maskedUrl address port status failure milliseconds contentSha256 certificateSha256 trial recordedAt"
+    " ended"
+)
 LOG = (
     "query($id: ID!, $first: Int, $after: String) { accessLog(scanId: $id, first: $first, after: $after)"
     f" {{ edges {{ cursor node {{ {ENTRY} }} }} pageInfo {{ hasNextPage endCursor }} }} }}"
@@ -77,6 +81,17 @@ async def worker(api: Api, person: Person) -> AsyncIterator[Db]:
     finally:
         await db.close()
         await pool.close()
+
+
+@asynccontextmanager
+async def ahead(api: Api, person: Person) -> AsyncIterator[tuple[Ahead, Db]]:
+    """What writes before somebody's scans touch anything."""
+    async with worker(api, person) as db:
+        writes = Ahead(db, KEY, trial=False)
+        try:
+            yield writes, db
+        finally:
+            await writes.close()
 
 
 async def record(api: Api, person: Person, scan: str, *observations: Observation) -> None:
@@ -133,6 +148,61 @@ async def test_many_scans_are_told_at_once(shared: Api, ada: Person) -> None:
         await record_all_accesses(db, told, KEY)
         await record_all_accesses(db, [], KEY)
     assert [[row["seq"] for row in await log(shared, ada, scan)] for scan in scans] == [[0], [0, 1], [0, 1, 2]]
+
+
+async def test_what_is_touched_is_written_before(shared: Api, ada: Person) -> None:
+    """Of many scans together; and how it went afterwards, which nobody knows of those whose worker was lost."""
+    scans = [await queued(shared, ada) for _ in range(5)]
+    touch = Touch(0, "https://example.com/?token=abcdefgh12345678", PUBLIC, 443, icon=False)
+    async with ahead(shared, ada) as (log_ahead, db):
+        ids = await asyncio.gather(*(log_ahead.note(key_of(scan), touch) for scan in scans))
+        assert db.statements == ["scans/access.insert_access_ahead"]
+        (row,) = await log(shared, ada, scans[0])
+        assert (row["address"], row["port"], row["kind"], row["maskedUrl"]) == (
+            "93.184.215.14",
+            443,
+            "PAGE",
+            "https://example.com/?token=***",
+        )
+        assert row["id"] == global_id("Access", str(ids[0]))
+        assert [row[each] for each in ("status", "failure", "milliseconds", "contentSha256", "ended")] == [None] * 4 + [False]
+        icon = await log_ahead.note(key_of(scans[0]), replace(touch, seq=1, icon=True))
+    gone: dict[str, Any] = {"status": None, "failure": FetchFailure.CONNECTION_FAILED}
+    await record(
+        shared,
+        ada,
+        scans[0],
+        seen(hop(access_id=ids[0], tls=TLS), content_sha256=b"b" * 32, favicon=hop(1, access_id=icon, **gone)),
+    )
+    asked = ("kind", "status", "failure", "milliseconds", "contentSha256", "certificateSha256", "ended")
+    assert [[row[each] for each in asked] for row in await log(shared, ada, scans[0])] == [
+        ["PAGE", 200, None, 5, (b"b" * 32).hex(), (b"c" * 32).hex(), True],
+        ["ICON", None, "CONNECTION_FAILED", 5, None, None, True],
+    ]
+    for scan in scans[1:]:
+        assert [row["ended"] for row in await log(shared, ada, scan)] == [False]
+
+
+async def test_what_no_row_may_hold_is_not_touched_and_keeps_no_other_back(shared: Api, ada: Person) -> None:
+    scans = [await queued(shared, ada) for _ in range(3)]
+    touch = Touch(0, "https://example.com/", PUBLIC, 443, icon=False)
+    own = replace(touch, address=ip_address("10.0.0.1"))
+    async with ahead(shared, ada) as (log_ahead, _):
+        asked = [log_ahead.note(key_of(scan), each) for scan, each in zip(scans, (touch, own, touch), strict=True)]
+        said = await asyncio.gather(*asked, return_exceptions=True)
+    assert [isinstance(each, UUID) for each in said] == [True, False, True]
+    assert isinstance(said[1], asyncpg.CheckViolationError)
+    assert [len(await log(shared, ada, scan)) for scan in scans] == [1, 0, 1]
+
+
+async def test_whoever_waits_when_it_is_over_is_told(shared: Api, ada: Person) -> None:
+    scan = await queued(shared, ada)
+    async with ahead(shared, ada) as (log_ahead, _):
+        waiting = asyncio.create_task(log_ahead.note(key_of(scan), Touch(0, "https://example.com/", PUBLIC, 443, icon=False)))
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await log(shared, ada, scan) == []
 
 
 async def test_what_was_refused_is_told_without_an_address(shared: Api, ada: Person) -> None:
@@ -292,7 +362,11 @@ async def test_nobody_changes_a_row(shared: Api, ada: Person) -> None:
     """Neither a login by its grants, nor an administrator while the triggers stand, whatever he says of replication."""
     access = await touched(shared, ada, await queued(shared, ada))
     key = parse_uuid(access, "Access", field="id")
-    texts = ("UPDATE scans.access SET status = 404", "DELETE FROM scans.access", "TRUNCATE scans.access")
+    texts = [
+        text.format(table)
+        for table in ("scans.access", "scans.access_outcome")
+        for text in ("UPDATE {} SET status = 404", "DELETE FROM {}", "TRUNCATE {} CASCADE")
+    ]
     for login in ("fivefold_api", "fivefold_worker"):
         async with shared.database.connect(login) as connection:
             await connection.execute("SELECT set_config('fivefold.workspace_id', $1, false)", str(ada.workspace_id))
@@ -300,15 +374,16 @@ async def test_nobody_changes_a_row(shared: Api, ada: Person) -> None:
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await connection.execute(text)
     async with shared.database.connect("fivefold_api") as connection:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.execute("INSERT INTO scans.access DEFAULT VALUES")
+        for table in ("access", "access_outcome"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(f"INSERT INTO scans.{table} DEFAULT VALUES")
     async with shared.database.connect() as admin:
         for role in ("origin", "replica", "local"):
             await admin.execute(f"SET session_replication_role = {role}")
             for text in texts:
                 with pytest.raises(asyncpg.PostgresError, match="append-only"):
                     await admin.execute(text)
-        assert await admin.fetchval("SELECT status FROM scans.access WHERE id = $1", key) == 200
+        assert await admin.fetchval("SELECT status FROM scans.access_outcome WHERE access_id = $1", key) == 200
 
 
 # Proof
@@ -328,7 +403,7 @@ class Kept:
         """As a superuser who has switched off all that is in the way."""
         async with self.database.connect() as admin:
             await admin.execute("SET fivefold.audit_ddl = 'allowed'; SET session_replication_role = replica")
-            for table in ("scans.access", "core.audit_event", "core.audit_detail"):
+            for table in ("scans.access", "scans.access_outcome", "core.audit_event", "core.audit_detail"):
                 await admin.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             for text in texts:
                 await admin.execute(text)
@@ -352,6 +427,11 @@ async def sealed(
             ada, eve = await inhabit(api, "ada", "ada"), await inhabit(api, "eve", "eve")
             scan = await queued(api, ada)
             await record(api, ada, scan, seen(*(hop(seq, tls=TLS) for seq in range(4)), content_sha256=b"b" * 32))
+            async with ahead(api, ada) as (log_ahead, _):
+                noted = [
+                    await log_ahead.note(key_of(scan), Touch(seq, "https://example.com/", PUBLIC, 443, False)) for seq in (4, 5)
+                ]
+            await record(api, ada, scan, seen(hop(4, access_id=noted[0], tls=TLS), content_sha256=b"b" * 32))
             async with database.connect() as admin:
                 rows = await admin.fetch("SELECT id FROM scans.access WHERE scan_id = $1 ORDER BY id", key_of(scan))
         await seal(database, Sealer(key))
@@ -383,11 +463,39 @@ CHANGES = (
 )
 
 
+OUTCOMES = (
+    "milliseconds = 1",
+    "status = 404",
+    "status = NULL, failure = 'TIMED_OUT'",
+    "content_sha256 = sha256('x')",
+    "certificate_sha256 = NULL",
+)
+
+
 async def test_whatever_is_altered_in_a_sealed_row_is_named(kept: Kept) -> None:
     assert await kept.findings() == []
     assert await kept.findings(kept.database.url("fivefold_auditor")) == []
-    first, second, third, last = kept.accesses
-    await kept.tamper("CREATE SCHEMA was", "CREATE TABLE was.access AS SELECT * FROM scans.access")
+    first, second, third, last, noted, lost = kept.accesses
+    await kept.tamper(
+        "ALTER TABLE scans.access_outcome DROP CONSTRAINT access_outcome_access_fkey",
+        "CREATE SCHEMA was",
+        "CREATE TABLE was.access AS SELECT * FROM scans.access",
+        "CREATE TABLE was.access_outcome AS SELECT * FROM scans.access_outcome",
+    )
+    for change in OUTCOMES:
+        await kept.tamper(f"UPDATE scans.access_outcome SET {change} WHERE access_id = '{noted}'")
+        assert await kept.findings() == [("ROW_CHANGED", str(noted))], change
+        await kept.tamper(
+            "DELETE FROM scans.access_outcome", "INSERT INTO scans.access_outcome SELECT * FROM was.access_outcome"
+        )
+    await kept.tamper(
+        "INSERT INTO scans.access_outcome (workspace_id, access_id, milliseconds, status)"
+        f" SELECT workspace_id, id, 5, 200 FROM scans.access WHERE id = '{lost}'"
+    )
+    assert await kept.findings() == [("ROW_INSERTED", str(lost))]
+    await kept.tamper("DELETE FROM scans.access_outcome")
+    assert ("ROW_DELETED", str(noted)) in await kept.findings()
+    await kept.tamper("INSERT INTO scans.access_outcome SELECT * FROM was.access_outcome")
     for change in CHANGES:
         await kept.tamper(f"UPDATE scans.access SET {change} WHERE id = '{second}'")
         assert await kept.findings() == [("ROW_CHANGED", str(second))], change
@@ -432,6 +540,12 @@ OLD = (
 )
 
 
+ENDED = (
+    "INSERT INTO scans.access_outcome (workspace_id, access_id, milliseconds, status)"
+    " SELECT workspace_id, id, 1, 200 FROM scans.access WHERE id = ANY ($1)"
+)
+
+
 async def test_what_is_past_its_time_goes_and_nothing_else(kept: Kept, jwt_key: Path) -> None:
     """With what the audit told of it; and verifying finds nothing amiss."""
     async with serving(kept.database, jwt_key) as api:
@@ -440,6 +554,8 @@ async def test_what_is_past_its_time_goes_and_nothing_else(kept: Kept, jwt_key: 
         async with api.database.connect() as admin:
             old = [row[0] for row in await admin.fetch(OLD, ada.workspace_id, key_of(scan), 401, BATCH + 5)]
             young = [row[0] for row in await admin.fetch(OLD, ada.workspace_id, key_of(scan), 399, 3)]
+            await admin.execute(ENDED, old)
+            await admin.execute(ENDED, young)
         async with worker_db(api.database) as db, db.transaction():
             await enqueue(db, purge_accesses, Night())
         await run_jobs(api)
@@ -449,11 +565,13 @@ async def test_what_is_past_its_time_goes_and_nothing_else(kept: Kept, jwt_key: 
                 "SELECT count(*) FROM core.audit_event WHERE object = 'scans.access' AND action = $1 AND object_id = ANY ($2)"
             )
             assert not left & set(old)
+            assert await admin.fetchval("SELECT count(*) FROM scans.access_outcome WHERE access_id = ANY ($1)", old) == 0
+            assert await admin.fetchval("SELECT count(*) FROM scans.access_outcome WHERE access_id = ANY ($1)", young) == 3
             assert left >= {*young, *kept.accesses}
             assert await admin.fetchval(told, "INSERT", old) == await admin.fetchval(told, "DELETE", old) == BATCH + 5
             details = "SELECT count(*) FROM core.audit_detail JOIN core.audit_event ON id = event_id WHERE object_id = ANY ($1)"
             assert await admin.fetchval(details, old) == 0
-            assert await admin.fetchval(details, young) == 3
+            assert await admin.fetchval(details, young) == 6
         assert await kept.findings() == []
 
 
