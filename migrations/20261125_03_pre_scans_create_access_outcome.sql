@@ -5,7 +5,7 @@
 -- Data:     no rows but those of the inventory.
 -- Old code: goes on: it writes accesses that say themselves how they went, and such rows stay.
 -- Rollback: drops how accesses went, and what the audit told of it stays; they look as if nobody knew.
--- depends: 20261125_02_pre_core_hasten_books 20261124_20_pre_scans_create_access 20261122_55_pre_core_classify_columns
+-- depends: 20261125_02_pre_core_hasten_books 20261125_10_pre_scans_bound_lists 20261124_20_pre_scans_create_access 20261122_55_pre_core_classify_columns
 
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';

@@ -37,7 +37,7 @@ from app.kit.errors import SetupError
 OWNER = "fivefold_owner"
 LOGINS = ("fivefold_migrator", "fivefold_api", "fivefold_worker", "fivefold_auditor")
 ROLES = {OWNER: "NOLOGIN", "fivefold_definer": "NOLOGIN", **dict.fromkeys(LOGINS, "LOGIN")}
-PROVEN = ("scans.access",)
+PROVEN = ("scans.access", "scans.access_outcome")
 """Append-only tables outside of the audit whose rows it proves: guarded as it is, except that they may go as a whole."""
 EVENT_TRIGGERS = ("fivefold_guard_drop", "fivefold_guard_rewrite", "fivefold_guard_before", "fivefold_guard_after")
 MINIMUM_VERSION = 180000
@@ -343,7 +343,11 @@ BEGIN
             UNION ALL
             SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('core.audit_event')
             UNION ALL
-            SELECT to_regclass(proven)::oid FROM unnest({proven}) AS proven
+            -- by the catalogs, because whoever replaces a function may not use all schemas
+            SELECT c.oid
+            FROM pg_class AS c
+            JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE n.nspname || '.' || c.relname = ANY ({proven})
         ) AS audit (relation)
         WHERE relation IS NOT NULL;
 
