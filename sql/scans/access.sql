@@ -85,9 +85,9 @@ WHERE (a.id IS NULL OR e.id IS NULL OR e.detail IS DISTINCT FROM core.audit_colu
             AND g.action = 'DELETE'
     ))
 UNION ALL
-SELECT coalesce(a.id, e.id) AS id,
+SELECT coalesce(a.access_id, e.id) AS id,
     CASE
-        WHEN a.id IS NULL THEN 'ROW_DELETED'
+        WHEN a.access_id IS NULL THEN 'ROW_DELETED'
         WHEN e.id IS NULL THEN 'ROW_INSERTED'
         WHEN e.detail IS NULL THEN 'ROW_UNPROVEN'
         ELSE 'ROW_CHANGED'
@@ -99,12 +99,12 @@ FROM (
     WHERE t.object = 'scans.access_outcome'
         AND t.action = 'INSERT'
 ) AS e
-FULL JOIN (SELECT r.access_id AS id, r.* FROM scans.access_outcome AS r) AS a ON a.workspace_id = e.workspace_id AND a.id = e.id
-WHERE (a.id IS NULL OR e.id IS NULL OR e.detail IS DISTINCT FROM core.audit_columns(
+FULL JOIN scans.access_outcome AS a ON a.workspace_id = e.workspace_id AND a.access_id = e.id
+WHERE (a.access_id IS NULL OR e.id IS NULL OR e.detail IS DISTINCT FROM core.audit_columns(
         to_jsonb(a),
         '{milliseconds,status,failure,sha256:content_sha256,sha256:certificate_sha256}'
     ))
-    AND NOT (a.id IS NULL AND EXISTS (
+    AND NOT (a.access_id IS NULL AND EXISTS (
         SELECT
         FROM core.audit_event AS g
         WHERE g.workspace_id = e.workspace_id
