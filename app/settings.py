@@ -201,6 +201,13 @@ class Settings(BaseSettings):
     scan_model_output: Literal["tool", "native", "prompted"] = Field(
         default="tool", description="How it is made to answer in form: by a tool call, by a response format, or by words alone"
     )
+    scan_model_price_in: Decimal | None = Field(
+        default=None, ge=0, le=1_000_000, description="Price of a million tokens read by it"
+    )
+    scan_model_price_out: Decimal | None = Field(
+        default=None, ge=0, le=1_000_000, description="Price of a million tokens written by it"
+    )
+    scan_model_currency: str = Field(default="USD", pattern="^[A-Z]{3}$", description="Currency of its two prices")
     dns_servers: Annotated[list[str], NoDecode] = Field(
         default=[],
         description="DNS servers that prove domains, by address, separated by commas; by default those of the machine",

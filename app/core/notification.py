@@ -38,6 +38,8 @@ class NotificationKind(Enum):
     SCAN_CHANGED = strawberry.enum_value(21, description="A monitored URL is not what it was.")
     MONITOR_PAUSED = strawberry.enum_value(22, description="A URL is not monitored any more until somebody sees to it.")
 
+    SCANS_FINISHED = strawberry.enum_value(23, description="All scans that were submitted together have ended.")
+
     @property
     def bit(self) -> int:
         """Which bit of a set of kinds stands for it."""

@@ -12,10 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
+from app.kit.egress import is_public
 from app.kit.errors import SetupError
 from app.kit.log import log
 
@@ -49,7 +52,7 @@ class ModelFailure(Enum):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A model and where it is asked. Prices are of a million tokens."""
+    """A model and where it is asked. Prices are of a million tokens, in the currency."""
 
     model: str
     url: str
@@ -58,16 +61,27 @@ class Endpoint:
     output: Output = "tool"
     price_in: Decimal | None = None
     price_out: Decimal | None = None
+    currency: str = "USD"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is asked on the operator's machine or in its network: then nothing leaves these."""
+        host = urlsplit(self.url).hostname or ""
+        try:
+            return not is_public(ip_address(host))
+        except ValueError:
+            return "." not in host or host.endswith((".localhost", ".internal", ".local"))
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What an attempt took. Tokens are None where nobody told; the cost, where no price is known, too."""
+    """What an attempt took. Tokens are None where nobody told; cost and currency, where no price is known, too."""
 
     duration_ms: int
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_micros: int | None = None
+    currency: str | None = None
 
 
 class ModelFailed(Exception):
@@ -108,7 +122,8 @@ async def ask_model(
         read, written = usage.input_tokens, usage.output_tokens
         if not (read or written) or not (0 <= read <= MOST_TOKENS and 0 <= written <= MOST_TOKENS):
             return Spent(since(started))
-        return Spent(since(started), read, written, cost_of(endpoint, read, written))
+        cost = cost_of(endpoint, read, written)
+        return Spent(since(started), read, written, cost, None if cost is None else endpoint.currency)
 
     async with _Connection(endpoint, name) as connection:
         agent = Agent(

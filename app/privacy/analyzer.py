@@ -374,7 +374,7 @@ class Analyzer:
         """An analysis that may be kept, and what it took. Raises AnalysisFailed."""
         if self.settings is None:
             started = time.perf_counter()
-            return by_rules(subject), Spent(since(started), 0, 0, 0)
+            return by_rules(subject), Spent(since(started), 0, 0, 0, "USD")
         return await ask_analyst(self.settings, subject)
 
 
@@ -412,4 +412,5 @@ def endpoint_of(settings: AnalysisSettings) -> Endpoint:
         output=settings.analysis_output,
         price_in=settings.analysis_price_in,
         price_out=settings.analysis_price_out,
+        currency=settings.analysis_currency,
     )

@@ -227,8 +227,7 @@ async def analyze_template(work: Work, payload: AnalyzeTemplate) -> None:
             await keep_by_rules(db, payload.template_id, subject, approve_after=_delay(work.settings))
     else:
         async with work.once() as db:
-            currency = work.settings.analysis_currency
-            await _keep(db, payload.template_id, analyzer, subject, content, spent, currency, _delay(work.settings))
+            await _keep(db, payload.template_id, analyzer, subject, content, spent, _delay(work.settings))
 
 
 async def find_subject(db: Db, template_id: UUID) -> Subject | None:
@@ -260,8 +259,8 @@ def _delay(settings: AnalysisSettings) -> timedelta | None:
 
 async def keep_by_rules(db: Db, template_id: UUID, subject: Subject, *, approve_after: timedelta | None) -> None:
     """Analyze by rules, which cost nothing and always have an answer. Nothing happens where that was done."""
-    free = Spent(0, 0, 0, 0)
-    await _keep(db, template_id, RULES_ANALYZER, subject, by_rules(subject), free, "USD", approve_after)
+    free = Spent(0, 0, 0, 0, "USD")
+    await _keep(db, template_id, RULES_ANALYZER, subject, by_rules(subject), free, approve_after)
 
 
 async def _keep(
@@ -271,7 +270,6 @@ async def _keep(
     subject: Subject,
     content: Content,
     spent: Spent,
-    currency: str,
     approve_after: timedelta | None,
 ) -> None:
     told = content.model_dump()
@@ -292,7 +290,7 @@ async def _keep(
         input_tokens=spent.input_tokens,
         output_tokens=spent.output_tokens,
         cost_micros=spent.cost_micros,
-        currency=None if spent.cost_micros is None else currency,
+        currency=spent.currency,
         approve_after=approve_after,
     )
 
@@ -316,7 +314,7 @@ async def _keep_failure(work: Work, template_id: UUID, analyzer: Analyzer, subje
         input_tokens=spent.input_tokens,
         output_tokens=spent.output_tokens,
         cost_micros=spent.cost_micros,
-        currency=None if spent.cost_micros is None else work.settings.analysis_currency,
+        currency=spent.currency,
         approve_after=None,
     )
 

@@ -9,7 +9,7 @@ from app.scans.lookup import LookupQuery
 from app.scans.monitor import Monitor, MonitorMutation, MonitorQuery, watch, watch_over
 from app.scans.publication import PublicationMutation, PublicationQuery
 from app.scans.scan import Scan, ScanQuery, ScanSubscription
-from app.scans.submission import SubmissionMutation
+from app.scans.submission import SubmissionMutation, tell_finished
 
 product = Product(
     name="scans",
@@ -17,7 +17,7 @@ product = Product(
     mutations=(SubmissionMutation, PublicationMutation, DisputeMutation, MonitorMutation),
     subscriptions=(ScanSubscription,),
     nodes=(Scan, Access, Dispute, Monitor),
-    jobs=(run_scans, find_neglected, tell_dispute, watch, watch_over, purge_accesses, purge_workspace_accesses),
+    jobs=(run_scans, find_neglected, tell_finished, tell_dispute, watch, watch_over, purge_accesses, purge_workspace_accesses),
     proven=(find_altered_accesses,),
     scopes=("scans:read", "scans:write"),
 )

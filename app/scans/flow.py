@@ -36,7 +36,7 @@ from app.scans.access import Ahead, record_all_accesses
 from app.scans.fetch import FetchLimits, observe
 from app.scans.judgement import Engines, Judgement, JudgeSettings, engines_of, judge
 from app.scans.observation import FetchFailure, Observation
-from app.scans.scan import TABLE, URL_KEY, ScanState
+from app.scans.scan import TABLE, URL_KEY, ScanState, consented
 from app.scans.scan_result import Outcome, record_results
 from app.scans.url import parse_url
 
@@ -170,6 +170,7 @@ class _Flow:
         self._lost: Lost | None = None
         self._key = b""
         self._ahead: Ahead | None = None
+        self._consented: set[UUID] = set()
 
     async def run(self) -> bool:
         """Until nothing waits, or the turn is over; whether more may wait then. Raises Lost where the database is."""
@@ -216,6 +217,8 @@ class _Flow:
                     self._key = await derive_key(db, self._settings, URL_KEY)
                     self._ahead = Ahead(db.beside(), self._key, trial=self._settings.scan_loopback)
                 urls = await unseal_all(db, self._settings, TABLE, "url_sealed", sealed)
+                if taken and self._engines.ask_others:
+                    self._consented |= await consented(db, [each.id for each in taken])
         finally:
             await db.pause()
         self._full = len(taken) == room
@@ -245,7 +248,8 @@ class _Flow:
                 await self._fetch(scan)
                 if scan.failure is None and scan.observation is not None:
                     self._tell(scan)
-                    scan.judgement = await judge(parse_url(scan.url), scan.observation, self._engines)
+                    may_ask = scan.id in self._consented
+                    scan.judgement = await judge(parse_url(scan.url), scan.observation, self._engines, may_ask)
         except Lost as error:
             self._lost = error
             return

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Protocol
@@ -19,7 +20,7 @@ from typing import Any, Protocol
 import strawberry
 from pydantic import SecretStr
 
-from app.kit.model import Endpoint, Output, require_packages
+from app.kit.model import Endpoint, Output, Spent, require_packages
 from app.scans.engine import address, document, model, page, script, transport
 from app.scans.engine import feed as feeds
 from app.scans.engine.document import Document
@@ -106,6 +107,8 @@ class Judgement:
     form_hosts: tuple[str, ...] = ()
     model: str | None = None
     prompt_version: int | None = None
+    spent: Spent | None = None
+    """What the model took, where it was asked."""
 
 
 class JudgeSettings(Protocol):
@@ -117,6 +120,9 @@ class JudgeSettings(Protocol):
     scan_model_key: SecretStr
     scan_model_seconds: float
     scan_model_output: Output
+    scan_model_price_in: Decimal | None
+    scan_model_price_out: Decimal | None
+    scan_model_currency: str
 
 
 @dataclass
@@ -126,6 +132,11 @@ class Engines:
     feed: feeds.Feed
     model: Endpoint | None = None
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    @property
+    def ask_others(self) -> bool:
+        """Whether words of pages go to a machine that is not the operator's: then somebody must consent to that."""
+        return self.model is not None and not self.model.is_own
 
 
 def engines_of(settings: JudgeSettings) -> Engines:
@@ -140,12 +151,18 @@ def engines_of(settings: JudgeSettings) -> Engines:
         key=settings.scan_model_key,
         seconds=settings.scan_model_seconds,
         output=settings.scan_model_output,
+        price_in=settings.scan_model_price_in,
+        price_out=settings.scan_model_price_out,
+        currency=settings.scan_model_currency,
     )
     return Engines(feed, endpoint)
 
 
-async def judge(url: Url, observation: Observation, engines: Engines) -> Judgement:
-    """What all engines say of an address and of what was seen of it. Never raises for what a page holds."""
+async def judge(url: Url, observation: Observation, engines: Engines, consented: bool = True) -> Judgement:
+    """What all engines say of an address and of what was seen of it. Never raises for what a page holds.
+
+    ``consented`` is whether the page's words may be shown to a model that somebody else runs.
+    """
     engines.feed.refresh(time.monotonic())
     now = engines.clock()
     if len(observation.body) >= IN_THREAD_FROM:
@@ -154,34 +171,39 @@ async def judge(url: Url, observation: Observation, engines: Engines) -> Judgeme
         looked = look(url, observation, engines, now)
     verdicts, form_hosts, parsed = looked
     if engines.model is None:
-        verdicts.append(no_model())
+        verdicts.append(no_model(Unchecked.NO_MODEL))
         return combine(verdicts, form_hosts)
-    verdicts.append(await _ask(engines.model, parsed, observation, verdicts))
+    if engines.ask_others and not consented:
+        verdicts.append(no_model(Unchecked.NO_CONSENT))
+        return combine(verdicts, form_hosts)
+    verdict, spent = await _ask(engines.model, parsed, observation, verdicts)
+    verdicts.append(verdict)
     asked = parsed is not None
     return replace(
         combine(verdicts, form_hosts),
         model=engines.model.model if asked else None,
         prompt_version=model.PROMPT_VERSION if asked else None,
+        spent=spent,
     )
 
 
 async def _ask(
     endpoint: Endpoint, parsed: Document | None, seen: Observation, verdicts: Sequence[EngineVerdict]
-) -> EngineVerdict:
-    """The model's verdict. How much it counts falls with its own confidence, and never reaches what condemns."""
+) -> tuple[EngineVerdict, Spent | None]:
+    """The model's verdict and what it took. How much it counts falls with its confidence, and never reaches what condemns."""
     version = f"{endpoint.model}/{model.PROMPT_VERSION}"[:100]
     if parsed is None:
         why = next((v.unchecked for v in verdicts if v.engine is Engine.PAGE and v.unchecked), Unchecked.EMPTY)
-        return _verdict(Engine.MODEL, version, Found(unchecked=[why], blind=True), 0.0)
+        return _verdict(Engine.MODEL, version, Found(unchecked=[why], blind=True), 0.0), None
     started = time.perf_counter()
     kinds = {each.kind for v in verdicts for each in v.indicators}
     said = await model.look(endpoint, parsed, seen.final_url, kinds)
     found = _verdict(Engine.MODEL, version, said.found, time.perf_counter() - started)
     if said.score is None:
-        return found
+        return found, said.spent
     weight = round(WEIGHTS[Engine.MODEL] * said.confidence)
     indicators = tuple(replace(each, weight=weight * said.score // 100) for each in found.indicators)
-    return replace(
+    weighed = replace(
         found,
         verdict=verdict_of(said.score),
         score=said.score,
@@ -190,11 +212,12 @@ async def _ask(
         indicators=indicators,
         categories=_categories(indicators),
     )
+    return weighed, said.spent
 
 
-def no_model() -> EngineVerdict:
-    """What is said of the model where none is set."""
-    return _verdict(Engine.MODEL, "none", Found(unchecked=[Unchecked.NO_MODEL], blind=True), 0.0)
+def no_model(why: Unchecked) -> EngineVerdict:
+    """What is said of the model where none is asked."""
+    return _verdict(Engine.MODEL, "none", Found(unchecked=[why], blind=True), 0.0)
 
 
 @dataclass

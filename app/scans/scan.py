@@ -12,6 +12,7 @@ What may follow what is a constraint of the table; what has ended stays as it is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import partial
@@ -61,6 +62,9 @@ class ScanVisibility(Enum):
     PUBLIC = strawberry.enum_value("PUBLIC", description="Everybody, once it is published. Never where the URL holds a secret.")
 
 
+CONSENT = "page_analysis"
+"""The purpose that who asks for a scan consents to before words of the page go to a model that somebody else runs."""
+
 PROGRESS = {ScanState.QUEUED: 0, ScanState.FETCHING: 25, ScanState.ANALYZING: 75}
 """In percent; whatever has ended is at 100."""
 
@@ -97,9 +101,22 @@ class Scan(Node):
     )
 
 
+@dataclass(frozen=True)
+class Named:
+    """A scan."""
+
+    id: UUID
+
+
 sql = File("scans/scan")
+list_consented_scan = sql.many("list_consented_scan", Named)
 page_scan = sql.page("page_scan", Scan)
 scans_by_id = sql.edge("edge_scan", Scan)
+
+
+async def consented(db: Db, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of some scans whose words may go to a model that somebody else runs, at this moment: as who asked for them says."""
+    return {each.id for each in await list_consented_scan(db, ids=ids, purpose=CONSENT)}
 
 
 @strawberry.type

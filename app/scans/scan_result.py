@@ -14,7 +14,7 @@ import strawberry
 
 from app.kit.db import Db
 from app.kit.edge import edge
-from app.kit.graphql import JSON
+from app.kit.graphql import JSON, BigInt
 from app.kit.sql import File
 from app.scans.engine import host as hosts
 from app.scans.engine.found import Unchecked
@@ -55,6 +55,12 @@ class ScanResult:
     tls_problem: str | None = strawberry.field(description="Why nobody vouches for the certificate, as a word.")
     model: str | None = strawberry.field(description="The language model that was asked.")
     prompt_version: int | None
+    model_input_tokens: BigInt | None = strawberry.field(
+        description="What the model took, as output and cost; null when not told."
+    )
+    model_output_tokens: BigInt | None
+    model_cost_micros: BigInt | None = strawberry.field(description="Millionths of the currency; null when not known.")
+    model_currency: str | None = strawberry.field(description="ISO 4217, such as USD.")
     content_sha256: str | None
     header_sha256: str | None = strawberry.field(description="Of the names of headers in their order.")
     favicon_sha256: str | None
@@ -112,6 +118,10 @@ async def record_results(db: Db, outcomes: Sequence[Outcome]) -> None:
         tls_problems=[row["tls_problems"] for row in rows],
         models=[row["models"] for row in rows],
         prompt_versions=[row["prompt_versions"] for row in rows],
+        model_input_tokens=[row["model_input_tokens"] for row in rows],
+        model_output_tokens=[row["model_output_tokens"] for row in rows],
+        model_cost_micros=[row["model_cost_micros"] for row in rows],
+        model_currencies=[row["model_currencies"] for row in rows],
         content_hashes=[row["content_hashes"] for row in rows],
         header_hashes=[row["header_hashes"] for row in rows],
         favicon_hashes=[row["favicon_hashes"] for row in rows],
@@ -144,7 +154,7 @@ async def record_results(db: Db, outcomes: Sequence[Outcome]) -> None:
 
 def _row(outcome: Outcome) -> dict[str, Any]:
     """The columns of a result by the names of the statement's parameters."""
-    seen, judged = outcome.observation, outcome.judgement
+    seen, judged, spent = outcome.observation, outcome.judgement, outcome.judgement.spent
     tls = next((hop.tls for hop in reversed(seen.hops) if hop.tls is not None), None)
     host = hosts.host_of(seen.final_url)
     return {
@@ -168,6 +178,10 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "tls_problems": tls.problem.name if tls and tls.problem else None,
         "models": judged.model,
         "prompt_versions": judged.prompt_version,
+        "model_input_tokens": spent.input_tokens if spent else None,
+        "model_output_tokens": spent.output_tokens if spent else None,
+        "model_cost_micros": spent.cost_micros if spent else None,
+        "model_currencies": spent.currency if spent else None,
         "content_hashes": seen.content_sha256,
         "header_hashes": seen.header_sha256,
         "favicon_hashes": seen.favicon_sha256,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,10 +10,12 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
+from pydantic import BaseModel
 
 from app.core.data_export import decodes
 from app.core.data_key import derive_key, seal, unseal_all
 from app.core.idempotency import claim, settle
+from app.core.notification import NotificationKind, NotificationText, notify, tells
 from app.core.usage_counter import use
 from app.core.wallet import reserve
 from app.kit.context import Info
@@ -20,18 +23,31 @@ from app.kit.db import Db
 from app.kit.egress import BadUrl, read_target
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import mutation
-from app.kit.jobs import gather
+from app.kit.jobs import Work, enqueue, gather, job
 from app.kit.page import check_size
 from app.kit.sql import File
 from app.kit.vault import new_id
 from app.scans.flow import ScanSettings, Tenant, run_scans
-from app.scans.scan import TABLE, URL_KEY, Scan, ScanVisibility, scans_by_id
+from app.scans.scan import PROGRESS, TABLE, URL_KEY, Scan, ScanState, ScanVisibility, scans_by_id
 from app.scans.url import MOST_URL, Url, parse_url, url_hash
 
 COST = 1
 MOST_AT_ONCE = 100
 HOLD = timedelta(hours=24)
 """Longer than any scan waits and runs: its credit is there when it ends."""
+
+LOOK_AGAIN = timedelta(seconds=10)
+"""So often it is looked whether all that was submitted together has ended."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """How far some scans are, and what they came to."""
+
+    under_way: int
+    completed: int
+    risky: int
+    failed: int
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,7 @@ class Fresh:
 
 
 sql = File("scans/submission")
+count_scan_together = sql.one("count_scan_together", Together)
 get_fresh_scan = sql.one("get_fresh_scan", Fresh)
 insert_scan = sql.one("insert_scan", Scan)
 
@@ -136,6 +153,55 @@ async def create(
     return made
 
 
+class TellFinished(BaseModel, frozen=True):
+    """Whom to tell when these scans have ended, and which request asked for them."""
+
+    workspace_id: UUID
+    member_id: UUID
+    scan_ids: list[UUID]
+    request: str
+
+
+@job("scans.tell_finished", TellFinished)
+async def tell_finished(work: Work, payload: TellFinished) -> None:
+    """Look whether all have ended, which each does within its time; then say once what they came to."""
+    await work.take_over(tell_finished, payload.request)
+    async with work.once() as db:
+        found = await count_scan_together(db, ids=payload.scan_ids)
+        assert found is not None  # an aggregate always has a row
+        if found.under_way:
+            await enqueue(db, tell_finished, payload, dedupe=payload.request, delay=LOOK_AGAIN)
+        elif found.completed or found.failed:  # or they went meanwhile
+            told = {"completed": found.completed, "risky": found.risky, "failed": found.failed}
+            await notify(db, payload.member_id, NotificationKind.SCANS_FINISHED, None, told)
+
+
+@tells(NotificationKind.SCANS_FINISHED, None)
+async def tell_counts(db: Db, notifications: Sequence[Any]) -> list[NotificationText]:
+    """How many ended how."""
+    return [_counted(each.detail) for each in notifications]
+
+
+def _counted(told: dict[str, int]) -> NotificationText:
+    judged, failed = told["completed"], told["failed"]
+    body = f"{judged} judged, {told['risky']} of them suspicious or malicious; {failed} failed and cost nothing."
+    return NotificationText(title=f"{judged + failed} scans have ended", body=body)
+
+
+async def _follow(db: Db, inputs: Sequence[SubmitScanInput], answers: Sequence[Any]) -> None:
+    """Have somebody told when what was submitted together has ended. Of a request that is repeated one job waits, or none."""
+    made = [each.scan for each in answers if isinstance(each, SubmitScanPayload) and not each.reused]
+    waiting = [scan.id for scan in made if ScanState(scan.state) in PROGRESS]
+    if len(waiting) < 2 or db.actor.account_id is None:
+        return
+    request = hashlib.sha256("\n".join([str(db.actor.workspace_id), *(each.idempotency_key for each in inputs)]).encode())
+    asked = TellFinished(
+        workspace_id=db.actor.workspace_id, member_id=db.actor.account_id, scan_ids=waiting, request=request.hexdigest()
+    )
+    async with db.transaction():
+        await enqueue(db, tell_finished, asked, dedupe=asked.request, delay=LOOK_AGAIN)
+
+
 @strawberry.type
 class SubmissionMutation:
     """Root fields that ask for scans."""
@@ -149,7 +215,7 @@ class SubmissionMutation:
     @mutation("scans:write")
     async def submit_scans(self, info: Info, inputs: list[SubmitScanInput]) -> list[SubmitScanPayload | None] | None:
         """Have 1 to 100 URLs judged, each in its own transaction with its own debit: null, with an error at its place, for each
-        that was refused. Those before and after it stand."""
+        that was refused. Those before and after it stand. When all have ended, whoever asked is told once."""
         check_size(len(inputs), field="inputs", most=MOST_AT_ONCE)
         answers: list[Any] = []
         for given in inputs:
@@ -158,6 +224,7 @@ class SubmissionMutation:
                     answers.append(await submit(info.context.db, info.context.settings, given))
             except Exception as error:  # noqa: BLE001 - an item that is an exception becomes the error of that item
                 answers.append(error)
+        await _follow(info.context.db, inputs, answers)
         return answers
 
 

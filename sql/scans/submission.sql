@@ -1,6 +1,17 @@
 -- Submissions: what asks for scans.
 -- Table: scans.scan
 
+-- name: count_scan_together :one
+-- How far some scans are, and what they came to; those that are no longer kept count for nothing.
+SELECT count(*) FILTER (WHERE s.finished_at IS NULL) AS under_way,
+    count(*) FILTER (WHERE s.state = 'COMPLETED') AS completed,
+    count(*) FILTER (WHERE r.verdict IN ('SUSPICIOUS', 'MALICIOUS')) AS risky,
+    count(*) FILTER (WHERE s.state IN ('FAILED', 'TIMED_OUT')) AS failed
+FROM scans.scan AS s
+LEFT JOIN scans.scan_result AS r ON r.workspace_id = s.workspace_id AND r.scan_id = s.id
+WHERE s.workspace_id = :workspace_id
+    AND s.id = ANY (:ids::uuid[]);
+
 -- name: get_fresh_scan :one
 -- The newest scan of the same URL that was completed not long ago.
 SELECT s.id

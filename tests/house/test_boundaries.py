@@ -155,6 +155,7 @@ def test_each_test_has_its_module() -> None:
         "tests/core/test_workspace_delete.py": "workspaces that are deleted, restored and erased, over all ways into them",
         "tests/scans/test_no_content.py": "every noun of scans, and what a worker leaves behind",
         "tests/scans/test_scale.py": "the lists of all nouns of scans, where there is much of each",
+        "tests/scans/test_told.py": "who is told of scans: outside models with consent, webhooks, people as they prefer",
         "tests/privacy/test_data.py": "the files of app/privacy/data",
         "tests/privacy/test_extension.py": "the extension of tests/privacy/extension, in a browser",
         "tests/privacy/test_frontend.py": "the front end of tests/privacy/frontend, in a browser",

@@ -30,7 +30,9 @@ NUMBERS = count()
 RESULT = """
 query Result($id: ID!) { scan(id: $id) { state result {
   verdict score weightsVersion categories unchecked reasoning httpStatus contentType headers finalHost cookieNames formHosts
-  tlsProtocol tlsIssuer tlsNotBefore tlsNotAfter tlsProblem model promptVersion contentSha256 headerSha256 faviconSha256
+  tlsProtocol tlsIssuer tlsNotBefore tlsNotAfter tlsProblem model promptVersion
+  modelInputTokens modelOutputTokens modelCostMicros modelCurrency
+  contentSha256 headerSha256 faviconSha256
   certificateSha256
   engines { engine version verdict score confidence weight categories unchecked milliseconds indicators { kind weight } }
   indicators { kind weight evidence sentence }

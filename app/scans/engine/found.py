@@ -33,6 +33,9 @@ class Unchecked(Enum):
     FEED_MISSING = strawberry.enum_value("FEED_MISSING", description="The list of known addresses could not be read.")
     FEED_OLD = strawberry.enum_value("FEED_OLD", description="The list of known addresses is old.")
     NO_MODEL = strawberry.enum_value("NO_MODEL", description="No language model is set.")
+    NO_CONSENT = strawberry.enum_value(
+        "NO_CONSENT", description="Somebody else runs the language model, and who asked for the scan does not consent to that."
+    )
     MODEL_FAILED = strawberry.enum_value("MODEL_FAILED", description="The language model gave no answer that counts.")
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.kit.model import Endpoint, ModelFailed, ModelFailure, ask_model
+from app.kit.model import Endpoint, ModelFailed, ModelFailure, Spent, ask_model
 from app.scans.engine import host as hosts
 from app.scans.engine.document import Document
 from app.scans.engine.found import Found, Unchecked
@@ -56,6 +56,7 @@ class Said:
     found: Found
     score: int | None = None
     confidence: float = 0.0
+    spent: Spent | None = None
 
 
 def message_for(page: Document, address: str, kinds: set[str]) -> str:
@@ -104,10 +105,10 @@ async def look(endpoint: Endpoint, page: Document, address: str, kinds: set[str]
     """Ask the operator's model about a page. What goes wrong leaves the page unchecked by this engine, nothing more."""
     instructed = "SPEAKS_TO_MODELS" in kinds
     try:
-        opinion, _ = await ask_model(endpoint, Opinion, "opinion", PROMPT, message_for(page, address, kinds), check)
-    except ModelFailed:
-        return Said(Found(unchecked=[Unchecked.MODEL_FAILED], blind=True))
+        opinion, spent = await ask_model(endpoint, Opinion, "opinion", PROMPT, message_for(page, address, kinds), check)
+    except ModelFailed as failed:
+        return Said(Found(unchecked=[Unchecked.MODEL_FAILED], blind=True), spent=failed.spent)
     found = Found({f"MODEL_{reason}" for reason in opinion.reasons})
     # Who talks to the model is not cleared by what it answers.
     score = max(opinion.score, 60) if instructed else opinion.score
-    return Said(found, score, opinion.confidence)
+    return Said(found, score, opinion.confidence, spent)
