@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from app.kit.errors import AppError, ErrorCode
 from app.kit.fetch import FetchError, check_url, fetch_json
 from app.kit.log import log
-from app.kit.token import CACHE_SECONDS, CACHE_SIZE, ISSUER, MAX_TOKEN_BYTES, REFUSED_HEADERS, Claims, Profile
+from app.kit.token import CACHE_SECONDS, CACHE_SIZE, FORM, ISSUER, MAX_TOKEN_BYTES, REFUSED_HEADERS, Claims, Profile
 
 Algorithm = Literal["RS256", "ES256", "EdDSA"]
 PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
@@ -193,6 +193,8 @@ async def verify(
     """
     if len(token) > MAX_TOKEN_BYTES:
         raise AppError(ErrorCode.UNAUTHENTICATED, "This token is too long.")
+    if not FORM.fullmatch(token):
+        raise refused()
     try:
         header = jwt.get_unverified_header(token)
         kid, type_ = header.get("kid"), header.get("typ", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,6 +36,8 @@ NO_KEY = "no signing key: set FIVEFOLD_JWT_KEYS to the path of an Ed25519 privat
 MAX_TOKEN_BYTES = 8192
 CACHE_SECONDS = 60.0
 CACHE_SIZE = 10_000
+FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+"""RFC 7515: base64url without padding. The library takes padding too, which would be a second spelling of the same token."""
 REFUSED_HEADERS = frozenset({"jwk", "jku", "x5u", "x5c", "crit"})
 """Header parameters by which a token could bring its own key, or extensions that we do not understand."""
 
@@ -156,6 +159,8 @@ class KeyRing:
 
     def _verify(self, token: str) -> Claims:
         refused = AppError(ErrorCode.UNAUTHENTICATED, "This token is not valid.")
+        if not FORM.fullmatch(token):
+            raise refused
         try:
             header = jwt.get_unverified_header(token)
             key = self._public.get(str(header.get("kid")))

@@ -185,6 +185,7 @@ def own_key(provider: TestProvider, name: str) -> str:
 
 NOW = int(time.time())
 FORGERIES: dict[str, Callable[[TestProvider], str]] = {
+    "padded": lambda p: p.token() + "==",
     "alg none": lambda p: p.token(header={"alg": "none"}).rpartition(".")[0] + ".",
     "alg none with a signature": lambda p: p.token(header={"alg": "none"}),
     "HS256 by the public key": hmac_with_public_key,

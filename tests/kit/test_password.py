@@ -24,6 +24,29 @@ async def test_a_hash_holds_its_parameters_and_is_never_the_same() -> None:
     assert Hasher(memory_mib=8, rounds=2, at_once=1).is_old(one)
 
 
+async def test_a_wrong_password_takes_the_same_work_whatever_the_hash_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a clock would tell whose hash is older than the parameters, and so who has an account."""
+    spent: list[int] = []
+
+    def count(*_: object, time_cost: int, memory_cost: int, **__: object) -> None:
+        spent.append(time_cost * memory_cost)
+
+    monkeypatch.setattr("app.kit.password.hash_secret_raw", count)
+    hasher = Hasher(memory_mib=16, rounds=3, at_once=1)
+    for memory_mib, rounds, missing in ((16, 3, []), (8, 3, [8 * 1024 * 3]), (8, 1, [40 * 1024 - 1]), (24, 2, []), (32, 3, [])):
+        spent.clear()
+        known = await Hasher(memory_mib=memory_mib, rounds=rounds, at_once=1).hash("correct horse")
+        assert await hasher.verify(known, "correct horse")
+        assert spent == [], "who is right is known anyway"
+        assert await hasher.verify(known, "correct horsf") is False
+        assert spent == missing, (memory_mib, rounds)
+    spent.clear()
+    assert await hasher.verify(None, "correct horse") is False
+    assert spent == []
+    assert await hasher.verify("$argon2id$broken", "correct horse") is False
+    assert spent == [16 * 1024 * 3]
+
+
 async def test_nobodys_hash_takes_the_same_work_and_fits_nothing() -> None:
     hasher = Hasher(memory_mib=8, rounds=1, at_once=1)
     for password in ("", "correct horse", "\0", "x" * 300):

@@ -184,6 +184,14 @@ def test_no_character_of_a_token_can_be_another(jwt_key: Path, data: st.DataObje
         ring.verify(signed[:place] + other + signed[place + 1 :])
 
 
+@pytest.mark.parametrize("spelled", ["{}=", "{}==", "{} ", "{}\n", "{}\0", "={}", "{}.", ".{}"])
+def test_a_token_has_one_spelling(jwt_key: Path, spelled: str) -> None:
+    """The library reads some of these like the token itself."""
+    ring = KeyRing([jwt_key])
+    with pytest.raises(AppError):
+        ring.verify(spelled.format(ring.sign("someone", lifetime=HOUR)))
+
+
 def test_a_token_is_at_most_8_kilobytes(jwt_key: Path) -> None:
     ring = KeyRing([jwt_key])
     assert ring.verify(ring.sign("x" * 4000, lifetime=HOUR)).subject == "x" * 4000
