@@ -1,0 +1,7 @@
+SET LOCAL lock_timeout = '3s';
+SET LOCAL statement_timeout = '60s';
+
+ALTER TABLE jobs.pgqueuer
+ALTER COLUMN dedupe_key SET STATISTICS DEFAULT,
+ALTER COLUMN headers SET STATISTICS DEFAULT,
+ALTER COLUMN payload SET STATISTICS DEFAULT;
