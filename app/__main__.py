@@ -93,6 +93,8 @@ def demo(host: str, port: int, data: Path) -> None:
 def serve(host: str, port: int) -> None:
     """Serve the API. DATABASE_URL logs in as fivefold_api."""
     gc.disable()  # next to nothing of what is loaded is garbage; ``serve.run`` turns it on again
+    # There is nothing to stop yet, and what a handler raises inside a destructor is lost.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     from app import serve
 
     settings = environment.read()
@@ -102,7 +104,7 @@ def serve(host: str, port: int) -> None:
     serve.check_migrations(url)
     asyncio.run(serve.check_vault(url, settings))
     serve.check_documents(settings)
-    serve.run(settings, serve.listen(host, port))
+    serve.run(settings, serve.listen(host, port), ready=lambda: signal.signal(signal.SIGTERM, interrupt))
 
 
 @cli.command()

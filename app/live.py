@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -61,7 +62,7 @@ class Question:
         name = self.operation.name.value if self.operation.name else None
         own = _only_after(self.document, self.operation)
         asked = {key: value for key, value in self.variables.items() if key != own}
-        return self.actor, id(self.document), name, orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
+        return self.actor, id(self.document), name, sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 class Running:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import uvicorn
@@ -113,10 +113,13 @@ def config(app: Starlette, trusted_proxies: Sequence[str] = ()) -> uvicorn.Confi
     )
 
 
-def run(settings: Settings, opened: socket.socket, *, console_token: str | None = None) -> None:
-    """Serve until a signal comes; open requests are finished first."""
+def run(
+    settings: Settings, opened: socket.socket, *, console_token: str | None = None, ready: Callable[[], object] = lambda: None
+) -> None:
+    """Serve until a signal comes; open requests are finished first. ``ready`` is called before the first is taken."""
     server = uvicorn.Server(config(create_app(settings, console_token=console_token), settings.trusted_proxies))
     calm_collector()
+    ready()
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has shut down
         server.run(sockets=[opened])
     if not server.started:

@@ -7,7 +7,7 @@ import hashlib
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -20,7 +20,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from app.core.api_key_network import note_network
@@ -274,6 +275,18 @@ class Service:
         return self.metrics.text()
 
 
+class _Listening:
+    """Leads WebSockets to their service, past routes and what they wrap: each frame there lives as long as the connection."""
+
+    def __init__(self, app: ASGIApp, listen: Callable[[WebSocket], Awaitable[None]]) -> None:
+        self.app, self.listen = app, listen
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "websocket" and scope["path"] == "/graphql":
+            return self.listen(WebSocket(scope, receive, send))
+        return self.app(scope, receive, send)
+
+
 def create_app(settings: Settings, *, console_token: str | None = None) -> Starlette:
     """The ASGI application. ``console_token`` is prefilled in GraphiQL: for the demo on loopback only."""
     keys = KeyRing(settings.jwt_keys, Issuers(settings.issuers) if settings.issuers else None, settings)
@@ -334,7 +347,6 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
     return Starlette(
         routes=[
             Route("/graphql", graphql, methods=["GET", "POST"]),
-            WebSocketRoute("/graphql", listen),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
@@ -352,6 +364,7 @@ def create_app(settings: Settings, *, console_token: str | None = None) -> Starl
                 expose_headers=[HEADER, "X-Request-Id", "Retry-After", "traceparent"],
                 max_age=86_400,
             ),
+            Middleware(_Listening, listen=listen),
         ],
         lifespan=lifespan,
     )

@@ -7,8 +7,9 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -20,6 +21,7 @@ from app.kit import log
 from app.kit.embedded import Embedded
 from tests.benchmark import data, live, load, peer, postgraphile, proxy, reads, record, report, server
 from tests.benchmark.contender import NAMES, NODE, PYTHON, Contender, in_node, in_python
+from tests.benchmark.server import spent
 from tests.benchmark.workload import Workload, workloads
 
 READS = ("lookup", "light", "full", "list", "page", "nested")
@@ -32,7 +34,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each contender in each round")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64])
-    parser.add_argument("--workloads", nargs="+", default=[*READS, "record", "live"])
+    parser.add_argument("--workloads", nargs="+", default=[*READS, "record", "start", "live"])
     parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--delays", type=float, nargs="+", default=[0.0, 1.0], help="milliseconds to the database")
     parser.add_argument("--accounts", type=int, default=1_000, help="other people in the database")
@@ -44,6 +46,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 async def main(given: argparse.Namespace) -> dict[str, Any]:
     """Run it, print as it goes, and write the report."""
+    begun = time.monotonic()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fivefold-")))
         kept = (given.data or folder).resolve()
@@ -69,7 +72,10 @@ async def main(given: argparse.Namespace) -> dict[str, Any]:
             "record": [],
         }
         for delay in given.delays:
-            away = url if not delay else at(url, stack.enter_context(proxy.delaying(socket_of(url), folder / "away", delay)))
+            away, trips = url, None
+            if delay:
+                further = stack.enter_context(proxy.delaying(socket_of(url), folder / f"away-{delay:g}", delay))
+                away, trips = at(url, further.folder), further.trips
             found[f"round_trip_ms_{delay:g}"] = await _round_trip(away)
             async with (
                 server.in_python(away, key, folder, trusted) as python,
@@ -77,8 +83,6 @@ async def main(given: argparse.Namespace) -> dict[str, Any]:
             ):
                 contenders = [each for each in in_python(python) if each.name in given.only or each.name == PYTHON[0]]
                 contenders += others
-                if not delay:
-                    found["start"] = await _start(contenders, asked[0], url, key, folder, trusted)
                 for workload in asked:
                     for connections in given.connections:
                         case = await reads.measure(
@@ -88,6 +92,7 @@ async def main(given: argparse.Namespace) -> dict[str, Any]:
                             delay=delay,
                             rounds=given.rounds,
                             seconds=given.seconds,
+                            trips=trips,
                         )
                         report.show_case(case)
                         found["cases"].append(case.as_json())
@@ -98,12 +103,16 @@ async def main(given: argparse.Namespace) -> dict[str, Any]:
                     cases = await record.compare(python, world, settings, folder, **times)
                     report.show_record(cases, delay)
                     found["record"] += [{"delay_ms": delay, **case} for case in cases]
+        if "start" in given.workloads:
+            found["start"] = await _start(given.only, workloads(world), there, url, key, folder, trusted)
+            report.show_start(found["start"])
         if "live" in given.workloads:
             found["live"] = await live.compare(
                 postgres, database, key, folder, idle=1_000, fan=100, rounds=given.rounds, seconds=5.0
             )
         for name, why in found["missing"].items():
             report.CONSOLE.print(f"not measured: {name}: {why}")
+        found["minutes"] = round((time.monotonic() - begun) / 60, 1)
         report.write(given.out, found)
         report.CONSOLE.print(f"written to {given.out}")
         return found
@@ -156,20 +165,25 @@ async def _round_trip(url: str) -> float:
 
 
 async def _start(
-    contenders: Sequence[Contender], workload: Workload, url: str, key: Path, folder: Path, trusted: Path
+    only: Sequence[str], asked: Sequence[Workload], there: peer.Installation, url: str, key: Path, folder: Path, trusted: Path
 ) -> dict[str, dict[str, float]]:
-    """Seconds until it listens, and memory after the first answer: of Fivefold alone, and of the peers."""
+    """Each alone: seconds and processor seconds until its first answer, and its memory then and with 64 requests at once."""
     found = {}
-    async with server.alone(url, key, folder, trusted) as alone:
-        await in_python(alone)[0].answer(workload)
-        found["Fivefold"] = {"seconds": alone.ready - alone.begun, "memory": alone.memory()}
-    for each in contenders:
-        if each.name in NODE:
-            with suppress(RuntimeError):  # told with the workload
-                await each.answer(workload)
-            found[each.name] = {"seconds": each.server.ready - each.server.begun, "memory": each.server.memory()}
-    rows = [(name, f"{each['seconds']:.2f}", f"{each['memory'] / 2**20:.0f}") for name, each in found.items()]
-    report.show_rows("start", ("", "seconds", "MiB"), rows)
+    light, full = [each for each in asked if each.name in ("light", "full")]
+    starts: dict[str, Callable[[], AbstractAsyncContextManager[server.Server]]] = {
+        PYTHON[0]: partial(server.alone, url, key, folder, trusted)
+    }
+    if there.node is not None:
+        starts |= {name: partial(server.in_node, there, NODE[name], url, key, folder) for name in only if name in NODE}
+    for name, start in starts.items():
+        with suppress(RuntimeError):  # told with the workloads
+            async with start() as running:
+                contender = in_python(running)[0] if name == PYTHON[0] else await in_node(name, running, [])
+                await contender.answer(light)
+                ready, processor, idle = time.perf_counter(), spent(running.pid), running.memory()
+                figures = reads.Figures()
+                await reads.stretch(contender, full, figures, 64, 1.0, keep=False)
+            found[name] = {"seconds": ready - running.begun, "processor": processor, "memory": idle, "memory_64": figures.peak}
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -25,6 +25,8 @@ class Figures:
     p95: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
     """Milliseconds of the server's own processor time for each answer."""
+    trips: list[float] = field(default_factory=list)
+    """Round trips to the database for each answer, where a proxy counts them."""
     begun: int = 0
     peak: int = 0
     """Bytes of memory that its process had before it was first asked, and at most while it was."""
@@ -58,6 +60,7 @@ class Case:
                 "p95_ms": round(statistics.median(each.p95), 2),
                 "processor_ms": round(statistics.median(each.processor), 3),
                 "memory_per_request": round(each.grown(self.connections)),
+                **({"round_trips": round(statistics.median(each.trips), 2)} if each.trips else {}),
             }
             for name, each in self.found.items()
         }
@@ -109,21 +112,32 @@ def difference(one: Any, other: Any, path: str = "") -> str:
 
 
 async def measure(
-    workload: Workload, contenders: Sequence[Contender], *, connections: int, delay: float, rounds: int, seconds: float
+    workload: Workload,
+    contenders: Sequence[Contender],
+    *,
+    connections: int,
+    delay: float,
+    rounds: int,
+    seconds: float,
+    trips: Callable[[], int] | None = None,
 ) -> Case:
-    """Every contender in turn, so many rounds; the first of them warms up and is not counted."""
+    """Every contender in turn, so many rounds; the first of them warms up and is not counted. ``trips`` counts round trips."""
     trouble = await compare_answers(workload, contenders)
     able = [contender for contender in contenders if contender.name not in trouble]
     found = {contender.name: Figures() for contender in able}
     for turn in range(rounds + 1):
         for contender in able[turn % len(able) :] + able[: turn % len(able)]:  # nobody always comes after the same one
-            await _stretch(contender, workload, found[contender.name], connections, seconds, keep=turn > 0)
+            begun = trips() if trips else 0
+            answers = await stretch(contender, workload, found[contender.name], connections, seconds, keep=turn > 0)
+            if trips and turn:
+                found[contender.name].trips.append((trips() - begun) / answers)
     return Case(workload, connections, delay, found, trouble)
 
 
-async def _stretch(
+async def stretch(
     contender: Contender, workload: Workload, figures: Figures, connections: int, seconds: float, *, keep: bool
-) -> None:
+) -> int:
+    """How many answers there were."""
     server = contender.server
     figures.begun = figures.begun or server.memory()
     taken = spent(server.pid)
@@ -138,6 +152,7 @@ async def _stretch(
         figures.p50.append(measured.percentile(50))
         figures.p95.append(measured.percentile(95))
         figures.processor.append(taken * 1000 / len(measured.times))
+    return len(measured.times)
 
 
 async def _peak(contender: Contender, figures: Figures) -> None:

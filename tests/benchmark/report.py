@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmark import chart
+from tests.benchmark import chart, markdown
 from tests.benchmark.reads import Case
 
 CONSOLE = Console(width=150)
@@ -34,7 +34,18 @@ def show_case(case: Case) -> None:
     away = f", {case.delay:g} ms from the database" if case.delay else ""
     table = Table(title=f"{case.workload.name}: {case.workload.title}; {case.connections} at once{away}", title_justify="left")
     table.add_column("")
-    for head in ("requests/s", "lowest to highest", "p50 ms", "p95 ms", "processor ms", "KiB each", "Fivefold / it", "spread"):
+    heads = (
+        "requests/s",
+        "lowest to highest",
+        "p50 ms",
+        "p95 ms",
+        "processor ms",
+        "KiB each",
+        "trips",
+        "Fivefold / it",
+        "spread",
+    )
+    for head in heads:
         table.add_column(head, justify="right")
     for name, each in case.found.items():
         middle, low, high = [figure(case.ratios(name)) for figure in (statistics.median, min, max)]
@@ -46,6 +57,7 @@ def show_case(case: Case) -> None:
             f"{statistics.median(each.p95):.2f}",
             f"{statistics.median(each.processor):.2f}",
             f"{each.grown(case.connections) / 1024:.0f}",
+            f"{statistics.median(each.trips):.1f}" if each.trips else "",
             f"{middle:.2f}" if name != "Fivefold" else "",
             f"{low:.2f} to {high:.2f}" if name != "Fivefold" else "",
         )
@@ -67,6 +79,23 @@ def show_record(cases: Iterable[dict[str, Any]], delay: float) -> None:
     show_rows(f"record: recordSnapshot and pgbench with the same statements, audit included{away}", heads, rows)
 
 
+def show_start(found: dict[str, dict[str, float]]) -> None:
+    """Starts and memory."""
+    rows = [
+        (
+            name,
+            *(f"{each[figure]:.2f}" for figure in ("seconds", "processor")),
+            *(f"{each[size] / 2**20:.0f}" for size in SIZES),
+        )
+        for name, each in found.items()
+    ]
+    heads = ("", "seconds to the first answer", "of processor", "MiB then", "MiB with 64 at once")
+    show_rows("start: from the command to the first dashboard, and memory", heads, rows)
+
+
+SIZES = ("memory", "memory_64")
+
+
 def show_rows(title: str, heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """A plain table."""
     table = Table(title=title, title_justify="left")
@@ -81,4 +110,5 @@ def write(folder: Path, report: dict[str, Any]) -> None:
     """Keep it, with its chart: after each case, so that a run that is ended leaves what it has found."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown.draw(report), encoding="utf-8")
     (folder / "chart.svg").write_text(chart.draw(report), encoding="utf-8")

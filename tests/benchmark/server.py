@@ -98,7 +98,11 @@ async def running(words: Sequence[str], port: int, environment: dict[str, str], 
         yield Server(process.pid, port, begun, time.perf_counter())
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 async def until_open(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -29,18 +29,25 @@ async def test_everybody_answers_the_same_and_it_becomes_a_report(database: Data
     url = database.url("fivefold_api")
     with proxy.delaying(socket_of(url), tmp_path / "away", 1.0) as away:
         given = Settings(
-            database_url=at(url, away), jwt_keys=[jwt_key], trusted_documents=trusted, rate_per_second=10**7, rate_burst=10**7
+            database_url=at(url, away.folder),
+            jwt_keys=[jwt_key],
+            trusted_documents=trusted,
+            rate_per_second=10**7,
+            rate_burst=10**7,
         )
         async with (
             in_this_process(given) as python,
-            peers(contender.NAMES, asked, there, at(url, away), jwt_key, tmp_path, found["missing"]) as others,
+            peers(contender.NAMES, asked, there, at(url, away.folder), jwt_key, tmp_path, found["missing"]) as others,
         ):
             contenders = [*contender.in_python(python), *others]
             names = contender.NAMES if there.node else contender.PYTHON
             assert [each.name for each in contenders] == list(names)
             for workload in asked:
-                case = await reads.measure(workload, contenders, connections=2, delay=1.0, rounds=1, seconds=0.02)
+                case = await reads.measure(
+                    workload, contenders, connections=2, delay=1.0, rounds=1, seconds=0.02, trips=away.trips
+                )
                 assert not case.trouble
+                assert all(each.trips[0] >= 2 for each in case.found.values())  # who calls, and what is asked
                 report.show_case(case)
                 found["cases"].append(case.as_json())
             url = database.url("fivefold_api")
