@@ -22,7 +22,7 @@ from prometheus_client import Histogram
 from app.kit.context import NOBODY, OPERATOR, SYSTEM_ID, Actor
 from app.kit.errors import CONSTRAINTS, AppError, ErrorCode, SetupError
 from app.kit.pool import Connection, Lost, Pool, in_doubt, open_pool
-from app.kit.sql import Statement
+from app.kit.sql import Shown, Statement
 
 if TYPE_CHECKING:
     from app.kit.replica import Replica
@@ -51,7 +51,7 @@ class Db:
     """The database as one caller sees it, for the length of one operation, on one connection. Close it with ``close()``.
 
     Until it is known who calls, ``actor`` is None and only ``look_up`` works.
-    ``keep_rows``: rows that are only shown may stay as they came, see app/kit/executor.py.
+    ``keep_rows``: rows that are only shown may stay as they came, see app/kit/executor.py; ``shown``: what of a page's.
     ``tell``: after each commit, ``position`` is to be where it stands in the write-ahead log.
     ``lost``: the connection is, and the operation might be run again; ``commits`` counts what may have been written by then.
     ``languages``: what the caller reads, the dearest first.
@@ -67,6 +67,7 @@ class Db:
     ) -> None:
         self.statements: list[str] = [] if statements is None else statements
         self.keep_rows = False
+        self.shown: Shown | None = None
         self.request_id = request_id
         self.lost = False
         self.commits = 0

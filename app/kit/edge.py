@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from app.kit.context import Context, Info
 from app.kit.errors import AppError
 from app.kit.graphql import require_scope
 from app.kit.page import check_size, cut, keyset_arguments
-from app.kit.sql import BOUND, PerKey
+from app.kit.sql import BOUND, PerKey, Shown
 
 LOCALE = "BCP 47 tag of the language of labels, such as de-AT; by default what Accept-Language asks for, else English."
 
@@ -40,7 +41,9 @@ class Edge:
     scope: str | None = None
     own: tuple[str, ...] = ()
 
-    async def fetch(self, context: Context, parents: Sequence[Any], **arguments: Any) -> Sequence[Any]:
+    async def fetch(
+        self, context: Context, parents: Sequence[Any], shown: Shown | None = None, **arguments: Any
+    ) -> Sequence[Any]:
         """The answer of each parent: a row or None, its rows, or its page of them. Raises AppError."""
         if self.scope is not None:
             require_scope(context, self.scope)
@@ -49,7 +52,8 @@ class Edge:
             return answers if context.db.keep_rows or not self.own else [self._merge(*answer) for answer in answers]
         statement = BOUND[self.source]
         assert isinstance(statement, PerKey)
-        rows_of = statement.records if context.db.keep_rows else statement.groups
+        db = context.db
+        rows_of = partial(statement.records, db, shown) if db.keep_rows else partial(statement.groups, db)
         by_item = isinstance(parents[0], Record)  # twice as fast as by attribute
         keys = {
             param: [parent[column] if by_item else getattr(parent, column) for parent in parents]
@@ -58,13 +62,13 @@ class Edge:
         if self.paged:
             first, after = check_size(arguments["first"]), arguments["after"]
             cursor = keyset_arguments(statement, after)
-            groups = await rows_of(context.db, **keys, **cursor, limit=first + 1)
+            groups = await rows_of(**keys, **cursor, limit=first + 1)
             return [cut(rows, statement, first, after) for rows in groups]
         asked = list(zip(*keys.values(), strict=True))
         places = {key: place for place, key in enumerate(dict.fromkeys(asked))}
         if len(places) < len(asked):  # parents that share a key share its rows
             keys = dict(zip(keys, map(list, zip(*places, strict=True)), strict=True))
-        groups = await rows_of(context.db, **keys)
+        groups = await rows_of(**keys)
         if len(places) < len(asked):
             groups = [groups[places[key]] for key in asked]
         return groups if self.many else [rows[0] if rows else None for rows in groups]

@@ -124,5 +124,5 @@ def cut(rows: list[T], statement: Listing, first: int, after: str | None) -> Pag
 async def page(statement: Paged[T], db: Db, first: int, after: str | None, **args: Any) -> Page[T]:
     """Run a :page statement and cut its rows. Raises BAD_PAGE_SIZE, BAD_CURSOR."""
     check_size(first)
-    rows = await statement.rows(db, limit=first + 1, **keyset_arguments(statement, after), **args)
+    rows = await statement.rows(db, db.shown, limit=first + 1, **keyset_arguments(statement, after), **args)
     return cut(rows, statement, first, after)

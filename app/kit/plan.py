@@ -43,6 +43,8 @@ from app.kit.context import Context
 from app.kit.edge import Edge
 from app.kit.graphql import Node
 from app.kit.inputs import Inputs
+from app.kit.page import Page, PageEdge, PageInfo
+from app.kit.sql import Shown
 
 NATIVE = frozenset({"ID", "String", "Int", "Float", "Boolean", "DateTime", "UUID", "JSON"})
 """Scalars whose column orjson writes as the schema's own serializer would."""
@@ -113,12 +115,13 @@ class Own:
 
 @dataclass(slots=True)
 class Selection:
-    """What a document selects of one object type."""
+    """What a document selects of one object type; ``shown``: of the rows that it is made of, or of those of a page."""
 
     of_rows: Build
     of_objects: Build
     children: list[Child] = field(default_factory=list)
     own: list[Own] = field(default_factory=list)
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,8 @@ class _Compiler:
             elif (child := self._field(source, parent, key, parent.fields[name], details)) is not None:
                 source.add_constant(key, None)  # keeps the order of the selection; filled when it was fetched
                 children.append(child)
-        return Selection(source.compile("{row}[{name!r}]"), source.compile("{row}.{name}"), children, owned)
+        of_rows, of_objects = source.compile("{row}[{name!r}]"), source.compile("{row}.{name}")
+        return Selection(of_rows, of_objects, children, owned, _shown(parent, source, children))
 
     def _field(
         self, source: _Source, parent: GraphQLObjectType, key: str, definition: GraphQLField, details: list[FieldDetails]
@@ -225,7 +229,9 @@ class _Compiler:
         arguments = self._arguments(declared, definition, details[0].node)
         convert = None if selections else _converter(named)
         overlay = _overlay(selections[named.name], len(found.own)) if found and found.own else None
-        return Child(key, _fetch(declared, arguments), shape, selections, convert, overlay)
+        source.add_child(declared)
+        shown = selections[named.name].shown if len(selections) == 1 and named.name in selections else None
+        return Child(key, _fetch(declared, arguments, shown), shape, selections, convert, overlay)
 
     def _selections(
         self, named: GraphQLNamedType, details: list[FieldDetails], own: tuple[str, ...] = ()
@@ -318,13 +324,27 @@ def _unwrap(definition: GraphQLField) -> tuple[GraphQLNamedType, Shape]:
     return type_, Shape(required, many, item_required)
 
 
-def _fetch(declared: StrawberryField, arguments: Arguments) -> Fetch:
+def _shown(parent: GraphQLObjectType, source: _Source, children: Sequence[Child]) -> Shown | None:
+    """What is shown of a type's rows; of a page, what is shown of the rows on it. None where that is not known."""
+    row_class = parent.extensions["strawberry-definition"].origin
+    if row_class is PageInfo:
+        return Shown(PageInfo, frozenset())
+    if not issubclass(row_class, Page | PageEdge):
+        return None if source.whole else Shown(row_class, frozenset(source.columns))
+    below = [each.shown for child in children for each in child.selections.values()]
+    known = [each for each in below if each is not None and each.row is not PageInfo]
+    if None in below or len({each.row for each in known}) != 1:
+        return None
+    return Shown(known[0].row, frozenset[str]().union(*(each.columns for each in known)))
+
+
+def _fetch(declared: StrawberryField, arguments: Arguments, shown: Shown | None = None) -> Fetch:
     """How a child gets its values: its edge, its resolver for each parent, or an attribute that holds them."""
     found: Edge | None = declared.metadata.get("edge")
     if found is not None:
 
         async def fetch_edge(run: Run, parents: Sequence[Any]) -> Sequence[Any]:
-            return await found.fetch(run.context, parents, **arguments(run))
+            return await found.fetch(run.context, parents, shown, **arguments(run))
 
         return fetch_edge
     resolver = declared.base_resolver
@@ -342,7 +362,11 @@ def _fetch(declared: StrawberryField, arguments: Arguments) -> Fetch:
         given = arguments(run)
         if takes_info:
             given = given | {"info": PlanInfo(run.context)}
-        return [await function(parent, **given) if is_async else function(parent, **given) for parent in parents]
+        run.context.db.shown = shown
+        try:
+            return [await function(parent, **given) if is_async else function(parent, **given) for parent in parents]
+        finally:
+            run.context.db.shown = None
 
     return call
 
@@ -389,6 +413,8 @@ class _Source:
 
     def __init__(self, type_name: str) -> None:
         self.type_name = type_name
+        self.columns: set[str] = set()
+        self.whole = False  # whether something is made of a row that may read any of its columns
         self.items: list[str] = []
         self.before: list[str] = []
         self.names: dict[str, Any] = {"Surprise": Surprise}
@@ -396,10 +422,23 @@ class _Source:
     def add_constant(self, key: str, value: str | None) -> None:
         self.items.append(f"{key!r}: {value!r}")
 
+    def add_child(self, declared: StrawberryField) -> None:
+        """What it takes to fetch a child."""
+        found: Edge | None = declared.metadata.get("edge")
+        if found is not None:
+            self.columns.update(column for _, column in found.columns)
+            self.whole |= not isinstance(found.source, str)
+        elif declared.base_resolver is None:
+            self.columns.add(declared.python_name)
+        else:
+            self.whole = True
+
     def add_column(self, key: str, column: str, named: GraphQLNamedType, shape: Shape) -> None:
+        self.columns.add(column)
         self._add(key, f"ROW<{column}>", named, shape)
 
     def add_computed(self, key: str, function: Any, named: GraphQLNamedType, shape: Shape) -> None:
+        self.whole = True
         self._add(key, f"{self._bind(function)}(row)", named, shape)
 
     def add_global_id(self, key: str, declared: StrawberryField, parent: GraphQLObjectType) -> None:
@@ -407,10 +446,12 @@ class _Source:
         row_class = parent.extensions["strawberry-definition"].origin
         prefix = f"{parent.name}:".encode()
         encode = partial(b2a_base64, newline=False)
+        self.columns.add("id")
         if row_class.node_key is Node.node_key:
             name = self._bind(lambda id_: encode(prefix + str(id_).encode()).decode())
             self.items.append(f"{key!r}: {name}(ROW<id>)")
         else:
+            self.whole = True
             name = self._bind(lambda row: encode(prefix + row_class.node_key(row).encode()).decode())
             self.items.append(f"{key!r}: {name}(row)")
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from functools import cache, cached_property
 from itertools import combinations
@@ -34,10 +34,14 @@ Row = TypeVar("Row")
 Keyset = tuple[tuple[str, str | int], ...]
 """Columns that order a page, each with the value that the first page starts behind."""
 
+MOST_CHOICES = 8
+"""For so many choices of its columns a statement is prepared, on each connection; whoever makes others gets all of them."""
+
 KINDS = ("one", "many", "page", "edge", "exec")
 IDENTITY = ("workspace_id", "account_id")
 """Parameters that only the query layer fills."""
 
+_CHOICE = "SELECT {}\nFROM (\n{}\n) AS q"
 _HEAD = re.compile(rf"^-- name: (?P<name>[a-z][a-z0-9_]*) :(?P<kind>{'|'.join(KINDS)})$", re.M)
 _HEAD_OF_ANY_FORM = re.compile(r"^[ \t]*--[ \t]*name\b", re.M | re.I)
 _CONDITION = re.compile(r"\s*-- if :(?P<name>[a-z_][a-z0-9_]*)$")
@@ -61,6 +65,7 @@ class Statement:
     body: str
     optional: tuple[str, ...]
     _variants: dict[frozenset[str], tuple[str, tuple[str, ...]]] = field(default_factory=dict, compare=False, repr=False)
+    _choices: dict[frozenset[str], Statement] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def id(self) -> str:
@@ -72,6 +77,17 @@ class Statement:
         found = self._variants.get(given)
         if found is None:
             found = self._variants[given] = self._compile(given)
+        return found
+
+    def choose(self, columns: frozenset[str]) -> Statement:
+        """The same of these columns only: the planner leaves out what makes the others. All of them where that is too much."""
+        found = self._choices.get(columns)
+        if found is None:
+            if len(self._choices) >= MOST_CHOICES:
+                return self
+            names = ", ".join(f"q.{column}" for column in sorted(columns))
+            body = _CHOICE.format(names, self.body)
+            found = self._choices[columns] = replace(self, body=body, _variants={}, _choices={})
         return found
 
     def variants(self) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -150,6 +166,14 @@ def make(row: type[Row], record: Mapping[str, Any] | Record) -> Row:
     return row(**values)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What an answer shows of the rows of a class."""
+
+    row: Any
+    columns: frozenset[str]
+
+
 @dataclass(frozen=True)
 class Bound(Generic[Row]):
     """A statement and the class of its rows."""
@@ -159,6 +183,17 @@ class Bound(Generic[Row]):
 
     def __post_init__(self) -> None:
         BOUND[self.statement.id] = self
+
+    def choose(self, shown: Shown | None) -> Statement:
+        """The statement of what is shown of its rows, and of what hands them out and pages on behind them."""
+        if shown is None or shown.row is not self.row:
+            return self.statement
+        return self.statement.choose(shown.columns | self.always)
+
+    @cached_property
+    def always(self) -> frozenset[str]:
+        """Columns that are asked for whatever is shown."""
+        return frozenset()
 
 
 BOUND: dict[str, Bound[Any]] = {}
@@ -196,9 +231,14 @@ class Paged(Bound[Row]):
 
     keyset: Keyset
 
-    async def rows(self, db: Db, **args: Any) -> list[Row]:
+    @cached_property
+    def always(self) -> frozenset[str]:
+        """See Bound."""
+        return frozenset(column for column, _ in self.keyset)
+
+    async def rows(self, db: Db, shown: Shown | None = None, /, **args: Any) -> list[Row]:
         """The rows behind ``:after_<column>``, ``:limit`` at most. See app/kit/page.py."""
-        records = await db.fetch(self.statement, args)
+        records = await db.fetch(self.choose(shown) if db.keep_rows else self.statement, args)
         return cast("list[Row]", records) if db.keep_rows else [make(self.row, record) for record in records]
 
 
@@ -218,21 +258,28 @@ class PerKey(Bound[Row]):
         """Whether rows say by ``id`` whose they are."""
         return "k.position" not in self.statement.body
 
+    @cached_property
+    def always(self) -> frozenset[str]:
+        """See Bound."""
+        paged = [column for column, _ in self.keyset if f":after_{column}" in self.statement.body]
+        return frozenset({"id" if self.by_id else "position", *paged})
+
     async def groups(self, db: Db, **args: Any) -> list[list[Row]]:
         """The rows of each key, in the order of the keys. Every array has one element per key."""
         return [[self._make(record) for record in group] for group in await self.records(db, **args)]
 
-    async def records(self, db: Db, **args: Any) -> list[list[Record]]:
+    async def records(self, db: Db, shown: Shown | None = None, /, **args: Any) -> list[list[Record]]:
         """As ``groups``, the rows as they came: for what only shows them."""
+        statement = self.choose(shown)
         if self.by_id:
             (keys,) = args.values()
             of_key: dict[Any, list[Record]] = {key: [] for key in keys}
-            for record in await db.fetch(self.statement, args):
+            for record in await db.fetch(statement, args):
                 of_key[record["id"]].append(record)
             return [of_key[key] for key in keys]
         size = max(len(value) for value in args.values() if isinstance(value, list | tuple))
         found: list[list[Record]] = [[] for _ in range(size)]
-        for record in await db.fetch(self.statement, args):
+        for record in await db.fetch(statement, args):
             found[record["position"] - 1].append(record)
         return found
 

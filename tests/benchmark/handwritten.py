@@ -78,14 +78,21 @@ async def respond(request: Request, name: str, find: Callable[[Db, Data], Awaita
     return Response(body, headers=headers, media_type=f"{JSON}; charset=utf-8")
 
 
-async def fetch(db: Db, statement: str, **args: Any) -> Sequence[Any]:
-    """The rows of a statement."""
-    return await db.fetch(BOUND[statement].statement, args)
+SNAPSHOT = frozenset({"id", "risk_score", "completion_rate", "confidence", "captured_at"})
+PACKED = SNAPSHOT | {"template_id", "packed", "observed"}
+PLATFORM = frozenset({"id", "slug", "name"})
+LINKED = frozenset({"id", "label", "status", "linked_at"})
+LINK = frozenset({"id", "label", "status", "platform_id", "latest_snapshot_id"})
 
 
-async def by_id(db: Db, statement: str, ids: Iterable[Any]) -> dict[UUID, Any]:
+async def fetch(db: Db, statement: str, columns: frozenset[str], **args: Any) -> Sequence[Any]:
+    """These columns of the rows of a statement."""
+    return await db.fetch(BOUND[statement].statement.choose(columns), args)
+
+
+async def by_id(db: Db, statement: str, columns: frozenset[str], ids: Iterable[Any]) -> dict[UUID, Any]:
     """The row of each of the ids."""
-    return {row["id"]: row for row in await fetch(db, statement, ids=list(dict.fromkeys(ids)))}
+    return {row["id"]: row for row in await fetch(db, statement, columns, ids=list(dict.fromkeys(ids)))}
 
 
 def a_snapshot(row: Any) -> Data:
@@ -106,8 +113,12 @@ def connection(nodes: Iterable[Data]) -> Data:
 
 async def with_snapshots(db: Db, links: Sequence[Any], *, full: bool = False) -> Data:
     """Links, each with its platform and its latest snapshot."""
-    platforms = await by_id(db, "privacy/platform.edge_platform", (link["platform_id"] for link in links))
-    snapshots = await by_id(db, "privacy/snapshot.edge_snapshot", (link["latest_snapshot_id"] for link in links))
+    platforms = await by_id(
+        db, "privacy/platform.edge_platform", frozenset({"id", "slug", "name"}), (link["platform_id"] for link in links)
+    )
+    snapshots = await by_id(
+        db, "privacy/snapshot.edge_snapshot", PACKED if full else SNAPSHOT, (link["latest_snapshot_id"] for link in links)
+    )
     templates = await settings_of(db, [row["template_id"] for row in snapshots.values()]) if full else {}
     nodes = []
     for link in links:
@@ -142,7 +153,7 @@ async def with_snapshots(db: Db, links: Sequence[Any], *, full: bool = False) ->
 
 async def page_links(db: Db, first: int, **where: Any) -> Sequence[Any]:
     """The first links."""
-    return (await fetch(db, "privacy/platform_link.page_platform_link", after_id=END, limit=first + 1, **where))[:first]
+    return (await fetch(db, "privacy/platform_link.page_platform_link", LINK, after_id=END, limit=first + 1, **where))[:first]
 
 
 async def dashboard(db: Db, *, full: bool) -> Data:
@@ -152,7 +163,7 @@ async def dashboard(db: Db, *, full: bool) -> Data:
 
 
 async def lookup(db: Db, variables: Data) -> Data:
-    (row,) = await fetch(db, "privacy/platform_link.edge_platform_link", ids=[uuid_of(variables["id"])])
+    (row,) = await fetch(db, "privacy/platform_link.edge_platform_link", LINKED, ids=[uuid_of(variables["id"])])
     link = {"id": variables["id"], "label": row["label"], "status": row["status"], "linkedAt": row["linked_at"]}
     return {"platformLink": link}
 
@@ -171,7 +182,7 @@ async def links_of_100(db: Db, variables: Data) -> Data:
 
 async def page(db: Db, variables: Data) -> Data:
     link_id, after_id = uuid_of(variables["linkId"]), uuid_of_cursor(variables["after"])
-    rows = await fetch(db, "privacy/snapshot.page_snapshot", link_id=link_id, after_id=after_id, limit=21)
+    rows = await fetch(db, "privacy/snapshot.page_snapshot", SNAPSHOT, link_id=link_id, after_id=after_id, limit=21)
     shown = connection(a_snapshot(row) for row in rows[:20])
     return {"snapshots": {**shown, "pageInfo": {"hasNextPage": len(rows) > 20}}}
 
@@ -179,13 +190,15 @@ async def page(db: Db, variables: Data) -> Data:
 async def nested(db: Db, variables: Data) -> Data:
     links = await page_links(db, 20)
     ids = [link["id"] for link in links]
-    rows = await fetch(db, "privacy/snapshot.edge_snapshot_of_link", link_ids=ids, after_id=END, limit=4)
+    few = frozenset({"position", "id", "risk_score", "captured_at"})
+    rows = await fetch(db, "privacy/snapshot.edge_snapshot_of_link", few, link_ids=ids, after_id=END, limit=4)
     by_link: dict[int, list[Any]] = {position: [] for position in range(1, len(links) + 1)}
     for row in rows:
         by_link[row["position"]].append(row)
     shown = [row for rows in by_link.values() for row in rows[:3]]
     changes: dict[UUID, list[Data]] = {row["id"]: [] for row in shown}
-    for row in await fetch(db, "privacy/change.edge_change_of_snapshot", snapshot_ids=list(changes)):
+    few = frozenset({"id", "setting", "old_value", "new_value", "origin"})
+    for row in await fetch(db, "privacy/change.edge_change_of_snapshot", few, snapshot_ids=list(changes)):
         change = {
             "setting": row["setting"],
             "oldValue": row["old_value"],

@@ -12,7 +12,7 @@ import pytest
 
 from app.kit.embedded import Embedded
 from app.kit.errors import AppError, ErrorCode
-from app.kit.sql import BOUND, PerKey
+from app.kit.sql import BOUND, PerKey, Statement
 from tests.conftest import Api, copy_of
 from tests.factory.kit import Lines, listen, serving
 from tests.factory.privacy import link, record, scan, template_of
@@ -113,15 +113,57 @@ async def test_what_parents_share_is_asked_for_once(world: World, monkeypatch: p
     asked: list[int] = []
     original = PerKey.records
 
-    async def records(self: Any, db: Any, **args: Any) -> Any:
+    async def records(self: Any, db: Any, *shown: Any, **args: Any) -> Any:
         asked.extend(len(args["ids"]) for _ in range(self is BOUND["privacy/platform.edge_platform"]))
-        return await original(self, db, **args)
+        return await original(self, db, *shown, **args)
 
     monkeypatch.setattr(PerKey, "records", records)
     links = await ask(world, "label platform { slug activeTemplate { id } }", stock)
     assert asked == [3]
     for each in links:
         assert each["platform"]["slug"] == ("google", "openai", "facebook")[int(each["label"][-2:]) % 3]
+
+
+ALL = "SELECT s.id, s.link_id, s.template_id, s.captured_at"
+CHOSEN: dict[str, dict[str, str]] = {
+    "": {"platform_link.page_platform_link": "SELECT q.id, q.label"},
+    "id status latestSnapshot { riskScore }": {
+        "platform_link.page_platform_link": "SELECT q.id, q.label, q.latest_snapshot_id, q.status",
+        "snapshot.edge_snapshot": "SELECT q.id, q.risk_score",
+    },
+    "latestSnapshot { riskLevel }": {"snapshot.edge_snapshot": ALL},  # of a row, by a function that may read any column
+    "latestSnapshot { settings { key } }": {"snapshot.edge_snapshot": ALL},
+    "latestSnapshot { id template { version } }": {"snapshot.edge_snapshot": "SELECT q.id, q.template_id"},
+    "snapshots { edges { cursor node { changes { setting } } } pageInfo { endCursor } }": {
+        "snapshot.edge_snapshot_of_link": "SELECT q.id, q.position",
+        "change.edge_change_of_snapshot": "SELECT q.id, q.setting",
+    },
+    "a: snapshots { edges { a: node { confidence } } edges { node { riskScore } } }": {
+        "snapshot.edge_snapshot_of_link": "SELECT q.confidence, q.id, q.position, q.risk_score",
+    },
+    "snapshots { edges { cursor } }": {"snapshot.edge_snapshot_of_link": "SELECT k.position, s.id"},
+}
+
+
+@pytest.mark.parametrize("selection", CHOSEN)
+async def test_only_what_is_shown_is_fetched(world: World, monkeypatch: pytest.MonkeyPatch, selection: str) -> None:
+    asked: dict[str, str] = {}
+    variant = Statement.variant
+
+    def noted(self: Statement, given: frozenset[str] = frozenset()) -> tuple[str, tuple[str, ...]]:
+        asked[self.id.removeprefix("privacy/")] = self.body.partition("\n")[0]
+        return variant(self, given)
+
+    monkeypatch.setattr(Statement, "variant", noted)
+    for statement in BOUND.values():  # what other tests have chosen leaves no room for more
+        statement.statement._choices.clear()
+    await ask(world, selection, "")
+    for name, begins in CHOSEN[selection].items():
+        assert asked[name] == begins or (" q." not in begins and asked[name].startswith(begins)), name
+    chosen = dict(asked)
+    await ask(world, selection, STOCK)
+    assert not [name for name, text in asked.items() if "q." in text], "objects of a class have all columns"
+    assert set(chosen) == set(asked)
 
 
 async def test_both_executors_hand_out_the_same_rows(world: World) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.kit import sql
-from app.kit.sql import BOUND, File, Statement, columns, load, make
+from app.kit.sql import BOUND, MOST_CHOICES, File, Statement, columns, load, make
 from tests.conftest import Api
 from tests.factory.kit import db_of
 
@@ -197,6 +197,28 @@ def test_the_optional_parameters_are_found_in_the_file(write: Write) -> None:
 def test_a_variant_is_made_once() -> None:
     one = statement(BODY, "label", "status")
     assert one.variant(frozenset({"label"})) is one.variant(frozenset({"label"}))
+
+
+def test_a_choice_is_the_same_statement_of_some_columns() -> None:
+    one = statement(
+        "SELECT n.id, n.label\nFROM test.noun AS n\nWHERE n.id = :id\n    AND n.label = :label  -- if :label", "label"
+    )
+    chosen = one.choose(frozenset({"label", "at"}))
+    assert chosen.id == one.id
+    text, params = chosen.variant()
+    assert text.split("\n")[0] == "/* test/noun.get_noun */ SELECT q.at, q.label"
+    assert params == ("id",)
+    assert chosen.variant(frozenset({"label"}))[1] == ("id", "label")
+    assert one.variant()[0].startswith("/* test/noun.get_noun */ SELECT n.id")
+    assert one.choose(frozenset({"at", "label"})) is chosen
+
+
+def test_choices_of_one_statement_are_bounded() -> None:
+    one = statement("SELECT 1 AS a")
+    made = [one.choose(frozenset({f"c{n}"})) for n in range(MOST_CHOICES)]
+    assert len(set(map(id, made))) == MOST_CHOICES
+    assert one.choose(frozenset({"another"})) is one, "all of them"
+    assert one.choose(frozenset({"c0"})) is made[0]
 
 
 async def test_a_parameter_that_is_null_leaves_its_line_out(api: Api) -> None:
