@@ -116,7 +116,7 @@ def _kinds() -> dict[str, Kind]:
             e.ADDRESS, 45, phishing, "The host joins a brand that does not own it to words of service."
         ),
         "BRAND_UNDER_CHEAP_TLD": Kind(
-            e.ADDRESS, 14, phishing, "The host names a brand that does not own it, where names cost next to nothing."
+            e.ADDRESS, 12, phishing, "The host names a brand that does not own it, where names cost next to nothing."
         ),
         "BRAND_IN_PATH_OF_FREE_HOST": Kind(
             e.ADDRESS, 42, phishing, "A page where anybody may publish is named like a brand that does not own the host."
@@ -150,7 +150,7 @@ def _kinds() -> dict[str, Kind]:
         "PROGRAM_FROM_ODD_HOST": Kind(e.FILE, 45, malware, "A program comes from a host that gives no reason for trust."),
         "COMMAND_SCRIPT": Kind(e.FILE, 75, malware, "What came is a script that fetches and runs other programs."),
         # Forms
-        "PASSWORD_TO_OTHER_SITE": Kind(e.FORM, 50, phishing, "A form sends a password to another site."),
+        "PASSWORD_TO_OTHER_SITE": Kind(e.FORM, 34, phishing, "A form sends a password to another site."),
         "PASSWORD_OVER_HTTP": Kind(e.FORM, 28, phishing, "A form of an encrypted page sends a password without encryption."),
         "PASSWORD_WITHOUT_TLS": Kind(e.FORM, 8, odd, "A password is asked for without encryption."),
         "SECRETS_TO_COLLECTOR": Kind(
@@ -173,6 +173,10 @@ def _kinds() -> dict[str, Kind]:
         "SECRETS_TO_FREE_HOST": Kind(
             e.FORM, 60, phishing, "A form sends secrets to another site, of a kind that anybody may set up."
         ),
+        "PASSWORD_ON_ODD_HOST": Kind(
+            e.FORM, 20, phishing, "A password is asked for where anybody may publish or names cost nothing."
+        ),
+        "MESSENGER_CODE": Kind(e.FORM, 48, phishing, "The page asks for the code that opens somebody's messenger."),
         "CARD_ON_ODD_HOST": Kind(
             e.FORM, 45, phishing, "A card and its code are asked for on a host that gives no reason for trust."
         ),
@@ -185,6 +189,9 @@ def _kinds() -> dict[str, Kind]:
         ),
         "BRAND_NAMED_AT_FORM": Kind(
             e.STRUCTURE, 40, phishing, "A short page asks for secrets in the name of a brand that does not own the host."
+        ),
+        "BRAND_IN_TITLE": Kind(
+            e.STRUCTURE, 36, phishing, "A page that asks for secrets is titled with a brand that does not own the host."
         ),
         "BRAND_CLAIMED_WITHOUT_FORM": Kind(
             e.STRUCTURE, 14, phishing, "The page carries the name of a brand that does not own the host."
@@ -199,6 +206,7 @@ def _kinds() -> dict[str, Kind]:
         "DEAD_LINKS": Kind(e.STRUCTURE, 14, phishing, "Nearly all links beside a form lead nowhere."),
         # Text
         "ACCOUNT_THREAT": Kind(e.TEXT, 48, phishing, "The page threatens an account and asks for secrets."),
+        "ACCOUNT_THREAT_SIGNS": Kind(e.TEXT, 32, phishing, "The page speaks of an account in danger and asks for secrets."),
         "ACCOUNT_THREATS": Kind(e.TEXT, 72, phishing, "The page threatens an account again and again and asks for secrets."),
         "ACCOUNT_THREAT_ALONE": Kind(e.TEXT, 8, odd, "The page speaks of an account in danger."),
         "MAILBOX_LURE": Kind(e.TEXT, 60, phishing, "The page wants a mailbox confirmed by its password."),

@@ -53,16 +53,34 @@ COMMON_SERVICES = named("common services")
 
 @dataclass(frozen=True)
 class Brand:
-    """``word`` is what hosts are searched for, ``names`` what pages call it. ``common``: the word means other things too."""
+    """``word`` is what hosts are searched for, ``names`` what pages call it. ``common``: the word means other things too.
+
+    ``federated``: many houses bear the name, each with a host of its own, as the savings bank of a town.
+    """
 
     word: str
     names: tuple[str, ...]
     domains: frozenset[str]
     common: bool
+    federated: bool = False
 
     def owns(self, host: str) -> bool:
-        """Whether the host is below one of the brand's domains."""
-        return below(host, self.domains)
+        """Whether the host is below one of the brand's domains, or is one of many that may bear its name."""
+        return below(host, self.domains) or (self.federated and _of_federation(host, self.word))
+
+
+_NATIONAL = frozenset(("de", "at", "ch", "li", "it", "fr", "lu", "be", "nl", "cz", "hu", "ro", "bz.it"))
+
+
+@lru_cache(maxsize=1024)
+def _of_federation(host: str, word: str) -> bool:
+    own, _, tld = registered(host).partition(".")
+    parts = set(own.split("-"))
+    return (
+        tld in _NATIONAL
+        and any(word in part for part in parts)
+        and not (parts - {word}) & (named("lures") | named("strong lures"))
+    )
 
 
 @cache
@@ -75,7 +93,7 @@ def brands() -> tuple[Brand, ...]:
         names, domains, *options = (part.strip() for part in line.split("|"))
         first, *others = (name.strip().lower() for name in names.split(","))
         plain = tuple(dict.fromkeys(normal(name) for name in (first, *others)))
-        read.append(Brand(first, plain, frozenset(domains.split()), "common" in options))
+        read.append(Brand(first, plain, frozenset(domains.split()), "common" in options, "federated" in options))
     return tuple(read)
 
 

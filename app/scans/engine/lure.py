@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 
 from app.scans.engine import host as hosts
-from app.scans.engine.address import deceptive, judge_host
-from app.scans.engine.concept import Places, near
+from app.scans.engine.address import DROPPERS, deceptive, judge_host
+from app.scans.engine.concept import Places, near, places
 from app.scans.engine.document import Document
-from app.scans.engine.words import DATA
+from app.scans.engine.words import DATA, normal, split_words
 
 SHORT = 320
 """A page of more words is no form with a pretext."""
@@ -46,7 +46,7 @@ PACKAGE = re.compile(r"\.apk(?:$|[?#])", re.I | re.M)
 FILES = re.compile(r"\.(?:exe|scr|msi|apk|bat|cmd|vbs|hta|ps1|jar|pkg|dmg|iso|img|lnk|msix|zip|rar|7z)(?:$|[?#])", re.I | re.M)
 DISGUISED = re.compile(
     r"\.(?:pdf|docx?|xlsx?|pptx?|jpe?g|png|txt|mp4|zip)[\s_]*\.(?:exe|scr|com|pif|js|jse|vbs|vbe|hta|lnk|bat|cmd|iso|img|ps1|msi|wsf|url)(?:$|[?#])"
-    r"|^[^?#]*\.(?:scr|pif|hta|lnk|vbe|jse|wsf)(?:$|[?#])|^(?:file|search-ms|ms-appinstaller|ms-msdt|ms-search):|^\\\\\\\\",
+    r"|\.(?:scr|pif|hta|lnk|vbe|jse|wsf)(?:$|[?#])|^(?:file|search-ms|ms-appinstaller|ms-msdt|ms-search):|^\\\\\\\\",
     re.I | re.M,
 )
 LISTING = re.compile(r"^index of\b", re.I)
@@ -55,6 +55,10 @@ KIT_FILES = re.compile(
     r"|(?:shell|c99|r57|wso|alfa|b374k|mini|up|uploader|mailer|leaf|leafmailer|antibots?|rezult|results?|vu|logs?|victims?)\.(?:php|txt|html))$",
     re.I | re.M,
 )
+ODD_HOST = frozenset(
+    ("FREE_HOSTING", "TUNNEL_OR_DYNAMIC_HOST", "SUSPICIOUS_TLD", "IP_HOST", "RANDOM_LABEL", "LURE_WORDS_IN_HOST")
+)
+"""What a host may be like that gives no reason for trust."""
 FORM_SERVICES = hosts.named("form services")
 """Where anybody sets up a form in minutes, and nobody his log-in."""
 
@@ -82,7 +86,7 @@ def look(page: Document, host: str, secrets: set[str], password: bool, kinds: se
         _parcels(page, found, card, asks, kinds)
         _promises(page, found, card, kinds)
         _alarms(page, found, kinds)
-        _onward(page, found, host, kinds)
+        _onward(page, found, host, asks, kinds)
     if commanded(page):
         kinds.add("RUN_COMMAND_LURE")
 
@@ -93,23 +97,26 @@ def warns(page: Document, asks: bool) -> bool:
     told = found.get("deceit", ())
     if asks:
         return bool(told) or "never" in found
-    fake = found.get("fake", ())
-    early = 16 + 2 * len(page.title.split())
-    if not told and not (fake and fake[0] <= early):
+    if not told and "fake" not in found:
+        return False
+    head = places(split_words(head), head) if (head := normal(" ".join((page.title, *page.headings[:4])))) else {}
+    if not told and "fake" not in head:
         return False
     if COIN.search(page.raw_text[:20_000]) or FREE_MAIL.search(page.raw_text[:20_000]):
         return len(told) >= 4
-    return len(told) >= 2 or any(places and places[0] <= early for places in (told, fake))
+    return len(told) >= 2 or "deceit" in head or "fake" in head
 
 
 def _odd_place(page: Document, host: str, spelled: frozenset[str], secrets: set[str], password: bool, kinds: set[str]) -> None:
     """Secrets that are asked for where nobody honest asks for them."""
     if spelled & {"BRAND_IN_HOST"}:
         kinds.add("BRAND_HOST_ASKS")
-    if {"card", "cvv"} <= secrets and spelled & {
-        "FREE_HOSTING", "TUNNEL_OR_DYNAMIC_HOST", "SUSPICIOUS_TLD", "IP_HOST", "RANDOM_LABEL", "LURE_WORDS_IN_HOST",
-    }:  # fmt: skip
+    if {"card", "cvv"} <= secrets and spelled & ODD_HOST:
         kinds.add("CARD_ON_ODD_HOST")
+    if password and spelled & (ODD_HOST - {"IP_HOST"}):
+        kinds.add("PASSWORD_ON_ODD_HOST")
+    if "otp" in secrets and "telegram" in page.words and (password or any(each.type == "tel" for each in page.fields)):
+        kinds.add("MESSENGER_CODE")
     targets = {hosts.host_of(form.action) for form in page.forms}
     if hosts.below(host, FORM_SERVICES) or any(hosts.below(each, FORM_SERVICES) for each in targets):
         if password or secrets & {"card", "pin", "ssn", "otp", "seed"}:
@@ -133,9 +140,9 @@ def _pretexts(
     pressed = "urgent" in found and (re.search(r"\d", page.text) is not None or len(found["urgent"]) >= 2)
     if near(found, "account", "blocked", 6) and ("verify" in found or pressed):
         sure = "verify" in found and pressed
-        kinds.add("ACCOUNT_THREATS" if sure else "ACCOUNT_THREAT")
+        kinds.add("ACCOUNT_THREATS" if sure else "ACCOUNT_THREAT_SIGNS")
     elif near(found, "account", "verify", 5) and pressed:
-        kinds.add("ACCOUNT_THREAT")
+        kinds.add("ACCOUNT_THREAT_SIGNS")
     if password and (near(found, "mailbox", "full", 8) or near(found, "mailbox", "blocked", 8)):
         kinds.add("MAILBOX_LURE")
     if (
@@ -159,16 +166,18 @@ def _parcels(page: Document, found: Places, card: bool, asks: bool, kinds: set[s
     fee = "fee" in found and (near(found, "parcel", "fee", 14) or held)
     if ((held or (fee and "trade" not in found)) and fee and (card or asks) and "fulfil" in found) or (held and card):
         kinds.add("PARCEL_LURE")
-    elif held and (fee or "verify" in found) and len(page.fields) >= 2:
+    elif held and (fee or "verify" in found) and any(len(form.fields) >= 2 for form in page.forms):
         kinds.add("PARCEL_SIGNS")
 
 
 def _promises(page: Document, found: Places, card: bool, kinds: set[str]) -> None:
     """Prizes and riches."""
     links = page.all_links
-    if "prize" in found and "congratulations" in found:
-        more = "survey" in found or card or "fee" in found or "share" in found or "urgent" in found
+    if near(found, "prize", "congratulations", 16) and near(found, "prize", "you", 5):
+        more = card or "bait" in found or "share" in found or "urgent" in found or TURNS["amount"].search(page.text) is not None
         kinds.add("PRIZE_SCAM" if more else "PRIZE_SIGNS")
+    elif near(found, "prize", "you", 5) and "PASSWORD_ON_ODD_HOST" in kinds:
+        kinds.add("PRIZE_SIGNS")
     signs = 0
     if near(found, "profit", "guarantee", 8) and not near(found, "no", "guarantee", 2):
         signs += 1
@@ -206,13 +215,13 @@ def _alarms(page: Document, found: Places, kinds: set[str]) -> None:
         kinds.add("SUPPORT_SCAM")
 
 
-def _onward(page: Document, found: Places, host: str, kinds: set[str]) -> None:
+def _onward(page: Document, found: Places, host: str, asks: bool, kinds: set[str]) -> None:
     """Pages that only lead on: by a link, a picture to scan, a frame, or a call."""
     threat = near(found, "account", "blocked", 6) and ("verify" in found or "urgent" in found)
     lead = [link for link in page.links[:60] if hosts.registered(hosts.host_of(link)) != hosts.registered(host)]
     if (threat or kinds & {"PRIZE_SIGNS", "PRIZE_SCAM", "PARCEL_SIGNS"}) and any(deceptive(link) for link in lead):
         kinds.add("LURES_ONWARD")
-    if threat and "qr" in page.words and not page.fields:
+    if threat and "qr" in page.words and not asks:
         kinds.add("QR_LURE")
     if "remote" in found and "call" in found and PHONE.search(page.text) and ("payout" in found or "infected" in found):
         kinds.add("SUPPORT_SCAM")
@@ -258,7 +267,9 @@ def _offers(page: Document, kinds: set[str]) -> None:
             kinds.add("WANTS_GUARDS_OFF")
         elif PACKAGE.search(links) and TURNS["strange sources"].search(page.text):
             kinds.add("APP_OUTSIDE_STORE")
-    if LISTING.search(page.title) and KIT_FILES.search(links):
+    if LISTING.search(page.title) and (
+        KIT_FILES.search(links) or sum(DROPPERS.search(link) is not None for link in page.links[:100]) >= 2
+    ):
         kinds.add("KIT_IN_LISTING")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import islice
 
 from app.scans.engine import host as hosts
@@ -28,6 +29,7 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple((name, re.compile("|".join(several))) for name, several in found.items())
 
 
+PROVIDERS = hosts.named("providers")
 SECRETS = _patterns()
 PHONE = re.compile(
     r"(?:\+?1[\s.(-]*)?(?:\(?8(?:00|33|44|55|66|77|88)\)?)[\s.)-]*\d{3}[\s.-]*\d{2}[\s.-]*\d{2}|\+\d{1,3}[\s.(-]*\d{2,4}[\s.)-]*\d{3}[\s.-]*\d{2,4}|\b0(?:800|808|50|120)[\s.-]*\d{2,4}[\s.-]*\d{2,4}"
@@ -117,6 +119,8 @@ def _forms(page: Document, host: str, final: str, secrets: set[str], password: b
                 kinds.add("SECRETS_TO_IP")
             elif deceptive(form.action):
                 kinds.add("SECRETS_TO_SUSPICIOUS_HOST")
+            elif hosts.below(target, PROVIDERS):
+                pass
             elif (not _together(host, target) and not hosts.below(target, hosts.brand_domains()) and not local) or (
                 local and not hosts.is_private(target) and not _at_home(page, target)
             ):
@@ -255,12 +259,66 @@ def _foreign(name: str, host: str) -> bool:
     return not any(brand.owns(host) for brand in hosts.brand_names()[name])
 
 
+@cache
+def _fingerprints() -> tuple[tuple[str, str], ...]:
+    lines = (DATA / "fingerprints.txt").read_text(encoding="utf-8").splitlines()
+    read = ([part.strip() for part in line.split("|")] for line in lines if line and not line.startswith("#"))
+    return tuple((name, normal(said)) for name, *several in read for said in several)
+
+
+_SELF_HOSTED = {
+    "roundcube": r"", "roundcube webmail": r"", "horde": r"", "zimbra": r"", "zimbra web client": r"", "cpanel": r"",
+    "wordpress": r"", "gitlab": r"", "atlassian": r"", "bitbucket": r"",
+    "outlook": r"/owa/|/ecp/", "outlook web app": r"/owa/|/ecp/", "microsoft": r"/owa/|/adfs/|/certsrv|/rdweb",
+    "sharepoint": r"/_layouts/|/_forms/|/adfs/",
+}  # fmt: skip
+"""Programs that firms run themselves under their makers' names, and the paths by which they are known."""
+
+
+def _own_installation(name: str, page: Document, host: str) -> bool:
+    """Whether a page is likely a firm's own installation: its form stays, and nothing of the host speaks against it."""
+    path = _SELF_HOSTED.get(name)
+    if path is None or judge_host(host) - {"FREE_HOSTING"} or hosts.below(host, hosts.FREE_HOSTS):
+        return False
+    if path and re.search(path, page.address, re.I) is None:
+        return False
+    return all(
+        hosts.host_of(form.action) in ("", host) and not KIT_TARGET.search(form.raw) for form in page.forms if _of_form(form)
+    )
+
+
+def _named_as_owner(name: str, page: Document) -> bool:
+    """Whether a brand is named as whose account it is, and not as a partner or in a foot."""
+    plain = re.escape(name)
+    return (
+        re.search(
+            rf"(?:\b(?:your|ihr\w*|dein\w*|votre|vos|su|tu|sua|seu|tuo|uw|je|twoje\w*|swoje\w*|ваш\w*)\s(?:\w+\s)?{plain}\b)"
+            rf"|\b{plain}[\s-](?:account|passwor[dt]|konto|compte|cuenta|conta|hesab\w*|id\b|log ?in|sign|365|support|team)"
+            rf"|\b{plain}[\s-](?:e-?mail|аккаунт\w*)"
+            rf"|(?:sign|log)\s?(?:in|on)\s(?:to|at)\s{plain}\b",
+            page.text,
+        )
+        is not None
+    )
+
+
 def _brand(page: Document, host: str, asks: bool, password: bool, article: bool, kinds: set[str]) -> None:
+    if hosts.below(host, hosts.brand_domains()) and not hosts.below(host, hosts.FREE_HOSTS):
+        return
     strong, weak = _identities(page)
     label = hosts.registered(host).partition(".")[0]
     # A site that is called like a brand by chance, as discover.example may be, is itself.
     strong = {name for name in strong if _foreign(name, host) and not _called(name, label)}
     weak = {name for name in weak if _foreign(name, host) and not _called(name, label)}
+    strong = {name for name in strong if not _own_installation(name, page, host)}
+    weak = {name for name in weak if not _own_installation(name, page, host)}
+    if asks and page.length < 320:
+        told = f"{page.text} {' '.join(each.hint for each in page.fields)}"
+        strong |= {
+            name
+            for name, said in _fingerprints()
+            if said in told and _foreign(name, host) and not _own_installation(name, page, host)
+        }
     seed = "SEED_PHRASE_REQUEST" in kinds
     if strong and (asks or seed):
         kinds.add("BRAND_CLAIMED" if not article else "BRAND_NAMED_AT_FORM")
@@ -269,9 +327,24 @@ def _brand(page: Document, host: str, asks: bool, password: bool, article: bool,
     elif strong and not article and page.length < 200 and page.fields:
         kinds.add("BRAND_CLAIMED_WITHOUT_FORM")
     elif asks and password and page.length < 90 and not strong:
-        named = (name[1:-1] for name in page.spoken.get("brands", ()))
-        if any(_foreign(name, host) and not _called(name, label) and name not in _buttons(page) for name in named):
+        named = [name[1:-1] for name in page.spoken.get("brands", ())]
+        named = [name for name in named if _foreign(name, host) and not _called(name, label) and name not in _buttons(page)]
+        if any(_named_as_owner(name, page) and not _own_installation(name, page, host) for name in named):
             kinds.add("BRAND_NAMED_AT_FORM")
+    if asks and not kinds & {"BRAND_CLAIMED", "BRAND_NAMED_AT_FORM"} and page.length < 320:
+        title = f" {normal(page.title)} "
+        for name, owners in hosts.brand_names().items():
+            if (
+                name in title
+                and not owners[0].common
+                and (len(name) >= 5 or not name.isascii())
+                and (f" {name} " in title.translate(_PUNCTUATION) or not name.isascii())
+                and _foreign(name, host)
+                and not _own_installation(name, page, host)
+                and not re.search(rf"(?:{_BESIDE})\s{re.escape(name)}", title)
+            ):
+                kinds.add("BRAND_IN_TITLE")
+                break
     if asks:
         for icon in page.icons:
             owner = hosts.host_of(icon)
@@ -294,6 +367,8 @@ def _brand(page: Document, host: str, asks: bool, password: bool, article: bool,
 
 
 watch("brands", (f" {name} " for name, owners in hosts.brand_names().items() if len(name) >= 5 and not owners[0].common))
+_BESIDE = "with|via|mit|fur|for|con|avec|para|pour|com|z|ile|uber|without|by"
+_PUNCTUATION = str.maketrans(dict.fromkeys("-|:,.!?()®™·/'\"", " "))
 _ICON_SERVICES = frozenset(
     (
         "gstatic.com",
@@ -460,7 +535,8 @@ def _talk(page: Document, secrets: set[str], password: bool, asks: bool, article
     about = _about(page) or lure.warns(page, asks)
     if at("threat", 0):
         if asks and short and not about:
-            kinds.add("ACCOUNT_THREATS" if count["threat"] >= 3 else "ACCOUNT_THREAT")
+            several = count["threat"]
+            kinds.add("ACCOUNT_THREATS" if several >= 3 else "ACCOUNT_THREAT" if several == 2 else "ACCOUNT_THREAT_SIGNS")
         elif not article:
             kinds.add("ACCOUNT_THREAT_ALONE")
     if password and short and not about:
@@ -489,11 +565,14 @@ def _talk(page: Document, secrets: set[str], password: bool, asks: bool, article
         held = said.get("parcel", set()) & theme("held")
         if (at("parcel", 0) >= 2 and (held or not card)) or (held and card):
             kinds.add("PARCEL_LURE")
-        if at("refund", 0) >= 2 or (at("refund", 0) and card):
+        owed = said.get("refund", set()) - _BILLS
+        if len(owed) >= 2 or (owed and card):
             kinds.add("REFUND_LURE")
     _scams(page, said, count, short, asks, kinds)
 
 
+_BILLS = frozenset(("late fee", "late fees", "outstanding balance", "penalty charge", "overpayment"))
+"""What stands on honest bills."""
 _ARTICLE_WORDS = hosts.named("article words")
 watch("about", _ARTICLE_WORDS)
 

@@ -33,9 +33,10 @@ _SPLIT = re.compile(
     r"|\.split\(\s*['\"`]{2}\s*\)\.reverse\(\)\.join\(",
     re.I,
 )
+_SPLIT_MARKS = ("'ht", '"ht', "`ht", "'h'", '"h"', "'wri", '"wri', "'loc", '"loc', "reverse()")
 _CLOAKS = re.compile(
-    r"document\.referrer[^;{}]{0,80}(?:google|bing|yahoo|yandex|baidu|search)[\s\S]{0,160}location"
-    r"|(?:google|bing|yahoo)[^;{}]{0,60}(?:test|indexOf|match|includes)\(\s*document\.referrer[\s\S]{0,160}location",
+    r"document\.referrer[^;{}]{0,80}(?:google|bing|yahoo|yandex|baidu|search)[\s\S]{0,160}?location(?:\.href)?(?:\s*=[^=]|\.(?:replace|assign)\()"
+    r"|(?:google|bing|yahoo)[^;{}]{0,60}(?:test|indexOf|match|includes)\(\s*document\.referrer[\s\S]{0,160}?location(?:\.href)?(?:\s*=[^=]|\.(?:replace|assign)\()",
     re.I,
 )
 _TAKES_ALL = re.compile(
@@ -85,7 +86,7 @@ def look(page: Document, host: str, secrets: bool, kinds: set[str]) -> None:
     strange = [each for each in hidden if _strange(each, host)]
     if strange and _LOADS.search(script):
         kinds.add("HIDDEN_ADDRESS")
-    if "+" in script and _SPLIT.search(script) and _LOADS.search(script):
+    if any(mark in script for mark in _SPLIT_MARKS) and _SPLIT.search(script) and _LOADS.search(script):
         kinds.add("HIDDEN_ADDRESS")
     if any(_loader(text, host) for text in page.unpacked):
         kinds.add("HIDDEN_LOADER")
@@ -96,7 +97,8 @@ def look(page: Document, host: str, secrets: bool, kinds: set[str]) -> None:
         kinds.add("SECRETS_TO_COLLECTOR")
     if not (_TAKES_ALL.search(lower) or ".value" in lower) or not _SENDS.search(lower) or not _PACKS.search(lower):
         return
-    if strange or (_SENDS_SILENTLY.search(lower) and any(_strange(each, host) for each in _SPELLED.findall(lower))):
+    posing = any(_strange(each, host) and _poses(each) for each in _SPELLED.findall(lower)) if "//" in lower else False
+    if strange or posing or (_SENDS_SILENTLY.search(lower) and any(_strange(each, host) for each in _SPELLED.findall(lower))):
         kinds.add("SKIMMER")
 
 
@@ -108,6 +110,18 @@ def _strange(address: str, host: str) -> bool:
         and hosts.registered(other) != hosts.registered(host)
         and not hosts.below(other, hosts.COMMON_SERVICES)
         and not hosts.below(other, hosts.brand_domains())
+    )
+
+
+_SERVICES = hosts.named("service names")
+
+
+def _poses(address: str) -> bool:
+    """Whether an address is named like a well-known service that it is not, or is deceptive."""
+    match = _ADDRESS.match(address)
+    own = hosts.registered(match[1].lower()).partition(".")[0] if match else ""
+    return any(name in own or hosts.skeleton(name) in hosts.skeleton(own) for name in _SERVICES) or deceptive(
+        f"https:{address[address.find('//') :]}"
     )
 
 

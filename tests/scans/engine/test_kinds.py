@@ -45,6 +45,14 @@ PAGES = {
     "PARCEL_LURE": ("Twoja paczka została wstrzymana. Wymagana dopłata 1,38 zł, zapłać teraz." + CARD, HOME),
     "ACCOUNT_THREATS": ("Hesabınız askıya alındı. 24 saat içinde bilgilerinizi doğrulayın." + LOGIN, HOME),
     "REFUND_LURE": ("Вам начислена выплата 17 350 ₽" + CARD, HOME),
+    "ACCOUNT_THREAT_SIGNS": ("Su cuenta está bloqueada, confirme sus datos." + LOGIN, HOME),
+    "PASSWORD_ON_ODD_HOST": (LOGIN, "https://start.example.top/"),
+    "MESSENGER_CODE": (
+        "Голосуйте через Telegram<form><input type=tel name=t><input name=c placeholder='Код подтверждения'></form>",
+        HOME,
+    ),
+    "BRAND_IN_TITLE": ("<title>Commerzbank Aktivierung neu</title>" + LOGIN, HOME),
+    "BRAND_CLAIMED": ("<p>Email, phone, or Skype</p>" + LOGIN, HOME),
     "LURES_ONWARD": (
         'Your account is suspended. Verify it. <a href="https://secure-login-verify.top/">Go</a>',
         HOME,
@@ -79,6 +87,10 @@ HARMLESS = {
     "advice": "<title>Phishing: so erkennen Sie Betrüger</title>Ihr Konto wurde gesperrt, schreiben sie. Bestätigen Sie nichts.",  # noqa: E501
     "bank": "Wir fragen niemals nach Ihrer PIN. Konto gesperrt? Rufen Sie uns an." + LOGIN,
     "checkout": "Warenkorb: 32,80 €. Versandkosten für das Paket 4,90 €. Jetzt bezahlen." + CARD,
+    "outlook": "<title>Outlook</title>" + LOGIN,
+    "school": "Herzlichen Glückwunsch an die Gewinner! Ihr habt alle Fragen gelöst, die Preise gibt es am Freitag.",
+    "savings": "Earn 4.50% APY. Minimum deposit $100, interest is paid monthly.<form><input name=a></form>",
+    "bill": "Balance due $120.00. Late fees may apply after 30 days." + CARD,
     "raffle": "Gewinnspiel: Beantworten Sie die Frage und gewinnen Sie mit etwas Glück zwei Karten.<form><input name=a></form>",
     "manual": "Open the terminal, paste the command and press Enter: <code>brew install jq</code>",
     "fund": "Rendite 4,1 Prozent im Jahr, nicht garantiert. Totalverlust möglich. Einlage ab 500 €.<form><input name=a></form>",
@@ -105,7 +117,8 @@ def test_pages(kind: str) -> None:
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_honest_neighbors(name: str) -> None:
-    assert not of_page(HARMLESS[name]) - {"ACCOUNT_THREAT_ALONE", "CARD_FIELDS", "ADULT_WORDS"}
+    at = f"{HOME}owa/auth/logon.aspx" if name == "outlook" else HOME
+    assert not of_page(HARMLESS[name], at) - {"ACCOUNT_THREAT_ALONE", "CARD_FIELDS", "PRIZE_SIGNS"}
 
 
 @pytest.mark.parametrize("kind", SCRIPTS)
@@ -136,6 +149,12 @@ def test_own_programs_are_handed_out_and_strange_ones_are_not() -> None:
 )
 def test_addresses(url: str, kind: str) -> None:
     assert kind in address.look(url, url).kinds
+
+
+def test_houses_of_a_federation_are_their_own() -> None:
+    assert not address.judge_host("www.sparkasse-musterstadt.de")
+    assert "BRAND_WITH_LURE_IN_HOST" in address.judge_host("sparkasse-sicherheit-login.de")
+    assert "BRAND_IN_HOST" in address.judge_host("sparkasse-musterstadt.com")
 
 
 def test_shell_script_that_fetches_from_bare_addresses() -> None:
