@@ -322,7 +322,8 @@ BEGIN
             AND (
                 gone.address_names[1] = 'core' AND gone.address_names[2] LIKE 'audit\_%'
                 -- one that the audit proves may go as a whole, which `audit verify` tells; piece by piece it may not
-                OR gone.address_names[1] || '.' || gone.address_names[2] = ANY ({proven}) AND NOT EXISTS (
+                OR gone.address_names[1] || '.' || gone.address_names[2] = ANY ({proven})
+                    AND gone.address_names[3] NOT LIKE 'RI\_ConstraintTrigger\_%' AND NOT EXISTS (
                     SELECT FROM pg_event_trigger_dropped_objects() AS whole
                     WHERE whole.object_type = 'table' AND whole.address_names = gone.address_names[1:2]
                 )

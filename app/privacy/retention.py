@@ -9,48 +9,23 @@ there are only so many settings and options.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import Enum
+from datetime import UTC, datetime
 from uuid import UUID
 
 import strawberry
-from pydantic import BaseModel
 
+from app.core.retention import WORKSPACES, Night, OfWorkspace, Retention, UpdateRetentionInput, ask_each, oldest_kept
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import MANAGERS, mutation, parse_uuid, query
-from app.kit.jobs import Work, enqueue_many, job
+from app.kit.jobs import Work, job
 from app.kit.page import Page, page
 from app.kit.sql import File
 from app.privacy.platform_link import require_link
 
 BATCH = 100
 """How many snapshots go in one transaction, for which scans of their link wait."""
-WORKSPACES = 500
-FIRST = UUID(int=0)
-
-
-@strawberry.enum(description="How long history is kept.")
-class RetentionPeriod(Enum):
-    """Values as in the database."""
-
-    THIRTY_DAYS = "THIRTY_DAYS"
-    NINETY_DAYS = "NINETY_DAYS"
-    ONE_YEAR = strawberry.enum_value("ONE_YEAR", description="365 days.")
-    FOREVER = "FOREVER"
-
-
-DAYS = {RetentionPeriod.THIRTY_DAYS: 30, RetentionPeriod.NINETY_DAYS: 90, RetentionPeriod.ONE_YEAR: 365}
-
-
-@strawberry.type(description="How long a workspace keeps its history.")
-class Retention:
-    """Chosen, or a year."""
-
-    keep: RetentionPeriod = strawberry.field(
-        description="Snapshots captured longer ago are deleted every night with their changes, the latest of each link apart."
-    )
 
 
 @strawberry.type(description="What is left of a snapshot that was kept as long as the workspace chose.")
@@ -103,18 +78,8 @@ upsert_retention = sql.one("upsert_retention", Retention)
 list_purgeable = File("privacy/across").many("list_purgeable", Named)
 
 
-class Night(BaseModel, frozen=True):
-    """Nothing but that it is time."""
-
-
-class PurgeWorkspace(BaseModel, frozen=True):
-    """Whose history is due."""
-
-    workspace_id: UUID
-
-
-@job("privacy.purge_workspace", PurgeWorkspace, concurrency=2, priority=-10)
-async def purge_workspace(work: Work, payload: PurgeWorkspace) -> None:
+@job("privacy.purge_workspace", OfWorkspace, concurrency=2, priority=-10)
+async def purge_workspace(work: Work, payload: OfWorkspace) -> None:
     """A batch at a time, each complete in itself: cut off anywhere, the rest is found again."""
     while await purge_some(work.db, datetime.now(UTC)):
         pass
@@ -128,12 +93,11 @@ async def purge(work: Work, payload: Night) -> None:
 
 async def find_purgeable(db: Db, now: datetime) -> None:
     """Ask for the purge of all workspaces in which something is due at a moment, as the worker."""
-    after = FIRST
-    while found := await list_purgeable(db, now=now, after=after, limit=WORKSPACES):
-        async with db.transaction():
-            asked = [(PurgeWorkspace(workspace_id=workspace.id), str(workspace.id)) for workspace in found]
-            await enqueue_many(db, purge_workspace, asked)
-        after = found[-1].id
+
+    async def find(after: UUID) -> list[UUID]:
+        return [each.id for each in await list_purgeable(db, now=now, after=after, limit=WORKSPACES)]
+
+    await ask_each(db, purge_workspace, find)
 
 
 async def purge_some(db: Db, now: datetime) -> bool:
@@ -141,9 +105,9 @@ async def purge_some(db: Db, now: datetime) -> bool:
     async with db.transaction():
         retention = await get_retention(db)
         assert retention is not None  # it always has a row
-        if retention.keep not in DAYS:
+        bound = oldest_kept(retention, now)
+        if bound is None:
             return False
-        bound = now - timedelta(days=DAYS[retention.keep])
         link = await lock_old_link(db, bound=bound)
         if link is None:
             return False
@@ -165,13 +129,6 @@ async def refuse_purged(db: Db, link_id: UUID) -> None:
             "The history of that moment is no longer kept: the workspace chose so, see retention.",
             field="at",
         )
-
-
-@strawberry.input(description="How long to keep history.")
-class UpdateRetentionInput:
-    """``keep`` holds for everything that the workspace has recorded."""
-
-    keep: RetentionPeriod
 
 
 @strawberry.type(description="What is chosen now.")

@@ -8,16 +8,37 @@ from app.scans.flow import find_neglected, run_scans
 from app.scans.lookup import LookupQuery
 from app.scans.monitor import Monitor, MonitorMutation, MonitorQuery, watch, watch_over
 from app.scans.publication import PublicationMutation, PublicationQuery
+from app.scans.retention import RetentionMutation, RetentionQuery, purge, purge_workspace
 from app.scans.scan import Scan, ScanQuery, ScanSubscription
 from app.scans.submission import SubmissionMutation, tell_finished
 
 product = Product(
     name="scans",
-    queries=(ScanQuery, AccessQuery, LookupQuery, ComparisonQuery, PublicationQuery, DisputeQuery, MonitorQuery),
-    mutations=(SubmissionMutation, PublicationMutation, DisputeMutation, MonitorMutation),
+    queries=(
+        ScanQuery,
+        AccessQuery,
+        LookupQuery,
+        ComparisonQuery,
+        PublicationQuery,
+        DisputeQuery,
+        MonitorQuery,
+        RetentionQuery,
+    ),
+    mutations=(SubmissionMutation, PublicationMutation, DisputeMutation, MonitorMutation, RetentionMutation),
     subscriptions=(ScanSubscription,),
     nodes=(Scan, Access, Dispute, Monitor),
-    jobs=(run_scans, find_neglected, tell_finished, tell_dispute, watch, watch_over, purge_accesses, purge_workspace_accesses),
+    jobs=(
+        run_scans,
+        find_neglected,
+        tell_finished,
+        tell_dispute,
+        watch,
+        watch_over,
+        purge,
+        purge_workspace,
+        purge_accesses,
+        purge_workspace_accesses,
+    ),
     proven=(find_altered_accesses,),
     scopes=("scans:read", "scans:write"),
 )

@@ -32,7 +32,7 @@ from app.kit.page import Page, page
 from app.kit.pool import Lost
 from app.kit.sql import File
 from app.scans.observation import Hop, Observation, Touch
-from app.scans.scan import scans_by_id
+from app.scans.scan import get_purged_scan, scans_by_id
 from app.scans.secret import MASK
 from app.scans.url import parse_url, url_hash
 
@@ -332,6 +332,6 @@ class AccessQuery:
         """What one scan of the workspace touched, the last request first; kept for 400 days."""
         key = parse_uuid(scan_id, "Scan", field="scanId")
         (scan,) = await scans_by_id(info.context.db, ids=[key])
-        if scan is None:
+        if scan is None and await get_purged_scan(info.context.db, id=key) is None:  # the log is kept for longer
             raise AppError(ErrorCode.NOT_FOUND, "There is no such scan in this workspace.", field="scanId")
         return await page(page_access, info.context.db, first, after, scan_id=key)

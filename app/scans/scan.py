@@ -109,6 +109,7 @@ class Named:
 
 
 sql = File("scans/scan")
+get_purged_scan = sql.one("get_purged_scan", Named)
 list_consented_scan = sql.many("list_consented_scan", Named)
 page_scan = sql.page("page_scan", Scan)
 scans_by_id = sql.edge("edge_scan", Scan)

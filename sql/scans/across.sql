@@ -16,3 +16,8 @@ LIMIT :limit;
 -- Where accesses are past their time: workspaces are told one by one, nothing of what they keep.
 SELECT o.workspace_id
 FROM scans.list_old_access(:after, :limit) AS o;
+
+-- name: list_purgeable :many
+-- Where scans are older than they are kept: workspaces are told one by one, nothing of what they keep.
+SELECT w.workspace_id AS id
+FROM scans.list_purgeable(:now, :after, :limit) AS w (workspace_id);

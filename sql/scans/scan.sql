@@ -9,6 +9,13 @@ FROM scans.scan AS s
 WHERE s.workspace_id = :workspace_id
     AND s.id = ANY(:ids::uuid[]);
 
+-- name: get_purged_scan :one
+-- Whether a scan was, and is no longer kept.
+SELECT p.id
+FROM scans.purged_scan AS p
+WHERE p.workspace_id = :workspace_id
+    AND p.id = :id;
+
 -- name: list_consented_scan :many
 -- Those whose askers consent to a purpose, each of them asked once; the worker may read no consents, so a function of the owner does.
 SELECT s.id

@@ -144,6 +144,7 @@ FOR_MANAGERS = {
     "updateDomain",
     "updateMember",
     "updateRetention",
+    "updateScanRetention",
     "updateTeam",
     "updateWebhook",
     "updateWorkspace",

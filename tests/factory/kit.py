@@ -187,7 +187,13 @@ async def inhabit(api: Api, name: str, word: str = "plain") -> Person:
     await template_proposed(api, person.token, [proposed(f"{word}_setting", label=f"{word} label", category=word)])
     keeping = "mutation { updateRetention(input: {keep: FOREVER}) { retention { keep } } }"
     assert (await api(keeping, token=person.token)).data
-    async with api.database.connect() as admin:  # what a purge of an older snapshot would have left
+    keeping = "mutation { updateScanRetention(input: {keep: FOREVER}) { retention { keep } } }"
+    assert (await api(keeping, token=person.token)).data
+    async with api.database.connect() as admin:  # what purges of an older snapshot and scan would have left
+        await admin.execute(
+            "INSERT INTO scans.purged_scan (workspace_id, id, finished_at, state) VALUES ($1, uuidv7(), now(), 'FAILED')",
+            person.workspace_id,
+        )
         await admin.execute(
             "INSERT INTO privacy.purged_snapshot (workspace_id, id, link_id, captured_at, change_count, change_hash)"
             " SELECT workspace_id, uuidv7(), id, now(), 0, sha256('') FROM privacy.platform_link"

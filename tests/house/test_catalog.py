@@ -42,6 +42,7 @@ OTHER_NOUN = {
     "privacy.setting_advice": "setting_label",
     "privacy.template_copy": "template_usage",
     "privacy.purged_snapshot": "retention",
+    "scans.purged_scan": "retention",
     "privacy.scan_pace": "schedule",
     "privacy.template_setting": "template",
 }
@@ -63,6 +64,7 @@ NOT_UNDER_WORKSPACE = {
     "core.audit_detail.audit_detail_pkey": "named by its event",
     "core.team_member.team_member_pkey": "named by team and member",
     "privacy.retention.retention_pkey": "one for each workspace",
+    "scans.retention.retention_pkey": "one for each workspace",
     "core.notification.notification_pkey": "a member's list is one range of it, so no second index is paid for",
     "core.notification_preference.notification_preference_pkey": "named by its member",
 }
@@ -137,6 +139,7 @@ NOT_AUDITED = {
     "privacy.playbook": ({"audit_update", "audit_delete"}, "is append-only"),
     "privacy.playbook_step": (AUDIT, "is append-only, and the playbook's event holds the digest of all steps"),
     "privacy.purged_snapshot": (AUDIT, "repeats that a snapshot was deleted, which is audited"),
+    "scans.purged_scan": (AUDIT, "repeats that a scan was deleted, which is audited"),
     "privacy.scan_pace": (AUDIT, "says nothing that lasts"),
     "privacy.rights_request_event": (
         {"audit_insert", "audit_update"},
@@ -452,6 +455,9 @@ UNREACHABLE = {
     "privacy.purged_snapshot.purged_snapshot_change_count_positive": "counted",
     "privacy.purged_snapshot.purged_snapshot_change_hash_length": "a digest",
     "privacy.retention.retention_keep_known": "an enum of the schema",
+    "scans.retention.retention_scans_keep_known": "an enum of the schema",
+    "scans.purged_scan.purged_scan_state_known": "copied from a scan",
+    "scans.purged_scan.purged_scan_state_final": "copied from a scan that is finished",
     "privacy.scan_pace.scan_pace_requested_positive": "its function adds no less than nothing",
     "privacy.snapshot.snapshot_confidence_range": "check_values",
     "privacy.snapshot.snapshot_observed_length": "250 settings are 32 bytes; templates hold no more",
@@ -888,6 +894,7 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("resolve_dispute", "fivefold_owner"): ["fivefold_api"],
         ("list_old_access", "fivefold_owner"): ["fivefold_worker"],
         ("purge_access", "fivefold_owner"): ["fivefold_worker"],
+        ("purge_scan", "fivefold_owner"): ["fivefold_worker"],
         ("take_scan_pace", "fivefold_owner"): ["fivefold_api", "fivefold_worker"],
         ("time_zone_of", "fivefold_owner"): ["fivefold_api", "fivefold_worker"],
     }

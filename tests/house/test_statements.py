@@ -155,6 +155,8 @@ WORKER = {
     "scans/indicator.insert_indicator": "only jobs judge",
     "scans/scan_result.insert_scan_result": "only jobs judge",
     "scans/dispute.get_dispute_teller": "only jobs tell",
+    "scans/across.list_purgeable": "only jobs purge",
+    "scans/retention.delete_old_scan": "only jobs purge",
     "scans/scan.list_consented_scan": "only jobs show pages to a model",
     "scans/submission.count_scan_together": "only jobs tell",
     "scans/monitor.list_watchful": "only jobs monitor",

@@ -302,6 +302,9 @@ def test_partition_maker_and_other_changes_pass(server: Embedded, database: str,
         "CREATE TRIGGER later AFTER INSERT ON scans.access FOR EACH ROW EXECUTE FUNCTION core.record()",
         "ALTER TABLE scans.access ADD CONSTRAINT access_note_length CHECK (length(note) < 9)",
         "ALTER TABLE scans.access DROP CONSTRAINT access_note_length",
+        "ALTER TABLE scans.access ADD CONSTRAINT access_pkey PRIMARY KEY (id)",
+        "CREATE TABLE scans.outcome (id uuid REFERENCES scans.access (id))",
+        "DROP TABLE scans.outcome",
         "DROP TABLE scans.access",  # nobody can pretend that it was not: the audit has an event of each row
     ):
         owner.execute(sql.SQL(change))

@@ -17,11 +17,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from app.core.retention import Night
 from app.kit.context import SYSTEM_ID, Actor
 from app.kit.db import Db, open_as
 from app.kit.graphql import parse_global_id
 from app.kit.jobs import enqueue
-from app.privacy.retention import BATCH, Night, find_purgeable, purge, purge_some
+from app.privacy.retention import BATCH, find_purgeable, purge, purge_some
 from tests.conftest import Answer, Api
 from tests.factory.core import Person
 from tests.factory.jobs import run_jobs, worker_db
