@@ -8,9 +8,10 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -246,16 +247,62 @@ async def test_a_long_queue_is_worked_off_in_turns(local: Api, web: Web, monkeyp
     assert await credits_of(local, person) == (0, 0)
 
 
-async def test_workers_are_killed_and_each_scan_ends_once(local: Api, web: Web, vault_key: Path) -> None:
-    """kill -9, again and again, through 120 scans, some of which cannot be fetched."""
-    person = await local.person("killed")
-    await give(local, person, 120)
-    for n in range(120):
-        web.pages |= {f"/page/{n}": reply(PAGE), f"/broken/{n}": redirect(f"/broken/{n}")}
-    urls = [web.url(f"/page/{n}" if n % 6 else f"/broken/{n}") for n in range(120)]
-    inputs = [{"url": url, "idempotencyKey": url} for url in urls]
-    for start in (0, 60):
-        assert (await local(BULK, {"inputs": inputs[start : start + 60]}, token=person.token)).data
+@dataclass
+class Killed:
+    """A person whose scans are run by workers that are killed, and a page that answers nobody until the first of them was."""
+
+    local: Api
+    web: Web
+    person: Person
+    environment: dict[str, str]
+    was: asyncio.Event
+    unanswered: list[tuple[str, bool]]
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """A worker of its own process."""
+        command = [sys.executable, "-m", "tests.factory.scanner"]
+        return subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    async def until(self, reached: Callable[[Counter[str]], bool]) -> Counter[str]:
+        """How many scans are in each state, once that is so."""
+        text = "SELECT state, count(*) FROM scans.scan WHERE workspace_id = $1 GROUP BY state"
+        async with asyncio.timeout(240), self.local.database.connect() as admin:
+            while True:
+                found = Counter({row[0]: row[1] for row in await admin.fetch(text, self.person.workspace_id)})
+                if reached(found):
+                    return found
+                await asyncio.sleep(0.02)  # other processes end them
+
+    async def run(self, reached: Callable[[Counter[str]], bool]) -> Counter[str]:
+        """A worker until that is so; then it is killed."""
+        worker = self.start()
+        try:
+            return await self.until(reached)
+        finally:
+            worker.kill()
+            worker.wait()
+            self.was.set()
+
+    async def answer(self, web: Web, query: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Who is asked looks at once whether the log says so, and keeps whoever asks waiting until the kill."""
+        if not self.was.is_set():
+            self.unanswered += [row for row in await self.touched() if row[0] == "/page/1"]
+            await self.was.wait()
+        writer.write(reply(PAGE))
+
+    async def touched(self) -> list[tuple[str, bool]]:
+        """The path of each access, and whether it is known how it went."""
+        text = (
+            "SELECT a.masked_url, o.access_id IS NOT NULL FROM scans.access AS a LEFT JOIN scans.access_outcome AS o"
+            " ON o.workspace_id = a.workspace_id AND o.access_id = a.id"
+            " WHERE a.workspace_id = $1 AND a.address IS NOT NULL ORDER BY a.id"
+        )
+        async with self.local.database.connect() as admin:
+            return [(urlsplit(url).path, ended) for url, ended in await admin.fetch(text, self.person.workspace_id)]
+
+
+@pytest.fixture
+async def killed(local: Api, web: Web, vault_key: Path) -> Killed:
     environment = os.environ | {
         "DATABASE_URL": local.database.url("fivefold_worker"),
         "FIVEFOLD_VAULT_KEYS": str(vault_key),
@@ -263,32 +310,36 @@ async def test_workers_are_killed_and_each_scan_ends_once(local: Api, web: Web, 
         "FIVEFOLD_SCAN_AT_ONCE": "8",
         "FIVEFOLD_MAIL_FOLDER": str(LOOPBACK["mail_folder"]),
     }
+    return Killed(local, web, await local.person(f"killed{uuid4().hex}"), environment, asyncio.Event(), [])
 
-    def start_worker() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.factory.scanner"]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    async def until(reached: Callable[[Counter[str]], bool]) -> Counter[str]:
-        async with asyncio.timeout(120):
-            while not reached(found := Counter(await states(local, person))):  # noqa: ASYNC110 - other processes end them
-                await asyncio.sleep(0.02)
-        return found
+@pytest.mark.parametrize(
+    ("many", "kills"),
+    [
+        pytest.param(120, (10, 60), id="120"),
+        pytest.param(1000, (20, 150, 280, 410, 540, 670, 800, 930), id="1000", marks=pytest.mark.slow),
+    ],
+)
+async def test_workers_are_killed_and_each_scan_ends_once(killed: Killed, many: int, kills: tuple[int, ...]) -> None:
+    """kill -9, again and again, while some pages cannot be fetched, and some lead to others.
 
-    for kill_at in (10, 60):
-        worker = start_worker()
-        try:
-            await until(lambda found, many=kill_at: sum(found[state] for state in FINAL) >= many)  # type: ignore[misc]
-        finally:
-            worker.kill()
-            worker.wait()
-    worker = start_worker()
-    try:
-        found = await until(lambda found: set(found) <= FINAL)
-    finally:
-        worker.kill()
-        worker.wait()
-    assert found == {"COMPLETED": 100, "FAILED": 20}
-    assert await credits_of(local, person) == (20, 0)
+    Each scan ends once, the credits add up, and the log has every request that reached the server: each was there before.
+    """
+    local, web, person = killed.local, killed.web, killed.person
+    await give(local, person, many)
+    for n in range(many):
+        web.pages |= {f"/page/{n}": reply(PAGE), f"/broken/{n}": redirect(f"/broken/{n}"), f"/way/{n}": redirect(f"/page/{n}")}
+    web.pages["/page/1"] = killed.answer
+    urls = [web.url(f"/{('broken', 'page', 'page', 'way', 'page', 'page')[n % 6]}/{n}") for n in range(many)]
+    for start in range(0, many, 60):
+        inputs = [{"url": url, "idempotencyKey": url} for url in urls[start : start + 60]]
+        assert (await local(BULK, {"inputs": inputs}, token=person.token)).data
+    for kill_at in kills:
+        await killed.run(lambda found, least=kill_at: sum(found[state] for state in FINAL) >= least)  # type: ignore[misc]
+    found = await killed.run(lambda found: set(found) <= FINAL)
+    broken = len(range(0, many, 6))
+    assert found == {"COMPLETED": many - broken, "FAILED": broken}
+    assert await credits_of(local, person) == (broken, 0)
     assert (await check_books(pool_of(local))).wrong == 0
     for steps in (await told(local, person)).values():
         assert sum(step in FINAL for step in steps) == 1
@@ -296,4 +347,11 @@ async def test_workers_are_killed_and_each_scan_ends_once(local: Api, web: Web, 
         assert len(steps) == len(set(steps))
     async with local.database.connect() as admin:
         ended = "SELECT status, count(*) FROM core.reservation WHERE workspace_id = $1 GROUP BY status"
-        assert {tuple(row) for row in await admin.fetch(ended, person.workspace_id)} == {("SETTLED", 100), ("RELEASED", 20)}
+        said = {tuple(row) for row in await admin.fetch(ended, person.workspace_id)}
+        assert said == {("SETTLED", many - broken), ("RELEASED", broken)}
+    assert killed.unanswered == [("/page/1", False)], "what is asked is in the log before it is asked"
+    touched, asked = await killed.touched(), Counter(web.paths)
+    logged, known = Counter(path for path, _ in touched), Counter(path for path, ended in touched if ended)
+    assert [path for path in asked if logged[path] < asked[path]] == []
+    assert [path for path in known if known[path] > asked[path]] == []
+    assert (logged["/page/1"], known["/page/1"]) == (2, 1)
