@@ -111,6 +111,8 @@ def serve(host: str, port: int) -> None:
 @click.option("--drain", is_flag=True, help="Do what is due and end.")
 def worker(drain: bool) -> None:
     """Run the jobs. DATABASE_URL logs in as fivefold_worker."""
+    import uvloop
+
     from app import serve, worker
 
     settings = environment.read()
@@ -119,7 +121,7 @@ def worker(drain: bool) -> None:
     asyncio.run(serve.check_login(url, "fivefold_worker"))
     serve.check_migrations(url)
     asyncio.run(serve.check_vault(url, settings))
-    asyncio.run(worker.run(settings, drain=drain))
+    uvloop.run(worker.run(settings, drain=drain))
 
 
 @cli.command()

@@ -17,6 +17,7 @@ from app.kit.mail import outgoing
 from app.kit.pool import Pool, open_pool
 from app.kit.runner import MAX_RUNNING, Runner, open_queue
 from app.privacy.analyzer import analyzer_of
+from app.scans.judges import end_judges, judges_of
 from app.schema import JOBS
 from app.settings import Settings
 
@@ -36,6 +37,17 @@ async def run(settings: Settings, *, jobs: Sequence[Job[Any]] = JOBS, drain: boo
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    judges = None if drain else judges_of(settings)  # what takes a second to start does so now, and not with the first page
+    starting = asyncio.create_task(judges.start()) if judges is not None else None
+    try:
+        await _work(settings, jobs, stopped, drain)
+    finally:
+        if starting is not None:
+            await asyncio.gather(starting, return_exceptions=True)
+        await end_judges()
+
+
+async def _work(settings: Settings, jobs: Sequence[Job[Any]], stopped: asyncio.Event, drain: bool) -> None:
     started = False
     while not stopped.is_set():
         try:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
@@ -34,7 +34,8 @@ from app.kit.pool import Lost
 from app.kit.sql import File
 from app.scans.access import Ahead, record_all_accesses
 from app.scans.fetch import FetchLimits, observe
-from app.scans.judgement import Engines, Judgement, JudgeSettings, engines_of, judge
+from app.scans.judgement import Engines, Judgement, JudgeSettings, Verdict, engines_of, judge
+from app.scans.judges import JudgesSettings, TooHard, judges_of
 from app.scans.observation import FetchFailure, Observation
 from app.scans.scan import TABLE, URL_KEY, ScanState, consented
 from app.scans.scan_result import Outcome, record_results
@@ -56,7 +57,7 @@ MOST_OVERDUE = 500
 MOST_WORKSPACES = 1000
 
 
-class ScanSettings(VaultSettings, JudgeSettings, Protocol):
+class ScanSettings(VaultSettings, JudgeSettings, JudgesSettings, Protocol):
     """What the operator says of scans, see app/settings.py."""
 
     scan_loopback: bool
@@ -157,7 +158,7 @@ class _Flow:
         settings: ScanSettings = work.settings
         self._work, self._db, self._settings = work, work.db, settings
         self._taker = work.db.beside()
-        self._engines: Engines = engines_of(settings)
+        self._engines: Engines = replace(engines_of(settings), elsewhere=judges_of(settings))
         self._limits = FetchLimits(seconds=settings.scan_seconds)
         self._most = settings.scan_at_once
         self._waiting: deque[_Scan] = deque()
@@ -247,18 +248,28 @@ class _Flow:
             async with asyncio.timeout(self._settings.scan_seconds + JUDGING_SECONDS):
                 await self._fetch(scan)
                 if scan.failure is None and scan.observation is not None:
-                    self._tell(scan)
-                    may_ask = scan.id in self._consented
-                    scan.judgement = await judge(parse_url(scan.url), scan.observation, self._engines, may_ask)
+                    await self._judge(scan, scan.observation)
         except Lost as error:
             self._lost = error
             return
         except TimeoutError:
             scan.failure = FetchFailure.TIMED_OUT.name
+        except TooHard:
+            scan.failure = "PAGE_TOO_HARD"
         except Exception as error:  # noqa: BLE001 - what a page makes of an engine must not end the scans beside it
             log.error("scan failed", scan_id=str(scan.id), error=type(error).__name__)
             scan.failure = "INTERNAL"
         self._tell(scan)
+
+    async def _judge(self, scan: _Scan, seen: Observation) -> None:
+        """What was not fetched whole fails, unless what is known without it is enough to warn of it."""
+        if seen.failure is None:
+            self._tell(scan)
+        judgement = await judge(parse_url(scan.url), seen, self._engines, scan.id in self._consented)
+        if seen.failure is None or judgement.verdict in (Verdict.SUSPICIOUS, Verdict.MALICIOUS):
+            scan.judgement = judgement
+        else:
+            scan.failure = seen.failure.name
 
     async def _fetch(self, scan: _Scan) -> None:
         assert self._ahead is not None
@@ -272,8 +283,6 @@ class _Flow:
                 loopback=self._settings.scan_loopback,
                 before=partial(self._ahead.note, scan.id),
             )
-            if scan.observation.failure is not None:
-                scan.failure = scan.observation.failure.name
         finally:
             self._fetching -= 1
             self._begin()

@@ -125,12 +125,21 @@ class JudgeSettings(Protocol):
     scan_model_currency: str
 
 
+class Elsewhere(Protocol):
+    """Looks at pages in another process, see judges.py."""
+
+    async def look(self, url: Url, seen: Observation, now: datetime) -> tuple[list[EngineVerdict], tuple[str, ...]]:
+        """As ``look``, without the page."""
+        ...
+
+
 @dataclass
 class Engines:
-    """What judges in this process."""
+    """What judges. ``elsewhere`` looks at pages in place of this process."""
 
     feed: feeds.Feed
     model: Endpoint | None = None
+    elsewhere: Elsewhere | None = None
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     @property
@@ -159,23 +168,29 @@ def engines_of(settings: JudgeSettings) -> Engines:
 
 
 async def judge(url: Url, observation: Observation, engines: Engines, consented: bool = True) -> Judgement:
-    """What all engines say of an address and of what was seen of it. Never raises for what a page holds.
+    """What all engines say of an address and of what was seen of it. Never raises for what a page holds, but TooHard elsewhere.
 
     ``consented`` is whether the page's words may be shown to a model that somebody else runs.
     """
-    engines.feed.refresh(time.monotonic())
     now = engines.clock()
-    if len(observation.body) >= IN_THREAD_FROM:
-        looked = await asyncio.to_thread(look, url, observation, engines, now)
+    parsed: Document | None = None
+    if engines.elsewhere is not None:
+        verdicts, form_hosts = await engines.elsewhere.look(url, observation, now)
     else:
-        looked = look(url, observation, engines, now)
-    verdicts, form_hosts, parsed = looked
+        engines.feed.refresh(time.monotonic())
+        if len(observation.body) >= IN_THREAD_FROM:
+            looked = await asyncio.to_thread(look, url, observation, engines, now)
+        else:
+            looked = look(url, observation, engines, now)
+        verdicts, form_hosts, parsed = looked
     if engines.model is None:
         verdicts.append(no_model(Unchecked.NO_MODEL))
         return combine(verdicts, form_hosts)
     if engines.ask_others and not consented:
         verdicts.append(no_model(Unchecked.NO_CONSENT))
         return combine(verdicts, form_hosts)
+    if engines.elsewhere is not None:  # where the page was read without harm already; it does not come back by the pipe
+        parsed = (await asyncio.to_thread(_parse, observation, observation.final_url or url.canonical)).page
     verdict, spent = await _ask(engines.model, parsed, observation, verdicts)
     verdicts.append(verdict)
     asked = parsed is not None

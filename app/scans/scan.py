@@ -30,12 +30,23 @@ from app.kit.graphql import Node, field, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
 from app.kit.subscription import Event, Source, subscription
+from app.scans.observation import FetchFailure
 
 TABLE = "scans.scan"
 URL_KEY = "scans.url"
 """The purpose of the workspace's key by which URLs are found again."""
 SCAN_STATE = "scans.scan_state"
 SCAN_FINISHED = announce("scans.scan_finished", "Scan", "A scan was completed, failed or timed out: `state` says which.")
+
+FAILURES: dict[str, str] = {
+    **{each.name: f"{each.value[0].upper()}{each.value[1:]}." for each in FetchFailure},
+    "NOT_STARTED": "No worker took it within an hour.",
+    "WORKER_LOST": "Its workers were lost again and again.",
+    "PAGE_TOO_HARD": "The page took too long to be judged, or what judged it broke off.",
+    "SEALED": "The address cannot be opened any more: the key of the workspace is gone.",
+    "INTERNAL": "Something went wrong here, and not on the page's side.",
+}
+"""What `failure` means."""
 
 if TYPE_CHECKING:
     from app.scans.scan_result import ScanResult
@@ -95,6 +106,11 @@ class Scan(Node):
     def progress(self) -> int:
         """By its state."""
         return PROGRESS.get(ScanState(self.state), 100)
+
+    @field(name="failureReason", description="`failure` as a sentence; null while there is none.")
+    def failure_reason(self) -> str | None:
+        """In words of ours; of a word that is not known here, nothing."""
+        return FAILURES.get(self.failure) if self.failure else None
 
     result: Annotated[ScanResult, strawberry.lazy("app.scans.scan_result")] | None = edge(
         "scans/scan_result.edge_scan_result", scan_ids="id", description="What it came to; null until it is COMPLETED."

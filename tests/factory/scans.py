@@ -24,7 +24,7 @@ mutation($input: SubmitScanInput!) {
   submitScan(input: $input) { reused cost scan { id state version visibility maskedUrl host hasSecrets progress } }
 }
 """
-LOOPBACK: dict[str, Any] = {"mail_folder": Path(FOLDER.name), "scan_loopback": True, "scan_seconds": 2}
+LOOPBACK: dict[str, Any] = {"mail_folder": Path(FOLDER.name), "scan_loopback": True, "scan_seconds": 2, "scan_judges": 0}
 """Settings of a worker that may fetch from this machine."""
 
 

@@ -19,6 +19,7 @@ import pytest
 from app.core.wallet import check_books
 from app.kit.embedded import Embedded
 from app.scans import flow
+from app.scans.scan import FAILURES
 from tests.conftest import Api, copy_of
 from tests.factory.core import Person
 from tests.factory.kit import give, pool_of, serving
@@ -106,9 +107,36 @@ async def test_what_cannot_be_fetched_gives_the_credit_back(local: Api, web: Web
     await run(local, scan_seconds=0.3)
     assert await states(local, person) == [state]
     assert await credits_of(local, person) == (1, 0)
-    scans = (await local("{ scans { edges { node { failure progress finishedAt } } } }", token=person.token)).data["scans"]
+    asked = "{ scans { edges { node { failure failureReason progress finishedAt } } } }"
+    scans = (await local(asked, token=person.token)).data["scans"]
     assert scans["edges"][0]["node"]["failure"] == failure
+    assert scans["edges"][0]["node"]["failureReason"] == FAILURES[failure]
     assert scans["edges"][0]["node"]["progress"] == 100
+
+
+async def test_what_is_known_without_its_page_is_said(
+    local: Api, web: Web, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A page that does not answer at an address that is listed: the warning is worth its credit, and says what was not seen."""
+    person = await local.person("known")
+    await give(local, person, 2)
+    (tmp_path / "feed.txt").write_text("# date: 2026-11-20\nlisted.example.org phishing\n", encoding="utf-8")
+    rebinding(monkeypatch, ["127.0.0.1"])
+    for host in ("listed.example.org", "unlisted.example.org"):
+        await submitted(local, person, f"http://{host}:{web.port}/loop")
+    await run(local, scan_feed=str(tmp_path / "feed.txt"))
+    asked = "{ scans { edges { node { host state failure result { verdict score unchecked httpStatus } } } } }"
+    found = [edge["node"] for edge in (await local(asked, token=person.token)).data["scans"]["edges"]]
+    assert [(each["host"], each["state"], each["failure"]) for each in found] == [
+        ("unlisted.example.org", "FAILED", "REDIRECT_LOOP"),
+        ("listed.example.org", "COMPLETED", None),
+    ]
+    assert found[0]["result"] is None
+    assert found[1]["result"]["verdict"] == "MALICIOUS"
+    assert "UNREACHABLE" in found[1]["result"]["unchecked"]
+    assert await credits_of(local, person) == (1, 0)
+    for steps in (await told(local, person)).values():
+        assert steps[-1] == "scans.scan_finished"
 
 
 OVERDUE = "UPDATE scans.scan SET deadline_at = now() WHERE workspace_id = $1"
