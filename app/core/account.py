@@ -65,7 +65,7 @@ def normalize_email(text: str) -> str:
 def check_email(text: str, *, field: str) -> str:
     """The address as accounts keep it. Raises BAD_INPUT for what no mail could be sent to."""
     email = normalize_email(text)
-    if not is_address(email):
+    if not is_address(email) or not text.isascii():  # a Kelvin sign is no k, though it becomes one when it is made small
         raise AppError(ErrorCode.BAD_INPUT, "This is not an e-mail address.", field=field)
     return email
 

@@ -381,7 +381,10 @@ def read_address(value: Any) -> str | None:
     if not isinstance(value, str) or len(value) > 254 or not value.isprintable() or any(each.isspace() for each in value):
         return None
     name, at, domain = value.rpartition("@")
-    return value.lower() if at and name and domain else None
+    small = value.lower()
+    if small.isascii() and not value.isascii():  # the Kelvin sign becomes a k, and its mailbox another's
+        return None
+    return small if at and name and domain else None
 
 
 def read_name(value: Any) -> str | None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from app.core.account import create_account, get_account_by_email
+from app.core.account import check_email, create_account, get_account_by_email
 from app.kit.db import Db, open_as
 from app.kit.errors import AppError
 from app.kit.graphql import global_id
@@ -60,6 +60,14 @@ async def test_an_account_comes_with_its_identity_and_its_workspace(operator: Db
         )
     assert row is not None
     assert tuple(row) == ("fivefold", str(account.id), "personal", "Ada", "owner")
+
+
+@pytest.mark.parametrize(
+    "text", ["\u212aim@example.com", "kim@example\uff0ecom", "kim@ex\u0430mple.com", "ki\u0307m@example.com"]
+)
+def test_an_address_is_never_read_as_one_that_it_only_looks_like(text: str) -> None:
+    with pytest.raises(AppError):
+        check_email(text, field="email")
 
 
 @pytest.mark.parametrize(

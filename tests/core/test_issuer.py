@@ -137,6 +137,20 @@ async def test_a_trusted_issuer_opens_the_account_of_a_proven_address(trusting: 
     assert (await trusting(VIEWER, token=unverified)).code == "UNAUTHENTICATED"
 
 
+@pytest.mark.parametrize(
+    "other", ["{}", "\u212aeno@example.com", "keno@example.com\u212a", "keno@\uff45xample.com", "keno@example\uff0ecom"]
+)
+async def test_an_address_that_only_looks_like_another_opens_nothing(trusting: Api, provider: TestProvider, other: str) -> None:
+    """The Kelvin sign is another character than K, until it is made small: then its mailbox would be somebody else's."""
+    keno = await trusting.person("keno")
+    token = provider.token({"iss": OTHER_ISSUER, "email": other.format(keno.email)})
+    answer = await trusting(VIEWER, token=token)
+    if other == "{}":
+        assert answer.data["viewer"]["workspace"]["id"] == keno.workspace, "the address itself does"
+    else:
+        assert answer.codes or answer.data["viewer"]["workspace"]["id"] != keno.workspace
+
+
 async def test_who_proves_an_address_gets_an_account_that_nobody_else_can_enter(trusting: Api, provider: TestProvider) -> None:
     """Somebody made it in the owner's name, and left ways in: a session, a key, an identity of a careless issuer."""
     made = await trusting.person("hijacked")
