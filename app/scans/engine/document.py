@@ -9,7 +9,7 @@ import base64
 import binascii
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -24,14 +24,19 @@ from app.scans.engine.words import normal, split_words, spoken, watch
 
 MOST_BYTES = 2 * 1024 * 1024
 """So much of a page is parsed."""
+MOST_ATTRIBUTES = 1_000
+CROWDED_FROM = 32_000
+"""A page of fewer bytes has no room for tags that would take long."""
 MOST_SCRIPT = 400_000
 MOST_HANDLERS = 50_000
 MOST_TEXT = 200_000
 MOST_LINKS = 3_000
 MOST_LINK_TEXTS = 200
-MOST_ELEMENTS = 50_000
+MOST_ELEMENTS = 20_000
 """Forms, scripts, pictures and their like that are looked at; links are bounded apart."""
 MOST_FORMS = 300
+MOST_BUTTONS = 50
+"""Forms after which no button that leads elsewhere counts."""
 MOST_FIELDS = 1_000
 MOST_FRAMES = 200
 MOST_SOURCES = 500
@@ -55,7 +60,6 @@ MOST_PRICES = 60
 MOST_TOLD = 12_000
 T = TypeVar("T")
 Get = Callable[[str], str | None]
-_HREFS = etree.XPath("//a/@href", smart_strings=False)
 _TEXTS = etree.XPath("//text()", smart_strings=False)
 
 
@@ -77,6 +81,8 @@ class Form:
     raw: str
     method: str
     fields: list[Field] = field(default_factory=list)
+    of_button: bool = False
+    """Whether it is another form's fields, sent elsewhere."""
 
 
 @dataclass
@@ -181,8 +187,9 @@ class Document:
 
     @property
     def fields(self) -> list[Field]:
-        """Of all forms, and those in none."""
-        return [each for form in self.forms for each in form.fields] + self.loose
+        """Of all forms, and those in none; each once, also where several buttons of its form lead elsewhere."""
+        own = (form.fields for form in self.forms if not form.of_button)
+        return [each for fields in (*own, self.loose) for each in fields]
 
     def merge(self, other: Document) -> None:
         """What was written by a script is a part of the page."""
@@ -210,8 +217,9 @@ def read(body: bytes, address: str, content_type: str = "", layer: int = 0) -> D
         collect_ids=False,
         encoding=_encoding(content_type, body),
     )
+    body, crowded = _sparse(body[:MOST_BYTES])
     try:
-        root = etree.HTML(body[:MOST_BYTES], parser=parser)
+        root = etree.HTML(body, parser=parser)
     except (etree.XMLSyntaxError, ValueError, AssertionError):
         return None
     if root is None:
@@ -221,9 +229,29 @@ def read(body: bytes, address: str, content_type: str = "", layer: int = 0) -> D
     if layer == 0:
         document.unseen = _unseen(body[:MOST_TEXT], root)
     _collect(root, document)
+    document.cut = document.cut or crowded
     if layer < MOST_LAYERS:
         _unwrap(document, layer)
     return document
+
+
+_ATTRIBUTE = rb"[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+|))?+"
+_CROWDED = re.compile(rb"(<[A-Za-z][^\s/>]*+(?:%b){0,%d}+)(?:%b)*+" % (_ATTRIBUTE, MOST_ATTRIBUTES, _ATTRIBUTE))
+_LONG_TAG = re.compile(rb">[^>]{4000}")
+_HIDDEN_END = re.compile(rb"=\s*+(?:\"[^\">]*+>|'[^'>]*+>)")
+
+
+def _sparse(body: bytes) -> tuple[bytes, bool]:
+    """A page with no more attributes in a tag than a person would write, and whether any were left out.
+
+    libxml2 walks the list of a tag's attributes for each one that it adds: half a million of them would take it minutes.
+    """
+    if len(body) < CROWDED_FROM:
+        return body, False
+    if 0 <= body.find(b">") < 4000 and not _LONG_TAG.search(body) and not _HIDDEN_END.search(body):
+        return body, False
+    sparse = _CROWDED.sub(rb"\1", body)
+    return sparse, len(sparse) < len(body)
 
 
 def _ended_early(parser: etree.HTMLParser) -> bool:
@@ -262,7 +290,7 @@ def _collect(root: etree._Element, page: Document) -> None:
         if href := element.get("href"):
             base = _join(base, href)
             break
-    hrefs = _HREFS(root)
+    hrefs = [href for link in islice(root.iter("a"), MOST_ELEMENTS) if (href := link.get("href")) is not None]
     if len(hrefs) > MOST_LINKS:
         page.cut = True
         del hrefs[MOST_LINKS:]
@@ -348,15 +376,17 @@ class _Elements:
     def button(self, element: etree._Element, get: Get) -> None:
         if target := get("formaction"):
             owner = self.owner(element)
-            form = Form(self.join(target), target, "post", owner.fields if owner else [])
-            self.add(self.page.forms, form, MOST_FORMS)
+            form = Form(self.join(target), target, "post", owner.fields if owner else [], of_button=True)
+            self.add(self.page.forms, form, MOST_BUTTONS)
         if handler := get("onclick"):
             self.handlers.append(handler)
 
     def frame(self, element: etree._Element, get: Get) -> None:
         source = get("src") or get("data") or ""
-        if not self.add(self.page.frames, Frame(self.join(source) if source else "", _hidden(element)), MOST_FRAMES):
+        if len(self.page.frames) >= MOST_FRAMES:
+            self.page.cut = True
             return
+        self.page.frames.append(Frame(self.join(source) if source else "", _hidden(element)))
         if html := get("srcdoc"):
             self.page.hidden_html.append(html)
         if source[:5].lower() == "data:":
@@ -444,7 +474,7 @@ def _meta(element: etree._Element, page: Document) -> None:
     content = element.get("content") or ""
     name = (element.get("property") or element.get("name") or "").lower()
     if (element.get("http-equiv") or "").lower() == "refresh":
-        match = re.search(r"url\s*=\s*['\"]?\s*([^'\"\s]+)", content, re.I)
+        match = re.search(r"url\s*+=\s*+['\"]?\s*+([^'\"\s]+)", content, re.I)
         delay = re.match(r"\s*(\d+)", content)
         if match and int((delay[1] if delay else "0")[:6]) <= 30:
             page.refresh = page.refresh or _join(page.address, match[1])
@@ -556,14 +586,39 @@ def _hidden_depth(link: etree._Element, depths: dict[etree._Element, int]) -> in
 # What scripts write
 
 _BASE64 = re.compile(r"['\"`]([A-Za-z0-9+/\s]{40,}={0,2})['\"`]")
-_PERCENT = re.compile(r"['\"`]((?:[^'\"`%\n]{0,20}%[0-9A-Fa-f]{2}){10,}[^'\"`\n]{0,200000})['\"`]")
+_PERCENT = re.compile(r"['\"`]((?:[^'\"`%\n]{0,20}+%[0-9A-Fa-f]{2}){10,}+[^'\"`\n]{0,200000}+)['\"`]")
 _HEX = re.compile(r"((?:\\x[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}){10,})")
 _CODES = re.compile(
-    r"fromCharCode(?:\.apply)?\s*\(\s*(?:\w+\s*,\s*)?\[?\s*((?:0x[0-9a-f]+|\d{1,5})(?:\s*,\s*(?:0x[0-9a-f]+|\d{1,5})){8,})",
+    r"fromCharCode(?:\.apply)?\s*+\(\s*+(?:\w++\s*+,\s*+)?\[?\s*+((?:0x[0-9a-f]+|\d{1,5})(?:\s*+,\s*+(?:0x[0-9a-f]+|\d{1,5})){8,})",
     re.I,
 )
 _WRITTEN = re.compile(r"(?:document\.write(?:ln)?|innerHTML|outerHTML|insertAdjacentHTML|srcdoc)\b")
-_QUOTED = re.compile(r"'((?:[^'\\\n]|\\.){30,20000})'|\"((?:[^\"\\\n]|\\.){30,20000})\"|`((?:[^`\\]|\\.){30,60000})`", re.S)
+_QUOTE = re.compile("['\"`]")
+_QUOTES = (("'", r"\n", 20_000), ('"', r"\n", 20_000), ("`", "", 60_000))
+"""How strings begin, what they cannot hold, and how long they are at most."""
+_INSIDE = {quote: (re.compile(rf"(?:[^{quote}\\{end}]++|\\.)*+", re.S), most) for quote, end, most in _QUOTES}
+MOST_QUOTES = 50_000
+
+
+def _quoted(script: str) -> Iterator[str]:
+    """The longer strings of a script. Where one does not end, what could begin inside of it does not end either."""
+    place = 0
+    open_until = dict.fromkeys(_INSIDE, 0)
+    for _ in range(MOST_QUOTES):
+        begin = _QUOTE.search(script, place)
+        if begin is None:
+            return
+        quote, place = begin[0], begin.end()
+        if place <= open_until[quote]:
+            continue
+        inside, most = _INSIDE[quote]
+        found = inside.match(script, place)
+        end = found.end() if found else place
+        if not script.startswith(quote, end) or end - place > most:
+            open_until[quote] = end
+        elif end - place >= 30:
+            yield script[place:end]
+            place = end + 1
 
 
 def _data(address: str) -> str:
@@ -618,8 +673,7 @@ def _unwrap(page: Document, layer: int) -> None:
     page.written = bool(written)
     hidden = len(written)
     if page.script and _WRITTEN.search(page.script):
-        for match, _ in zip(_QUOTED.finditer(page.script), range(200), strict=False):
-            text = match[1] or match[2] or match[3] or ""
+        for text in islice(_quoted(page.script), 200):
             if _MARKUP.search(text):
                 written.append(text.replace('\\"', '"').replace("\\'", "'").replace("\\/", "/").replace("\\n", "\n"))
     if scripts:

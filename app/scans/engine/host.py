@@ -119,6 +119,26 @@ def brand_domains() -> frozenset[str]:
     return frozenset(domain for brand in brands() for domain in brand.domains)
 
 
+@cache
+def _owners() -> dict[str, frozenset[int]]:
+    """By domain, which brands own it: their places in the file."""
+    found: dict[str, set[int]] = {}
+    for place, brand in enumerate(brands()):
+        for domain in brand.domains:
+            found.setdefault(domain, set()).add(place)
+    return {domain: frozenset(places) for domain, places in found.items()}
+
+
+def owners(host: str) -> frozenset[int]:
+    """Which brands own a host: empty for most."""
+    found: frozenset[int] = frozenset()
+    known = _owners()
+    while host:
+        found |= known.get(host, frozenset())
+        _, _, host = host.partition(".")
+    return found
+
+
 def below(host: str, domains: frozenset[str]) -> bool:
     """Whether a host is one of these or below one of them."""
     while host:
@@ -165,6 +185,7 @@ def is_local(host: str) -> bool:
     return is_private(host) and (is_ip(host) or host == "localhost" or host.endswith(".localhost"))
 
 
+MOST_HOST = 255
 _PLAIN = re.compile(r"(?:https?:)?//([A-Za-z0-9.-]+)(?=[/?#]|\Z)")
 """Addresses whose host is what stands there; all others are taken apart by the library."""
 
@@ -181,13 +202,15 @@ def split(address: str, base: str = "") -> SplitResult | None:
 
 
 def host_of(address: str) -> str:
-    """The host of an address in lower case, or nothing."""
+    """The host of an address in lower case, or nothing, as where it is too long for a name."""
     if plain := _PLAIN.match(address):
-        return plain[1].lower().rstrip(".")
-    if address[:2] not in ("//", "ht", "HT", "Ht"):
+        host = plain[1].lower()
+    elif address[:2] in ("//", "ht", "HT", "Ht"):
+        parts = split(address)
+        host = (parts.hostname or "") if parts else ""
+    else:
         return ""
-    parts = split(address)
-    return ((parts.hostname or "") if parts else "").rstrip(".")
+    return host.rstrip(".") if len(host) <= MOST_HOST else ""
 
 
 def shown(host: str) -> str:
@@ -213,8 +236,13 @@ def _same() -> dict[int, str]:
 
 
 @lru_cache(maxsize=8192)
-def skeleton(text: str) -> str:
-    """What a hurried eye sees: accents off, look-alike letters of other scripts and digits as Latin ones, i as l."""
+def skeleton(word: str) -> str:
+    """What a hurried eye sees of a part of a host or of a brand's name. Remembered, so nothing for words of pages."""
+    return spelled(word)
+
+
+def spelled(text: str) -> str:
+    """Accents off, look-alike letters of other scripts and digits as Latin ones, i as l."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
     plain = plain.translate(_same()).replace("rn", "m").replace("vv", "w").replace("cl", "d")
     return plain.replace("i", "l")

@@ -8,12 +8,14 @@ from itertools import islice
 
 from app.scans.engine import host as hosts
 from app.scans.engine import lure
-from app.scans.engine.address import deceptive, judge_host
+from app.scans.engine.address import DECEPTIVE, deceptive, judge_host
 from app.scans.engine.document import MOST_COUNTED, Document, Field, Form
 from app.scans.engine.words import BREAKS, DATA, normal, theme, watch
 
 VERSION = "page-1"
 
+MOST_HOSTS = 200
+"""So many hosts of links to programs are looked at."""
 LONG = MOST_COUNTED
 """A page of so many words is an article and not a form: its words count for less."""
 
@@ -83,9 +85,7 @@ def _secrets(page: Document) -> tuple[set[str], bool]:
             password = True
         if each.type in ("search", "file"):
             continue
-        for name, pattern in SECRETS:
-            if pattern.search(each.hint):
-                found.add(name)
+        found |= asked(each)
     return found, password
 
 
@@ -95,7 +95,14 @@ def _of_form(form: Form) -> bool:
 
 
 def _names(each: Field, wanted: tuple[str, ...]) -> bool:
-    return any(pattern.search(each.hint) for name, pattern in SECRETS if name in wanted)
+    return not asked(each).isdisjoint(wanted)
+
+
+def asked(each: Field) -> frozenset[str]:
+    """Which secrets an input's hint names. Looked for once: a field may stand in many forms."""
+    if each.asks is None:
+        each.asks = frozenset(name for name, pattern in SECRETS if pattern.search(each.hint))
+    return each.asks
 
 
 def _forms(page: Document, host: str, final: str, secrets: set[str], password: bool, kinds: set[str]) -> None:
@@ -156,7 +163,7 @@ def _together(a: str, b: str) -> bool:
     first, second = hosts.registered(a), hosts.registered(b)
     if first == second:
         return True
-    if any(brand.owns(a) and brand.owns(b) for brand in hosts.brands()):
+    if not hosts.owners(a).isdisjoint(hosts.owners(b)):
         return True
     one, other = first.partition(".")[0], second.partition(".")[0]
     return len(one) >= 4 and len(other) >= 4 and (one == other or one in other or other in one)
@@ -241,8 +248,8 @@ def _claimed(text: str) -> set[str]:
         rest = rest.removesuffix("'s").removesuffix("®").removesuffix("™").strip()
         if rest in names:
             found.add(rest)
-        elif rest and hosts.skeleton(rest) in _name_skeletons() and rest not in names and not rest.isascii():
-            found.add(_name_skeletons()[hosts.skeleton(rest)])
+        elif not rest.isascii() and (name := _name_skeletons().get(hosts.spelled(rest))):
+            found.add(name)
     return found
 
 
@@ -355,7 +362,7 @@ def _brand(page: Document, host: str, asks: bool, password: bool, article: bool,
                 and not hosts.below(owner, _ICON_SERVICES)
             ):
                 kinds.add("BRAND_ICON")
-        pictures = [hosts.host_of(each) for each in (*page.pictures, *page.styles)]
+        pictures = dict.fromkeys(hosts.host_of(each) for each in (*page.pictures, *page.styles))
         foreign = [each for each in pictures if each and hosts.below(each, hosts.brand_domains()) and not _together(host, each)]
         foreign = [
             each
@@ -454,11 +461,11 @@ def _structure(page: Document, host: str, final: str, asks: bool, kinds: set[str
         kinds.add("HIDDEN_LINKS")
     if page.refresh:
         _onward(page.refresh, host, kinds)
-    programs = [link for link in page.links if PROGRAM.search(link)] if PROGRAM.search(page.all_links) else []
-    if programs:
+    if PROGRAM.search(page.all_links):
         kinds.add("OFFERS_PROGRAM")
-    if any(deceptive(link) and PROGRAM.search(link) for link in programs):
-        kinds.add("SENT_TO_ODD_HOST")
+        owners = dict.fromkeys(hosts.host_of(link) for link in page.links if PROGRAM.search(link))
+        if any(judge_host(owner) & DECEPTIVE for owner in islice(owners, MOST_HOSTS)):
+            kinds.add("SENT_TO_ODD_HOST")
 
 
 DISGUISED = lure.DISGUISED
@@ -719,7 +726,9 @@ def _letters(page: Document, kinds: set[str]) -> None:
     mixed = {
         word
         for word in re.findall(
-            r"[a-zA-Z]+[\u0370-\u03ff\u0400-\u04ff][^\W\d_]*|[\u0370-\u03ff\u0400-\u04ff]+[a-zA-Z][^\W\d_]*", raw
+            r"(?<![a-zA-Z])[a-zA-Z]++[\u0370-\u03ff\u0400-\u04ff][^\W\d_]*"
+            r"|(?<![\u0370-\u03ff\u0400-\u04ff])[\u0370-\u03ff\u0400-\u04ff]++[a-zA-Z][^\W\d_]*",
+            raw,
         )
         if len(word) >= 4
     }

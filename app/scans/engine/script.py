@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import islice
 
 from app.scans.engine import host as hosts
 from app.scans.engine import lure, stealth
 from app.scans.engine.document import Document
-from app.scans.engine.page import DOWNLOAD, SECRETS, download
+from app.scans.engine.page import DOWNLOAD, asked, download
+from app.scans.engine.words import Marks
 
 VERSION = "script-1"
 
@@ -29,7 +32,7 @@ _SENDS = (
 )  # fmt: skip
 _ADDRESS = re.compile(r"['\"`](?:https?:|wss?:)?//([a-z0-9.-]{3,100}|\d+\.\d+\.\d+\.\d+)(?::\d+)?(?=[/'\"`?:])", re.I)
 _GATHERS = re.compile(
-    r"(?:\+=|\.push\()\s*\w*\.?(?:key|string|e\.|event\.|ev\.)|(?:keys|log|buffer|typed)\w*\s*(?:\+=|\.push)"
+    r"(?:\+=|\.push\()\s*+\w*\.?(?:key|string|e\.|event\.|ev\.)|(?:keys|log|buffer|typed)\w{0,40}+\s*+(?:\+=|\.push)"
     r"|new image|sendbeacon"
 )
 _CARD = re.compile(
@@ -48,37 +51,76 @@ _GOES = re.compile(
 )
 
 
+_HIDING_MARKS = (
+    "eval(", "function(", "constructor", "settimeout(", "eval(function(p,a,c", "document.write", "_0x", "while(!![])",
+    "debugger", "fromcharcode", "![]", "atob", "'v", '"v', "'al", '"al', "window[", "\\x", "\\u00", "charcodeat(",
+)  # fmt: skip
+_SPRAYS = ("%u9090", "%u0c0c", "%u0a0a", "\\u9090\\u9090", "\\x90\\x90\\x90")
+_OTHER_MARKS = (
+    "//", "/bot", "webhook", "password", "phrase", "btoa", "new image", "checkout", "sendbeacon", "encodeuricomponent",
+    "json.stringify", "blob", "createobjecturl", "mssaveoropenblob", ".click(", ".click()", "uint8array", "location",
+    "createelement(", "contextmenu", "classid", "createobject", "onkey", "'key", '"key',
+)  # fmt: skip
+_ASKS_WALLET = (
+    "eth_requestaccounts", "window.ethereum", "window.solana", "web3modal", "walletconnect", "connectwallet", "ethers.",
+    "tronweb",
+)  # fmt: skip
+_SURE_OF_WALLET = (
+    "drainer", "setapprovalforall", "increaseallowance", "maxuint256", "0xffffffff", "eth_sign'", 'eth_sign"',
+    "signalltransactions", "getbalance",
+)  # fmt: skip
+_TAKES_WALLET = (
+    "setapprovalforall", "increaseallowance", "drainer", "signalltransactions", "approve(", "permit(", "transferfrom",
+    'eth_sign"', "eth_sign'", "seaport", "maxuint256", "0xffffffff", "eth_sendtransaction",
+)  # fmt: skip
+_MARKS = Marks((
+    *MINERS, *_COMMAND_MARKS, *_SENDS, *_GUARD_MARKS, *_HIDING_MARKS, *_SPRAYS, *_OTHER_MARKS, *_ASKS_WALLET, *_SURE_OF_WALLET,
+    *_TAKES_WALLET,
+))  # fmt: skip
+"""All that scripts are searched for literally: in one pass, before any pattern is tried. Ask ``marks`` for one of these."""
+MOST_OUTSIDE = 200
+"""Hosts that a script names of which so many are looked at."""
+
+
 def look(page: Document, final: str) -> set[str]:
     """Kinds of what the scripts hold."""
     kinds: set[str] = set()
     script = page.script
     whole = f"{script}\n{page.handlers}" if page.handlers else script
-    lower = whole.lower()
-    sources = " ".join(page.script_sources).lower()
-    host = hosts.host_of(final)
-    if any(mark in lower for mark in MINERS) or any(mark in sources for mark in MINERS):
-        kinds.add("CRYPTO_MINER")
-    if "drainer" in sources:
-        kinds.add("WALLET_DRAINER")
-    if not whole.strip():
+    if page.script_sources:
+        sources = " ".join(page.script_sources).lower()
+        if any(mark in sources for mark in MINERS):
+            kinds.add("CRYPTO_MINER")
+        if "drainer" in sources:
+            kinds.add("WALLET_DRAINER")
+    if not whole or whole.isspace():
         return kinds
+    lower = whole.lower()
+    marks = _MARKS.within(lower)
+    host = hosts.host_of(final)
+    if _any(MINERS, marks):
+        kinds.add("CRYPTO_MINER")
     password = any(each.type == "password" for each in page.fields)
-    _hiding(script, lower, page, kinds)
-    _sending(script, lower, page, host, password, kinds)
-    _programs(whole, lower, page, kinds)
-    _guarding(whole, lower, kinds)
-    _wallets(lower, page, kinds)
+    _hiding(script, lower, marks, page, kinds)
+    _sending(script, lower, marks, page, host, password, kinds)
+    _programs(whole, lower, marks, page, kinds)
+    _guarding(lower, marks, kinds)
+    _wallets(marks, page, kinds)
     stealth.look(page, host, _secret(page, password), kinds)
     return kinds
 
 
 def _secret(page: Document, password: bool) -> bool:
-    return password or any(pattern.search(each.hint) for each in page.fields for name, pattern in SECRETS if name in _MONEY)
+    return password or any(not asked(each).isdisjoint(_MONEY) for each in page.fields)
 
 
-def _hiding(script: str, lower: str, page: Document, kinds: set[str]) -> None:
+def _any(wanted: Iterable[str], marks: dict[str, bool]) -> bool:
+    return any(marks[mark] for mark in wanted)
+
+
+def _hiding(script: str, lower: str, marks: dict[str, bool], page: Document, kinds: set[str]) -> None:
     layers = 0
-    if "eval(" in lower or ("function(" in lower and "constructor" in lower) or "settimeout(" in lower:
+    if marks["eval("] or (marks["function("] and marks["constructor"]) or marks["settimeout("]:
         if re.search(
             r"\beval\s*\(\s*(?:atob|unescape|decodeURI\w*|String\.fromCharCode|function\s*\(\s*p\s*,\s*a\s*,\s*c|[\w$.]+\s*\(\s*['\"`][A-Za-z0-9+/%\\]{40}|\w+\.join|\w+\.replace)",
             script,
@@ -89,25 +131,25 @@ def _hiding(script: str, lower: str, page: Document, kinds: set[str]) -> None:
             r"(?:new\s+Function|Function|setTimeout)\s*\(\s*(?:atob|unescape|decodeURI\w*|String\.fromCharCode)", script
         ):
             layers += 2
-    if "document.write" in lower and re.search(
+    if marks["document.write"] and re.search(
         r"document\.write(?:ln)?\s*\(\s*(?:window\.)?(?:unescape|atob|decodeURI\w*|String\.fromCharCode)", script, re.I
     ):
         layers += 1
-    if "_0x" in lower and len(set(re.findall(r"\b_0x[0-9a-f]{3,6}\b", script[:60_000]))) >= 8:
+    if marks["_0x"] and len(set(re.findall(r"\b_0x[0-9a-f]{3,6}\b", script[:60_000]))) >= 8:
         layers += 1
-        if "while(!![])" in lower.replace(" ", "") or "debugger" in lower:
+        if marks["debugger"] or (marks["![]"] and "while(!![])" in lower.replace(" ", "")):
             layers += 1
-    if lower.count("\\x") > 60 or lower.count("\\u00") > 60:
+    if (marks["\\x"] and lower.count("\\x") > 60) or (marks["\\u00"] and lower.count("\\u00") > 60):
         layers += 1
-    if lower.count("fromcharcode") >= 1 and re.search(r"charcodeat\([^)]{0,30}\)\s*(?:\^|-|\+)", lower):
+    if marks["fromcharcode"] and marks["charcodeat("] and re.search(r"charcodeat\([^)]{0,30}\)\s*(?:\^|-|\+)", lower):
         layers += 1
-    if lower.count("fromcharcode") >= 1 and re.search(r"(?:\d{2,3}\s*,\s*){40}", script):
+    if marks["fromcharcode"] and re.search(r"(?:\d{2,3}\s*,\s*){40}", script):
         layers += 1
-    if "![]" in script and re.search(r"\[\]\s*\[\s*\(?!\[\]|\(!\[\]\+\[\]\)\[", script):
+    if marks["![]"] and re.search(r"\[\]\s*\[\s*\(?!\[\]|\(!\[\]\+\[\]\)\[", script):
         layers += 2
-    if "atob" in lower and re.search(r"['\"`][A-Za-z0-9+/]{3000,}={0,2}['\"`]", script):
+    if marks["atob"] and re.search(r"['\"`][A-Za-z0-9+/]{3000,}={0,2}['\"`]", script):
         layers += 1
-    if any(mark in lower for mark in ("'v", '"v', "'al", '"al', "window[", "\\x")) and re.search(
+    if _any(("'v", '"v', "'al", '"al', "window[", "\\x"), marks) and re.search(
         r"['\"](?:e['\"]\s*\+\s*['\"]v|ev['\"]\s*\+\s*['\"]al)|window\[\s*['\"](?:ev|\\x65)|\[['\"]\\x", script
     ):
         layers += 1
@@ -119,10 +161,9 @@ def _hiding(script: str, lower: str, page: Document, kinds: set[str]) -> None:
         kinds.add("HIDDEN_FORM")
     elif page.written and layers:
         kinds.add("HIDDEN_PAGE")
-    sprays = ("%u9090", "%u0c0c", "%u0a0a", "\\u9090\\u9090", "\\x90\\x90\\x90")
-    if any(mark in lower for mark in sprays) or re.search(
-        r"classid\s*=?\s*.{0,6}clsid:|CreateObject\s*\(\s*[\"'](?:WScript|Scripting|Shell|ADODB|MSXML2|Microsoft\.XMLHTTP)",
-        script if "classid" in lower or "createobject" in lower else "",
+    if _any(_SPRAYS, marks) or re.search(
+        r"classid\s*+=?\s*+.{0,6}clsid:|CreateObject\s*\(\s*[\"'](?:WScript|Scripting|Shell|ADODB|MSXML2|Microsoft\.XMLHTTP)",
+        script if marks["classid"] or marks["createobject"] else "",
         re.I,
     ):
         kinds.add("EXPLOIT_MARKS")
@@ -132,43 +173,42 @@ def _outside(script: str, host: str) -> set[str]:
     """Hosts that a script names and that are neither the page's own nor everybody's."""
     home = hosts.registered(host)
     found = set()
-    for match in _ADDRESS.finditer(script):
-        other = match[1].lower().rstrip(".")
+    named = dict.fromkeys(match[1].lower() for match in _ADDRESS.finditer(script))
+    for other in islice((name.rstrip(".") for name in named), MOST_OUTSIDE):
         if "." in other and hosts.registered(other) != home:
             found.add(other)
     return found
 
 
-def _sending(script: str, lower: str, page: Document, host: str, password: bool, kinds: set[str]) -> None:
-    sends = any(mark in lower for mark in _SENDS)
-    outside = _outside(script, host) if ("//" in script) else set()
+def _sending(
+    script: str, lower: str, marks: dict[str, bool], page: Document, host: str, password: bool, kinds: set[str]
+) -> None:
+    sends = _any(_SENDS, marks)
+    outside = _outside(script, host) if marks["//"] else set()
     strange = {other for other in outside if not hosts.below(other, hosts.COMMON_SERVICES) and other != "www.w3.org"}
     collects = {other for other in outside if hosts.below(other, hosts.COLLECTORS)}
     secrets = password or any(_CARD.search(each.hint) for each in page.fields)
     seed = any(re.search(r"seed|phrase|mnemonic|private.?key|recovery", each.hint) for each in page.fields)
     if (
         collects
-        and (("api.telegram.org" in collects and "/bot" in lower) or "webhook" in lower or secrets or seed)
-        and (secrets or seed or "password" in lower or "phrase" in lower)
+        and (("api.telegram.org" in collects and marks["/bot"]) or marks["webhook"] or secrets or seed)
+        and (secrets or seed or marks["password"] or marks["phrase"])
     ):
         kinds.add("SECRETS_TO_COLLECTOR")
     if not sends:
         _leaving(script, page, host, password, kinds)
         return
     cards = len(set(_CARD.findall(lower))) if strange else 0
-    takes = re.search(r"queryselector|getelement|\.value|serialize|formdata|addeventlistener|\.val\(", lower) is not None
+    takes = (password or strange) and re.search(
+        r"queryselector|getelement|\.value|serialize|formdata|addeventlistener|\.val\(", lower
+    ) is not None
     if cards >= 2 and takes and strange:
-        sure = (
-            "btoa" in lower
-            or "new image" in lower
-            or "checkout" in lower
-            or "sendbeacon" in lower
-            or "encodeuricomponent" in lower
-            or "json.stringify" in lower
-        )
+        sure = _any(("btoa", "new image", "checkout", "sendbeacon", "encodeuricomponent", "json.stringify"), marks)
         kinds.add("SKIMMER" if sure else "OBFUSCATED_SCRIPT")
-    keys = strange and re.search(
-        r"onkey(?:press|down|up)\b|addeventlistener\(\s*['\"]key(?:press|down|up)|\.on\(\s*['\"]key", lower
+    keys = (
+        strange
+        and _any(("onkey", "'key", '"key'), marks)
+        and re.search(r"onkey(?:press|down|up)\b|addeventlistener\(\s*['\"]key(?:press|down|up)|\.on\(\s*['\"]key", lower)
     )
     if keys and strange and re.search(r"\.key\b|keycode|\.which|charcode|fromcharcode", lower) and _GATHERS.search(lower):
         kinds.add("KEY_LOGGER")
@@ -185,59 +225,61 @@ def _brand(host: str) -> bool:
 def _leaving(script: str, page: Document, host: str, password: bool, kinds: set[str]) -> None:
     if not password:
         return
-    for match in _LEAVES.finditer(script):
-        target = hosts.host_of(match[1])
+    owners = hosts.owners(host)
+    for address in islice(dict.fromkeys(match[1] for match in _LEAVES.finditer(script)), MOST_OUTSIDE):
+        target = hosts.host_of(address)
         if (
             target
             and _brand(target)
             and hosts.registered(target) != hosts.registered(host)
-            and not re.search(r"oauth|authorize|/sso|/saml|client_id", match[1])
-            and not any(brand.owns(host) and brand.owns(target) for brand in hosts.brands())
+            and not re.search(r"oauth|authorize|/sso|/saml|client_id", address)
+            and owners.isdisjoint(hosts.owners(target))
         ):
             kinds.add("LEAVES_AFTER_SECRET")
 
 
-def _programs(whole: str, lower: str, page: Document, kinds: set[str]) -> None:
-    if "blob" in lower and ("createobjecturl" in lower or "mssaveoropenblob" in lower):
+def _programs(whole: str, lower: str, marks: dict[str, bool], page: Document, kinds: set[str]) -> None:
+    if marks["blob"] and (marks["createobjecturl"] or marks["mssaveoropenblob"]):
         big = re.search(r"['\"`][A-Za-z0-9+/\s]{200,}={0,2}['\"`]", whole) is not None
         named = re.search(r"\.download\s*=|mssaveoropenblob|setattribute\(\s*['\"]download", lower) is not None
         if (
             named
-            and ".click(" in lower
-            and ("atob" in lower or "uint8array" in lower)
+            and marks[".click("]
+            and (marks["atob"] or marks["uint8array"])
             and (big or DOWNLOAD.search(whole.replace("'", '"').replace('"', "?")) is not None)
         ):
             kinds.add("SMUGGLED_FILE")
-    if any(mark in lower for mark in _COMMAND_MARKS) and COMMANDS.search(whole):
+    if _any(_COMMAND_MARKS, marks) and COMMANDS.search(whole):
         # Manuals copy the command that they show.
         if not _CLIPBOARD.search(whole):
             kinds.add("COMMANDS_IN_SCRIPT")
         elif not COMMANDS.search(page.raw_text) or lure.TURNS["pretext"].search(page.title):
             kinds.add("COMMAND_TO_CLIPBOARD")
-    for match in _GOES.finditer(whole) if "location" in lower else ():
+    for match in _GOES.finditer(whole) if marks["location"] else ():
         target = match[1] or match[2]
         if DOWNLOAD.search(target) and not re.search(
             r"addEventListener\(\s*['\"]click|onclick\s*=", whole[max(0, match.start() - 200) : match.start()]
         ):
             kinds.add(download(target, hosts.host_of(page.address)))
     if (
-        re.search(r"createelement\(\s*['\"]a['\"]\s*\)", lower)
-        and ".click()" in lower
+        marks["createelement("]
+        and marks[".click()"]
+        and re.search(r"createelement\(\s*['\"]a['\"]\s*\)", lower)
         and re.search(r"href\s*=\s*['\"][^'\"]+\.(?:exe|scr|msi|apk|hta|vbs|iso|js|zip|bat)['\"]", lower)
     ):
         kinds.add("DOWNLOADS_BY_ITSELF")
 
 
-def _guarding(whole: str, lower: str, kinds: set[str]) -> None:
-    if "contextmenu" in lower and re.search(r"contextmenu[^;]{0,120}(?:preventdefault|return\s+false|false)", lower, re.S):
+def _guarding(lower: str, marks: dict[str, bool], kinds: set[str]) -> None:
+    if marks["contextmenu"] and re.search(r"contextmenu[^;]{0,120}(?:preventdefault|return\s+false|false)", lower, re.S):
         kinds.add("BLOCKS_MENU")
-    if not any(mark in lower for mark in _GUARD_MARKS):
+    if not _any(_GUARD_MARKS, marks):
         return
     keys = re.search(
         r"keycode\s*===?\s*123|['\"]f12['\"]|ctrlkey[^;]{0,60}shiftkey[^;]{0,60}(?:73|74|['\"]i['\"])|ctrlkey[^;]{0,60}(?:85|['\"]u['\"])",
         lower,
     )
-    if keys or re.search(r"setinterval\([^)]{0,80}debugger|debugger\s*;?\s*\}\s*,\s*\d+|devtools", lower, re.S):
+    if keys or re.search(r"setinterval\([^)]{0,80}debugger|debugger\s*+;?\s*+\}\s*+,\s*+\d+|devtools", lower, re.S):
         kinds.add("BLOCKS_TOOLS")
     traps = sum(
         mark is not None
@@ -250,7 +292,7 @@ def _guarding(whole: str, lower: str, kinds: set[str]) -> None:
                 re.S,
             ),
             re.search(
-                r"history\.pushstate[^}]{0,200}popstate|popstate[^}]{0,200}history\.(?:pushstate|go|forward)|for\s*\([^)]*\)\s*\{?\s*history\.pushstate",
+                r"history\.pushstate[^}]{0,200}popstate|popstate[^}]{0,200}history\.(?:pushstate|go|forward)|for\s*+\([^)]{0,200}+\)\s*+\{?\s*+history\.pushstate",
                 lower,
                 re.S,
             ),
@@ -265,63 +307,22 @@ def _guarding(whole: str, lower: str, kinds: set[str]) -> None:
         kinds.add("LOOKS_FOR_ROBOTS")
 
 
-def _wallets(lower: str, page: Document, kinds: set[str]) -> None:
-    asks = any(
-        mark in lower
-        for mark in (
-            "eth_requestaccounts",
-            "window.ethereum",
-            "window.solana",
-            "web3modal",
-            "walletconnect",
-            "connectwallet",
-            "ethers.",
-            "tronweb",
-        )
-    )
-    takes = any(
-        mark in lower
-        for mark in (
-            "setapprovalforall",
-            "increaseallowance",
-            "drainer",
-            "signalltransactions",
-            "approve(",
-            "permit(",
-            "transferfrom",
-            'eth_sign"',
-            "eth_sign'",
-            "seaport",
-            "maxuint256",
-            "0xffffffff",
-            "eth_sendtransaction",
-        )
-    )
-    if asks and takes:
-        sure = any(
-            mark in lower
-            for mark in (
-                "drainer",
-                "setapprovalforall",
-                "increaseallowance",
-                "maxuint256",
-                "0xffffffff",
-                "eth_sign'",
-                'eth_sign"',
-                "signalltransactions",
-                "getbalance",
-            )
-        )
-        if (page.spoken.get("wallet") and (sure or len(page.spoken["wallet"]) >= 2)) or "drainer" in lower:
-            kinds.add("WALLET_DRAINER")
+def _wallets(marks: dict[str, bool], page: Document, kinds: set[str]) -> None:
+    if not (_any(_ASKS_WALLET, marks) and _any(_TAKES_WALLET, marks)):
+        return
+    said = page.spoken.get("wallet", ())
+    if marks["drainer"] or (said and (len(said) >= 2 or _any(_SURE_OF_WALLET, marks))):
+        kinds.add("WALLET_DRAINER")
 
 
 def leads(page: Document, final: str) -> str:
     """Where a script sends visitors at once, if that is all that the page does; else nothing."""
-    if page.length > 40 or page.fields or "location" not in page.script + page.handlers:
+    if ("location" not in page.script and "location" not in page.handlers) or page.length > 40 or page.fields:
         return ""
+    home = hosts.registered(hosts.host_of(final))
     for match in _GOES.finditer(f"{page.script}\n{page.handlers}"):
         target = match[1] or match[2]
-        if hosts.host_of(target) and hosts.registered(hosts.host_of(target)) != hosts.registered(hosts.host_of(final)):
+        host = hosts.host_of(target)
+        if host and hosts.registered(host) != home:
             return target
     return ""

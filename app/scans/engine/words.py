@@ -43,6 +43,20 @@ TALK = (
 """Themes that pages are searched for; the others are lists of words."""
 
 
+class Marks:
+    """Finds which of many strings a text holds, in one pass."""
+
+    def __init__(self, marks: Iterable[str]) -> None:
+        self._marks = tuple(dict.fromkeys(marks))
+        self._none = dict.fromkeys(self._marks, False)
+        self._search = BytesAhoCorasick([each.encode() for each in self._marks]).find_matches_as_indexes
+
+    def within(self, text: str) -> dict[str, bool]:
+        """For each of them whether the text holds it. Whoever asks for another gets a KeyError, and not a wrong no."""
+        found = {match[0] for match in self._search(text.encode("utf-8", "replace"), overlapping=True)}
+        return self._none | {self._marks[place]: True for place in found}
+
+
 _watched: dict[str, tuple[str, ...]] = {}
 
 
@@ -123,6 +137,7 @@ _FOLD = _INVISIBLE | _QUOTES | _LETTERS
 
 
 _SPACES = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x1f", " "))
+_ENDLESS = re.compile(r"(\S{500})(?=\S)")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _ACCENTED = re.compile("[\u00c0-\u024f\u0370-\u03ff]")
 
@@ -133,7 +148,8 @@ def normal(text: str) -> str:
         return _one_space(text.lower())
     text = text.translate(_FOLD).lower()
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
+        # Marks upon marks are sorted by the library in a time that grows with the square of their number.
+        text = unicodedata.normalize("NFKC", _ENDLESS.sub(r"\1 ", text))
         if _ACCENTED.search(text):
             text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text)))
     return " ".join(text.split())
