@@ -46,6 +46,7 @@ def _lists() -> tuple[Meanings, dict[str, list[tuple[str, str]]], re.Pattern[str
 
 
 _NONE: frozenset[str] = frozenset()
+_DENSE = re.compile("[\u2e80-\U0010ffff]")
 _PREFIXES = ("وال", "بال", "لل", "ال", "و", "ب", "ل")
 """What Arabic writes together with the word after it."""
 
@@ -71,7 +72,7 @@ def places(words: list[str], text: str) -> Places:
     for place, word in enumerate(words):
         for name in meanings(word):
             found.setdefault(name, []).append(place)
-    if text and max(text) >= "\u2e80":
+    if _DENSE.search(text):
         _, _, pattern, direct = _lists()
         for match in pattern.finditer(text):
             for name in direct[match[0]]:

@@ -13,6 +13,7 @@ from app.scans.engine.concept import Places, near, places
 from app.scans.engine.document import Document
 from app.scans.engine.words import DATA, normal, split_words
 
+MOST_SEARCHED = 50_000
 SHORT = 320
 """A page of more words is no form with a pretext."""
 GOVERNMENT = re.compile(
@@ -23,7 +24,8 @@ MESSENGER = re.compile(
     r"//(?:t\.me|telegram\.me|wa\.me|api\.whatsapp\.com|chat\.whatsapp\.com)/|^(?:whatsapp|tg):", re.I | re.M
 )
 FREE_MAIL = re.compile(
-    r"[\w.+-]+@(?:gmail|yahoo|outlook|hotmail|proton|protonmail|yandex|mail|aol|gmx|tutanota)\.[a-z.]{2,6}", re.I
+    r"(?<![\w.+-])[\w.+-]{1,64}@(?:gmail|yahoo|outlook|hotmail|proton|protonmail|yandex|mail|aol|gmx|tutanota)\.[a-z.]{2,6}",
+    re.I,
 )
 COIN = re.compile(r"\b(?:bc1[a-z0-9]{25,60}|[13][a-km-zA-HJ-NP-Z1-9]{25,34}|0x[0-9a-fA-F]{40}|T[A-Za-z1-9]{33})\b")
 PERCENT = re.compile(r"(?:\b|-)(?:8[5-9]|9[0-9])\s?%")
@@ -51,7 +53,7 @@ DISGUISED = re.compile(
 )
 LISTING = re.compile(r"^index of\b", re.I)
 KIT_FILES = re.compile(
-    r"/(?:[\w.-]*(?:office|o365|paypal|chase|wells|dhl|netflix|apple|amazon|bank|outlook|onedrive|webmail|adobe|facebook|instagram|usps|scampage|scama)[\w.-]*\.(?:zip|rar)"
+    r"/(?:[\w.-]{0,60}(?:office|o365|paypal|chase|wells|dhl|netflix|apple|amazon|bank|outlook|onedrive|webmail|adobe|facebook|instagram|usps|scampage|scama)[\w.-]{0,60}\.(?:zip|rar)"
     r"|(?:shell|c99|r57|wso|alfa|b374k|mini|up|uploader|mailer|leaf|leafmailer|antibots?|rezult|results?|vu|logs?|victims?)\.(?:php|txt|html))$",
     re.I | re.M,
 )
@@ -263,7 +265,7 @@ def _offers(page: Document, kinds: set[str]) -> None:
     if DISGUISED.search(links):
         kinds.add("OFFERS_DISGUISED_PROGRAM")
     if FILES.search(links):
-        if TURNS["guards off"].search(page.text):
+        if TURNS["guards off"].search(page.text[:MOST_SEARCHED]):
             kinds.add("WANTS_GUARDS_OFF")
         elif PACKAGE.search(links) and TURNS["strange sources"].search(page.text):
             kinds.add("APP_OUTSIDE_STORE")
