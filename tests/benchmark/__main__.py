@@ -108,7 +108,16 @@ async def main(given: argparse.Namespace) -> dict[str, Any]:
             report.show_start(found["start"])
         if "live" in given.workloads:
             found["live"] = await live.compare(
-                postgres, database, key, folder, idle=1_000, fan=100, rounds=given.rounds, seconds=5.0
+                postgres,
+                database,
+                key,
+                folder,
+                idle=1_000,
+                fan=100,
+                rounds=given.rounds,
+                seconds=5.0,
+                only=given.only,
+                there=there,
             )
         for name, why in found["missing"].items():
             report.CONSOLE.print(f"not measured: {name}: {why}")

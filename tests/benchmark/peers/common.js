@@ -35,6 +35,14 @@ export const toGlobal = (type, id) => Buffer.from(`${type}:${id}`).toString('bas
 export const fromGlobal = (id) => Buffer.from(id, 'base64').toString().split(':')[1]
 export const fromCursor = (cursor) => JSON.parse(Buffer.from(cursor, 'base64url').toString())[1]
 
+// One connection hears what NOTIFY tells, for all who subscribe.
+export async function hear (tell) {
+  const client = new pg.Client({ host: HOST, port: 5432, database: DATABASE, user: LOGIN })
+  await client.connect()
+  client.on('notification', ({ payload }) => tell(JSON.parse(payload)))
+  await client.query('LISTEN scan_requested')
+}
+
 const SETTINGS = `
 SELECT s.key, s.label, s.category, s.recommended, s.risk, s.options, s.default_value AS "defaultValue", s.template_id
 FROM privacy.template_setting AS s WHERE s.template_id = ANY ($1::uuid[]) ORDER BY s.template_id, s.position`
@@ -85,6 +93,8 @@ type Query {
   platformLinks(first: Int! = 20): LinkPage
   snapshots(linkId: ID!, first: Int! = 20, after: String): SnapshotPage
 }
+type Subscription { scanRequested: ScanRequested! }
+type ScanRequested { cursor: String! requestedAt: DateTime! reason: String! link: Link! }
 type Dashboard { overallScore: Int coverage: Float! links(first: Int! = 20): LinkPage! }
 type LinkPage { edges: [LinkEdge!]! }
 type LinkEdge { node: Link! }

@@ -2,7 +2,7 @@
 import Fastify from 'fastify'
 import mercurius from 'mercurius'
 import {
-  DASHBOARD, SCHEMA, authenticate, begin, completion, fromCursor, fromGlobal, pool, port, settingsOf, toGlobal, unpack
+  DASHBOARD, SCHEMA, authenticate, begin, completion, fromCursor, fromGlobal, hear, pool, port, settingsOf, toGlobal, unpack
 } from './common.js'
 
 const LINK = 'l.id, l.label, l.status, l.linked_at AS "linkedAt", l.platform_id, l.latest_snapshot_id'
@@ -40,6 +40,10 @@ const resolvers = {
     snapshots: async (_, { linkId, first, after }, { run }) =>
       page(await run('page', fromGlobal(linkId), after ? fromCursor(after) : END, first + 1), first)
   },
+  Subscription: {
+    scanRequested: { subscribe: (_, args, { pubsub, caller }) => pubsub.subscribe(`scanRequested ${caller.workspace}`) }
+  },
+  ScanRequested: { link: async ({ linkId }, args, { run }) => (await run('link', linkId))[0] },
   Dashboard: { links: async (_, { first }, { run }) => edges(await run('active', first)) },
   Link: { id: (row) => toGlobal('PlatformLink', row.id) },
   Platform: { id: (row) => toGlobal('Platform', row.id) },
@@ -101,11 +105,33 @@ async function context (request) {
   return { client, query, run }
 }
 
+// The context of a connection that subscribes: each statement in a transaction of its own, as its caller.
+async function onConnect ({ payload }) {
+  const caller = await authenticate(payload.Authorization)
+  const query = async (name, values) => {
+    const client = await pool.connect()
+    try {
+      await client.query(begin(caller))
+      const found = await client.query({ name, text: STATEMENTS[name], values })
+      await client.query('COMMIT')
+      return found
+    } finally {
+      client.release()
+    }
+  }
+  const run = async (name, ...values) => (await query(name, [caller.workspace, ...values])).rows
+  return { caller, query, run }
+}
+
 const app = Fastify()
-app.register(mercurius, { schema: SCHEMA, resolvers, loaders, context, jit: 1, graphiql: false })
+app.register(mercurius, { schema: SCHEMA, resolvers, loaders, context, jit: 1, graphiql: false, subscription: { onConnect } })
 await app.ready()
 app.graphql.addHook('onResolution', async (execution, { client }) => {
   await client.query('COMMIT')
   client.release()
+})
+await hear((event) => {
+  const topic = `scanRequested ${event.workspace}`
+  app.graphql.pubsub.publish({ topic, payload: { scanRequested: { ...event, linkId: event.link } } })
 })
 await app.listen({ port, host: '127.0.0.1' })

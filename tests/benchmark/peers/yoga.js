@@ -6,8 +6,10 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import {
   customType, doublePrecision, pgSchema, smallint, text, timestamp, uuid
 } from 'drizzle-orm/pg-core'
-import { createSchema, createYoga } from 'graphql-yoga'
-import { DASHBOARD, SCHEMA, authenticate, begin, completion, fromCursor, fromGlobal, pool, port, settingsOf, toGlobal, unpack } from './common.js'
+import { useServer } from 'graphql-ws/use/ws'
+import { createPubSub, createSchema, createYoga } from 'graphql-yoga'
+import { WebSocketServer } from 'ws'
+import { DASHBOARD, SCHEMA, authenticate, begin, completion, fromCursor, fromGlobal, hear, pool, port, settingsOf, toGlobal, unpack } from './common.js'
 
 // Inside the JSON that a relational query builds, bytes are text of the form \x00ff.
 const bytes = customType({
@@ -132,7 +134,24 @@ const page = (rows, first) => ({
   pageInfo: { hasNextPage: rows.length > first }
 })
 
+const pubsub = createPubSub()
 const resolvers = {
+  Subscription: {
+    scanRequested: {
+      subscribe: (_, args, { caller }) => pubsub.subscribe('scanRequested', caller.workspace),
+      resolve: (event) => event
+    }
+  },
+  ScanRequested: {
+    link: ({ link: id }, args, context) =>
+      within(context, (db, client, workspace) =>
+        db.query.link.findFirst({
+          columns: { id: true, label: true, status: true, linkedAt: true },
+          where: and(eq(link.workspaceId, workspace), eq(link.id, id)),
+          with: { platform: true }
+        })
+      )
+  },
   Query: {
     privacyDashboard: (_, args, context, info) =>
       within(context, async (db, client, workspace) => {
@@ -177,9 +196,35 @@ const resolvers = {
 const yoga = createYoga({
   schema: createSchema({ typeDefs: SCHEMA, resolvers }),
   plugins: [useGraphQlJit()],
-  context: async ({ request }) => ({ caller: await authenticate(request.headers.get('authorization')) }),
+  context: async ({ request, connectionParams }) => ({
+    caller: await authenticate(connectionParams?.Authorization ?? request.headers.get('authorization'))
+  }),
   graphiql: false,
   landingPage: false,
   logging: 'warn'
 })
-createServer(yoga).listen(port, '127.0.0.1')
+const server = createServer(yoga)
+useServer(
+  {
+    execute: (args) => args.rootValue.execute(args),
+    subscribe: (args) => args.rootValue.subscribe(args),
+    onSubscribe: async (ctx, id, params) => {
+      const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
+        ...ctx, req: ctx.extra.request, socket: ctx.extra.socket, params
+      })
+      const args = {
+        schema,
+        operationName: params.operationName,
+        document: parse(params.query),
+        variableValues: params.variables,
+        contextValue: await contextFactory(),
+        rootValue: { execute, subscribe }
+      }
+      const errors = validate(args.schema, args.document)
+      return errors.length ? errors : args
+    }
+  },
+  new WebSocketServer({ server, path: '/graphql' })
+)
+await hear((event) => pubsub.publish('scanRequested', event.workspace, event))
+server.listen(port, '127.0.0.1')
