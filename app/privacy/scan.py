@@ -346,7 +346,7 @@ async def _place(
     findings: list[Finding] = []
     if before is not None:
         acted = frozenset(v.key for v in given.values if v.user_action)
-        sights = await _sights(db, link, before, snapshot)
+        sights = await _sights(db, link, before, snapshot, {template.id: template.structure_hash})
         findings = compare(*sights, acted=acted, confidence=confidence, otherwise=snapshot.confidence)
         await keep_findings(db, snapshot.id, findings)
         await reopen(db, link.id, snapshot.id, findings)
@@ -532,8 +532,12 @@ def _essence(change: Change | Finding) -> tuple[Any, ...]:
     return change.setting, change.old_value, change.new_value, change.origin, change.significance
 
 
-async def _sights(db: Db, link: PlatformLink, before: Snapshot, after: Snapshot) -> tuple[Sight, Sight]:
+async def _sights(
+    db: Db, link: PlatformLink, before: Snapshot, after: Snapshot, hashes: Mapping[UUID, bytes] | None = None
+) -> tuple[Sight, Sight]:
     """What was known at two captures. What the earlier one did not see is taken from those before it.
+
+    ``hashes`` are those of templates that are known already.
 
     The earlier one was read as by the scan that confirmed it last: if that was by the config of the later one already, the
     config explains no difference.
@@ -546,7 +550,9 @@ async def _sights(db: Db, link: PlatformLink, before: Snapshot, after: Snapshot)
         earlier = await list_snapshot_before(db, link_id=before.link_id, id=before.id, limit=LOOK_BACK)
     snapshots = [after, before, *earlier]
     ids = list(dict.fromkeys(s.template_id for s in snapshots))
-    templates = {t.id: t for t in await templates_by_id(db, ids=ids) if t is not None}
+    hashes = dict(hashes or {})
+    if unknown := [id_ for id_ in ids if id_ not in hashes]:
+        hashes |= {t.id: t.structure_hash for t in await templates_by_id(db, ids=unknown) if t is not None}
     settings = await settings_of(db, ids)
 
     def sight(snapshot: Snapshot, config_version: int, fallback: Sequence[Snapshot]) -> Sight:
@@ -555,7 +561,7 @@ async def _sights(db: Db, link: PlatformLink, before: Snapshot, after: Snapshot)
         for older in (*reversed(fallback), snapshot):
             values |= unpack(settings[older.template_id], older.packed, older.observed)
         return Sight(
-            templates[snapshot.template_id].structure_hash,
+            hashes[snapshot.template_id],
             config_version,
             own,
             {key: value for key, value in values.items() if key in own},

@@ -31,8 +31,8 @@ LATEST = Path(__file__).parent / "latest"
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each contender in each round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=0.4, help="of each contender in each round")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--workloads", nargs="+", default=[*READS, "record", "start", "live"])
     parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES, metavar="NAME", help=", ".join(NAMES))
@@ -100,7 +100,9 @@ async def main(given: argparse.Namespace) -> dict[str, Any]:
                 if "record" in given.workloads:
                     settings = server.settings_of(away, key)
                     times = {"connections": given.connections, "rounds": given.rounds, "seconds": given.seconds}
-                    cases = await record.compare(python, world, settings, folder, **times)
+                    postmaster = int((postgres.data / "cluster" / "postmaster.pid").read_text().split()[0])
+                    place = postgres.url(database), folder, postmaster
+                    cases = await record.compare(python, world, settings, *place, **times)
                     report.show_record(cases, delay)
                     found["record"] += [{"delay_ms": delay, **case} for case in cases]
         if "start" in given.workloads:

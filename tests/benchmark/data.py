@@ -28,7 +28,7 @@ from tests.benchmark import crowd
 
 PLATFORMS, SETTINGS = 4, 30
 LINKS, SCANS, CHANGES = 20, 3, 2
-LISTED, DEPTH = 120, 1_100
+LISTED, DEPTH = 280, 1_100
 EMAIL, LISTER = "bench@example.com", "lister@example.com"
 
 

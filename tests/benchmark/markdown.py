@@ -90,10 +90,12 @@ def _record(report: dict[str, Any]) -> list[str]:
             *(each["scans_per_second"][name] for name in ("Fivefold", "pgbench")),
             spread(each["fivefold_through_pgbench"]),
             each["p95_ms"],
+            "; ".join(f"{one:.1f}" for one in each["processor_ms"].values()),
         ]
         for each in report.get("record", ())
     ]
     heads = ["at once", "ms to the database", "Fivefold: scans/s", "pgbench, the same statements", "ratio", "Fivefold: p95 ms"]
+    heads += ["processor ms of a scan: Fivefold; its PostgreSQL; pgbench's"]
     return table(heads, rows) if rows else []
 
 

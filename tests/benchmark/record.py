@@ -26,13 +26,14 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from app.kit.embedded import program
+from app.kit.graphql import global_id
 from app.privacy.snapshot import new_id
 from app.privacy.template import structure_hash
 from app.settings import Settings
 from tests.benchmark import data, load
 from tests.benchmark.data import World
 from tests.benchmark.handwritten import uuid_of
-from tests.benchmark.server import Server, in_this_process
+from tests.benchmark.server import Server, all_spent, in_this_process, spent
 
 RECORD = """
 mutation Record($input: RecordSnapshotInput!) {
@@ -42,6 +43,10 @@ mutation Record($input: RecordSnapshotInput!) {
 PGBENCH_SECONDS = 4
 """At least: each of its clients prepares each statement before it has done the first scan."""
 LINKS = "{ platformLinks(first: 100) { edges { node { id platform { slug } } } } }"
+ALL_LINKS = """
+SELECT l.id, p.slug FROM privacy.platform_link AS l JOIN privacy.platform AS p ON p.id = l.platform_id
+WHERE l.workspace_id = $1 ORDER BY l.id DESC
+"""
 
 
 @dataclass(frozen=True)
@@ -78,10 +83,20 @@ def scans(link_id: str, number: int, changes: int, token: str) -> Iterator[Scan]
 
 
 async def links_of(port: int, token: str) -> list[tuple[str, int]]:
-    """The ids of a person's links, each with the number of its platform."""
+    """The ids of a person's latest links, each with the number of its platform."""
     answer = await load.ask(port, load.request("/graphql", json.dumps({"query": LINKS}).encode(), token))
     nodes = [edge["node"] for edge in answer["platformLinks"]["edges"]]
     return [(node["id"], int(node["platform"]["slug"].rpartition("-")[2])) for node in nodes]
+
+
+async def all_links_of(url: str, workspace: str) -> list[tuple[str, int]]:
+    """All of them, more than a page holds."""
+    admin = await asyncpg.connect(url)
+    try:
+        rows = await admin.fetch(ALL_LINKS, UUID(workspace))
+    finally:
+        await admin.close()
+    return [(global_id("PlatformLink", str(row["id"])), int(row["slug"].rpartition("-")[2])) for row in rows]
 
 
 @contextmanager
@@ -195,31 +210,48 @@ def _turn() -> int:
 
 
 async def compare(
-    server: Server, world: World, settings: Settings, folder: Path, *, connections: Sequence[int], rounds: int, seconds: float
+    server: Server,
+    world: World,
+    settings: Settings,
+    admin_url: str,
+    folder: Path,
+    postmaster: int,
+    *,
+    connections: Sequence[int],
+    rounds: int,
+    seconds: float,
 ) -> list[dict[str, Any]]:
     """Fivefold and pgbench in turn, at each concurrency that there are links for."""
     script = folder / "record.sql"
     url = settings.require_database_url()
     async with in_this_process(settings) as here:
-        links = await links_of(here.port, world.lister)
+        links = await all_links_of(admin_url, world.listers_workspace)
         await write_script(here.port, world.lister, url, links, script)
-        own = await links_of(here.port, world.token)
+        own = [link for link in links if link[1] != links[0][1]]  # pgbench has those of one platform
     cases = []
     for clients in sorted({min(number, len(own)) for number in connections}):
-        requests = [(scan.request for scan in scans(link_id, number, 1, world.token)) for link_id, number in own[:clients]]
+        requests = [(scan.request for scan in scans(link_id, number, 1, world.lister)) for link_id, number in own[:clients]]
         found: dict[str, list[float]] = {"Fivefold": [], "pgbench": []}
+        marks: dict[str, list[float]] = {"Fivefold": [], "PostgreSQL": [], "PostgreSQL under pgbench": []}
         for turn in range(rounds + 1):
+            before = spent(server.pid), all_spent(postmaster)
             measured = await load.measure(server.port, requests, seconds)
-            rate = await pgbench(script, url, clients, max(PGBENCH_SECONDS, round(seconds)))
+            between = spent(server.pid), all_spent(postmaster)
+            rate = await pgbench(script, url, clients, max(PGBENCH_SECONDS, round(seconds), clients // 8))
             if turn:  # the first round warms up
                 found["Fivefold"].append(measured.rate)
                 found["pgbench"].append(rate)
+                scanned = len(measured.times), rate * max(PGBENCH_SECONDS, round(seconds), clients // 8)
+                marks["Fivefold"].append((between[0] - before[0]) * 1000 / scanned[0])
+                marks["PostgreSQL"].append((between[1] - before[1]) * 1000 / scanned[0])
+                marks["PostgreSQL under pgbench"].append((all_spent(postmaster) - between[1]) * 1000 / scanned[1])
         ratios = [ours / theirs for ours, theirs in zip(*found.values(), strict=True)]
         cases.append(
             {
                 "connections": clients,
                 "scans_per_second": {name: round(statistics.median(rates), 1) for name, rates in found.items()},
                 "p95_ms": round(measured.percentile(95), 2),
+                "processor_ms": {name: round(statistics.median(each), 2) for name, each in marks.items()},
                 "fivefold_through_pgbench": [round(figure(ratios), 3) for figure in (statistics.median, min, max)],
             }
         )

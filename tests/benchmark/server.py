@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -61,6 +61,17 @@ def spent(pid: int) -> float:
     """Seconds of processor time of a process."""
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def all_spent(pid: int) -> float:
+    """Seconds of processor time of a process, of those it has started, and of those that have ended."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ended = (int(words[13]) + int(words[14])) / os.sysconf("SC_CLK_TCK")
+    total = spent(pid) + ended
+    for child in children_of(pid):
+        with suppress(OSError):  # ended a moment ago
+            total += spent(child)
+    return total
 
 
 def children_of(pid: int) -> list[int]:

@@ -51,7 +51,7 @@ async def test_everybody_answers_the_same_and_it_becomes_a_report(database: Data
                 report.show_case(case)
                 found["cases"].append(case.as_json())
             url = database.url("fivefold_api")
-            links = await record.links_of(python.port, world.lister)
+            links = await record.all_links_of(database.url(), world.listers_workspace)
             await record.write_script(python.port, world.lister, url, links, tmp_path / "record.sql")
             assert await record.pgbench(tmp_path / "record.sql", url, clients=2, seconds=1) > 0
     report.write(tmp_path, found)
