@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import unquote_to_bytes
 
@@ -94,6 +94,7 @@ class Url:
         return self.masked
 
 
+@lru_cache(maxsize=512)  # one scan's is read when it is fetched, judged and written down
 def parse_url(text: str) -> Url:
     """The address that somebody wrote. Raises BAD_INPUT, and never repeats what was written."""
     text = text.strip(" \t\r\n")

@@ -8,6 +8,7 @@ WITH moved AS (
     SET state = 'ANALYZING'
     FROM unnest(:ids::uuid[], :versions::integer[]) AS g (id, version)
     WHERE s.workspace_id = :workspace_id
+        AND s.id = ANY (:ids::uuid[])
         AND s.id = g.id
         AND s.version = g.version
     RETURNING s.id, s.reservation_id, s.state, s.version
@@ -22,7 +23,7 @@ FROM moved AS m;
 
 -- name: end_scan :many
 -- Each in the state that it has come to. Nothing where somebody else has taken it, or given it up: its version is another then.
--- No condition names states, lest the index of what is open be read whole.
+-- Their ids are named twice, so that no other index is read, whatever is known of the table.
 WITH ended AS (
     UPDATE scans.scan AS s
     SET state = g.state,
@@ -31,6 +32,7 @@ WITH ended AS (
         lease_until = NULL
     FROM unnest(:ids::uuid[], :versions::integer[], :states::text[], :failures::text[]) AS g (id, version, state, failure)
     WHERE s.workspace_id = :workspace_id
+        AND s.id = ANY (:ids::uuid[])
         AND s.id = g.id
         AND s.version = g.version
     RETURNING s.id, s.reservation_id, s.state, s.version

@@ -1,8 +1,8 @@
 """One worker's scans per second beside a bare client's: ``python -m tests.benchmark.scans [--scans N] [--rounds N]``.
 
 Both fetch the same pages of a server on this machine, with the same bounds and as many at once, in one process; the pages are
-served by another. The bare client does nothing else. The worker takes scans from the queue, writes what was touched, judges,
-ends and settles. Rounds alternate, and the ratio is that of the medians.
+served by another, and a third judges for the worker. The bare client does nothing else. The worker takes scans from the queue,
+writes what it is about to touch, has them judged, ends and settles. Rounds alternate, and the ratio is that of the medians.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
+import uvloop
 
 from app.core.wallet import buy
 from app.kit import bootstrap, migrate
@@ -33,6 +34,7 @@ from app.kit.token import KeyRing, create_key
 from app.kit.vault import create_key as create_vault_key
 from app.scans.fetch import FetchLimits, observe
 from app.scans.flow import run_scans
+from app.scans.judges import end_judges, judges_of
 from app.scans.submission import SubmitScanInput, submit
 from app.settings import Settings
 from tests.factory.core import Person, create_person
@@ -116,6 +118,9 @@ async def measure(server: Embedded, folder: Path, port: int, scans: int, rounds:
     settings = Settings(vault_keys=[folder / "vault.key"], mail_folder=folder, scan_loopback=True)
     async with open_as(server.url("bench"), "fivefold_owner") as (_, db):
         person = await create_person(db, KeyRing([folder / "jwt.pem"]), "ada@example.com")
+    judges = judges_of(settings)  # a worker has them from its start
+    assert judges is not None
+    await judges.start()
     limits = FetchLimits(seconds=settings.scan_seconds)
     found: list[tuple[float, float]] = []
     for round_ in range(rounds + 1):
@@ -124,6 +129,7 @@ async def measure(server: Embedded, folder: Path, port: int, scans: int, rounds:
         if round_:  # the first one warms up
             found.append(pair)
             print(f"bare {pair[0]:7.1f}/s   worker {pair[1]:7.1f}/s   {pair[1] / pair[0]:.2f}", flush=True)
+    await end_judges()
     client, ours = (statistics.median(side) for side in zip(*found, strict=True))
     print(f"ratio of medians: {ours / client:.2f}")
 
@@ -143,7 +149,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Embedded.start(Path(folder) / "postgres", durable=False) as server:
         bootstrap.run(server.url("bench"))
         migrate.up(server.url("bench"))
-        asyncio.run(measure(server, Path(folder), ours.recv(), given.scans, given.rounds))
+        uvloop.run(measure(server, Path(folder), ours.recv(), given.scans, given.rounds))
     web.terminate()
 
 
