@@ -86,12 +86,17 @@ class Hasher:
         return False
 
     def _make_up(self, known: str, password: str) -> None:
-        """What refusing ``known`` took less than a new hash takes. Time grows with the product of memory and rounds."""
+        """What refusing ``known`` took less than the heaviest hash that was refused, or than a new one.
+
+        Time grows with the product of memory and rounds. Hashes are heavier than new ones after parameters were lowered.
+        """
         try:
             found = extract_parameters(known)
-            work = self._work - found.memory_cost * found.time_cost
+            done = found.memory_cost * found.time_cost
         except InvalidHashError:
-            work = self._work
+            done = 0
+        self._work = max(self._work, done)
+        work = self._work - done
         if work > 0:
             hash_secret_raw(
                 normalized(password).encode(),
