@@ -413,6 +413,8 @@ def erasure_request(email: str, now: bool, organizations: bool, yes: bool) -> No
     days = 0 if now else settings.erasure_days
     due = asyncio.run(people.request_erasure(database_url(), email, days=days, organizations=organizations, settings=settings))
     print(f"{email} is erased" if now else f"{email} will be erased on {due.due_at:%Y-%m-%d}")
+    if now and settings.erasure_folder is None:
+        click.echo("Old dumps hold them still: note it outside of the database by `fivefold erasure export FILE`.", err=True)
 
 
 @erasure.command("export")

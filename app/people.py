@@ -13,7 +13,7 @@ from app.core.billing_customer import stop_paying
 from app.core.credential import set_password
 from app.core.curator import Curator, delete_curator, insert_curator, list_curator
 from app.core.erased_identity import remember
-from app.core.erasure import Due, erase, insert_erasure_by_email, line_of, list_ledger, read_ledger, replay
+from app.core.erasure import Due, erase, insert_erasure_by_email, line_of, list_ledger, note, read_ledger, replay
 from app.kit.db import Db, open_as
 from app.kit.errors import AppError, SetupError
 from app.kit.graphql import parse_uuid
@@ -51,7 +51,8 @@ async def list_curators(url: str) -> list[Curator]:
 async def request_erasure(url: str, email: str, *, days: int, organizations: bool, settings: Settings | None = None) -> Due:
     """Schedule the erasure of an account, or do it where ``days`` is 0. Raises SetupError.
 
-    With ``settings`` what is paid for ends first; a worker does it later where the provider is away.
+    With ``settings`` what is paid for ends first, or a worker does it later where the provider is away; and what happens at
+    once is noted outside of the database before, as by a worker.
     """
     async with open_as(url, "fivefold_owner") as (_, db):
         async with db.transaction():
@@ -65,6 +66,8 @@ async def request_erasure(url: str, email: str, *, days: int, organizations: boo
             except AppError:
                 message = "the payment provider did not cancel what is paid for: a worker tries again, and erases then"
                 raise SetupError(message) from None
+            if settings is not None:
+                await asyncio.to_thread(note, settings.erasure_folder, due)
             async with db.transaction():
                 await remember(db, settings, due.id)
                 await erase(db, id=due.id)

@@ -234,11 +234,14 @@ async def test_only_what_is_due_is_erased(api: Api) -> None:
             await admin.fetchval("SELECT core.forget_person($1, '{}', '{}')", [ada.workspace_id])
 
 
-async def test_the_command_line_erases_too(api: Api) -> None:
+async def test_the_command_line_erases_too(api: Api, tmp_path: Path) -> None:
+    """And notes it where a worker would, so that a dump of before does not bring anybody back."""
     ada = await api.person("ada")
     with pytest.raises(SetupError, match="no account"):
         await people.request_erasure(api.database.url(), "nobody@example.com", days=0, organizations=False)
     due = await people.request_erasure(api.database.url(), ada.email, days=14, organizations=False)
     assert due.account_id == ada.account_id
-    await people.request_erasure(api.database.url(), ada.email, days=0, organizations=False)
+    settings = Settings(erasure_folder=tmp_path / "ledger")
+    await people.request_erasure(api.database.url(), ada.email, days=0, organizations=False, settings=settings)
+    assert [line.account_id for line in read_ledger(tmp_path / "ledger")] == [ada.account_id]
     assert (await api("{ viewer { account { email } } }", token=ada.token)).code == "UNAUTHENTICATED"
