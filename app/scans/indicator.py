@@ -100,7 +100,7 @@ def _kinds() -> dict[str, Kind]:
         "LONG_ADDRESS": Kind(e.ADDRESS, 6, odd, "The address is very long."),
         "REDIRECT_PARAMETER": Kind(e.ADDRESS, 8, odd, "A parameter of the address leads to another site."),
         "ADDRESS_OF_PERSON": Kind(e.ADDRESS, 8, phishing, "The address carries somebody's e-mail address."),
-        "EXECUTABLE_ADDRESS": Kind(e.ADDRESS, 22, malware, "The address names a program."),
+        "EXECUTABLE_ADDRESS": Kind(e.ADDRESS, 10, malware, "The address names a program."),
         "DOUBLE_EXTENSION": Kind(e.ADDRESS, 72, malware, "The address names a program that poses as a document."),
         "ARCHIVE_LURE": Kind(e.ADDRESS, 20, malware, "The address names an archive as if it were a letter or a bill."),
         "SHORTENER": Kind(e.ADDRESS, 4, odd, "The address is a short link."),
@@ -142,10 +142,10 @@ def _kinds() -> dict[str, Kind]:
         # Headers and files
         "NO_SECURITY_HEADERS": Kind(e.HEADER, 2, odd, "None of the headers that protect visitors is set."),
         "TYPE_MISMATCH": Kind(e.HEADER, 12, odd, "What came is of another type than the address names."),
-        "PROGRAM_ATTACHED": Kind(e.HEADER, 30, malware, "A program is offered as a download."),
+        "PROGRAM_ATTACHED": Kind(e.HEADER, 10, malware, "A program is offered as a download."),
         "DISGUISED_ATTACHMENT": Kind(e.HEADER, 72, malware, "A program is offered under the name of a document."),
         "REFRESH_HEADER": Kind(e.HEADER, 8, odd, "A header sends the visitor elsewhere."),
-        "PROGRAM": Kind(e.FILE, 25, malware, "What came is a program."),
+        "PROGRAM": Kind(e.FILE, 18, malware, "What came is a program."),
         "DISGUISED_PROGRAM": Kind(e.FILE, 85, malware, "What came is a program under another type's name."),
         "PROGRAM_FROM_ODD_HOST": Kind(e.FILE, 45, malware, "A program comes from a host that gives no reason for trust."),
         "COMMAND_SCRIPT": Kind(e.FILE, 75, malware, "What came is a script that fetches and runs other programs."),
@@ -208,12 +208,20 @@ def _kinds() -> dict[str, Kind]:
         "ACCOUNT_THREAT": Kind(e.TEXT, 48, phishing, "The page threatens an account and asks for secrets."),
         "ACCOUNT_THREAT_SIGNS": Kind(e.TEXT, 32, phishing, "The page speaks of an account in danger and asks for secrets."),
         "ACCOUNT_THREATS": Kind(e.TEXT, 72, phishing, "The page threatens an account again and again and asks for secrets."),
-        "ACCOUNT_THREAT_ALONE": Kind(e.TEXT, 8, odd, "The page speaks of an account in danger."),
+        "ACCOUNT_THREAT_ALONE": Kind(e.TEXT, 5, odd, "The page speaks of an account in danger."),
         "MAILBOX_LURE": Kind(e.TEXT, 60, phishing, "The page wants a mailbox confirmed by its password."),
         "DOCUMENT_LURE": Kind(e.TEXT, 58, phishing, "The page wants a password before it shows a document."),
         "PARCEL_LURE": Kind(e.TEXT, 66, scam + phishing, "The page wants a card for a parcel's fee."),
         "PARCEL_SIGNS": Kind(e.TEXT, 44, scam + phishing, "The page wants personal data for a parcel that is held."),
         "REFUND_LURE": Kind(e.TEXT, 66, scam + phishing, "The page wants a card or password for a refund or fine."),
+        "REFUND_SIGNS": Kind(e.TEXT, 34, scam + phishing, "The page wants a log-in for money that is to be received."),
+        "BANK_CHOICE": Kind(
+            e.FORM, 58, phishing, "The page lets visitors choose among banks and asks for what opens an account there."
+        ),
+        "UNTRACEABLE_PAYMENT": Kind(e.TEXT, 48, scam, "The page wants to be paid only in ways that cannot be traced."),
+        "PASSWORDED_ARCHIVE": Kind(
+            e.TEXT, 44, malware, "The page offers an archive and tells its password, so that nothing looks into it."
+        ),
         "SUPPORT_SCAM": Kind(e.TEXT, 76, scam, "The page claims that the computer is blocked or infected and wants a call."),
         "SUPPORT_SCAM_SIGNS": Kind(e.TEXT, 30, scam, "The page claims that the computer is in danger."),
         "PRIZE_SCAM": Kind(e.TEXT, 74, scam, "The page promises a prize to whoever answers quickly."),

@@ -154,6 +154,8 @@ def _brands(
                 others = {
                     word for label in before if token in hosts.TOKENS.findall(label) for word in hosts.TOKENS.findall(label)
                 }
+                if hosts.below(host, hosts.DYNAMIC_HOSTS | hosts.FREE_HOSTS) and others & LURES - {token}:
+                    kinds.add("BRAND_WITH_WEAK_LURE_IN_HOST")
                 if token != own and (others | set(parents.split("."))) & (strong - WEAK_LURES) and len(lures) > 0:
                     kinds.add("BRAND_WITH_LURE_IN_HOST" if len(lures - {token}) > 1 else "BRAND_IN_HOST")
                 continue
@@ -352,8 +354,12 @@ def _brands_in_path(lower: str, tokens: set[str], host: str, kinds: set[str]) ->
         "secure",
         "signin",
         "login",
+        "logon",
+        "signon",
         "update",
     }
+    if hosts.is_ip(host) and not hosts.is_private(host):
+        named = [words[token] for token in tokens if token in words]
     if named and tokens & strong and re.search(r"\.php|\.html?$|/$|cmd=", lower):
         kinds.add("BRAND_WITH_LURE_IN_PATH")
 

@@ -15,13 +15,15 @@ Places = dict[str, list[int]]
 
 
 Meanings = dict[str, frozenset[str]]
+Parts = dict[str, list[tuple[str, str]]]
 
 
 @cache
-def _lists() -> tuple[Meanings, dict[str, list[tuple[str, str]]], re.Pattern[str], Meanings]:
-    """Whole words; beginnings by their first three letters; what is written without spaces, as a pattern and by meaning."""
+def _lists() -> tuple[Meanings, Parts, Parts, re.Pattern[str], Meanings]:
+    """Whole words; beginnings and ends by three letters; what is written without spaces, as a pattern and by meaning."""
     whole: dict[str, set[str]] = {}
     beginnings: dict[str, list[tuple[str, str]]] = {}
+    endings: dict[str, list[tuple[str, str]]] = {}
     direct: dict[str, set[str]] = {}
     section = ""
     for line in (DATA / "concepts.txt").read_text(encoding="utf-8").splitlines():
@@ -29,9 +31,11 @@ def _lists() -> tuple[Meanings, dict[str, list[tuple[str, str]]], re.Pattern[str
             section = line.strip("[]")
         elif not line.startswith("#"):
             for raw in line.split():
-                word = normal(raw.rstrip("*"))
+                word = normal(raw.strip("*"))
                 if word[0] >= "\u2e80" or any("\u3040" <= c <= "\uffff" for c in word):
                     direct.setdefault(word, set()).add(section)
+                elif raw.startswith("*"):
+                    endings.setdefault(word[-3:], []).append((word, section))
                 elif raw.endswith("*"):
                     beginnings.setdefault(word[:3], []).append((word, section))
                 else:
@@ -40,6 +44,7 @@ def _lists() -> tuple[Meanings, dict[str, list[tuple[str, str]]], re.Pattern[str
     return (
         {word: frozenset(names) for word, names in whole.items()},
         beginnings,
+        endings,
         pattern,
         {word: frozenset(names) for word, names in direct.items()},
     )
@@ -54,10 +59,13 @@ _PREFIXES = ("وال", "بال", "لل", "ال", "و", "ب", "ل")
 @lru_cache(maxsize=65536)
 def meanings(word: str) -> frozenset[str]:
     """The concepts that one word, made normal, belongs to."""
-    whole, beginnings, _, _ = _lists()
+    whole, beginnings, endings, _, _ = _lists()
     found = whole.get(word, _NONE)
     if (stems := beginnings.get(word[:3])) is not None:
         more = {name for stem, name in stems if word.startswith(stem)}
+        found = found | more if more else found
+    if (stems := endings.get(word[-3:])) is not None:
+        more = {name for stem, name in stems if word.endswith(stem)}
         found = found | more if more else found
     if not found and "\u0621" <= word[0] <= "\u064a":
         for prefix in _PREFIXES:
@@ -73,7 +81,7 @@ def places(words: list[str], text: str) -> Places:
         for name in meanings(word):
             found.setdefault(name, []).append(place)
     if _DENSE.search(text):
-        _, _, pattern, direct = _lists()
+        _, _, _, pattern, direct = _lists()
         for match in pattern.finditer(text):
             for name in direct[match[0]]:
                 found.setdefault(name, []).append(match.start() // 2)

@@ -153,6 +153,12 @@ class Document:
         return places(self.first_words, self.text[:MOST_TOLD])
 
     @cached_property
+    def options(self) -> str:
+        """What may be chosen from lists, made normal, one to a line."""
+        found = (each for root in self.roots for each in root.iter("option") if each.text)
+        return "\n".join(normal(each.text[:60]) for each in islice(found, MOST_PRICES) if each.text)
+
+    @cached_property
     def prices(self) -> list[tuple[str, str]]:
         """What is struck out, and what stands after it."""
         struck = (each for root in self.roots for each in root.iter("del", "s", "strike") if each.text)
@@ -353,7 +359,7 @@ class _Elements:
 
     def input(self, element: etree._Element, get: Get) -> None:
         tag = element.tag
-        kind = (get("type") or tag).lower() if tag == "input" else tag
+        kind = (get("type") or "text").lower() if tag == "input" else tag
         if kind in ("submit", "button", "image", "reset", "hidden", "checkbox", "radio"):
             return
         self.fields += 1

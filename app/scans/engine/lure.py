@@ -6,6 +6,7 @@ A single word never counts. Who warns of deceit, and who is a government, says t
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from app.scans.engine import host as hosts
 from app.scans.engine.address import DROPPERS, deceptive, judge_host
@@ -93,6 +94,12 @@ def look(page: Document, host: str, secrets: set[str], password: bool, kinds: se
         kinds.add("RUN_COMMAND_LURE")
 
 
+@cache
+def _bank_names() -> tuple[str, ...]:
+    """Names in whose lists people look for their bank: of all brands, since banks are not marked."""
+    return tuple(name for name, owners in hosts.brand_names().items() if len(name) >= 3)
+
+
 def warns(page: Document, asks: bool) -> bool:
     """Whether the page speaks about deceit: in its title, or again and again, and without wanting what deceivers want."""
     found = page.concepts
@@ -139,8 +146,10 @@ def _pretexts(
     page: Document, found: Places, secrets: set[str], password: bool, card: bool, spelled: frozenset[str], kinds: set[str]
 ) -> None:
     """Why secrets are wanted: an account in danger, a full mailbox, a document, a refund, a fine."""
-    pressed = "urgent" in found and (re.search(r"\d", page.text) is not None or len(found["urgent"]) >= 2)
-    if near(found, "account", "blocked", 6) and ("verify" in found or pressed):
+    pressed = near(found, "blocked", "today", 8) or (
+        "urgent" in found and (re.search(r"\d", page.text) is not None or len(found["urgent"]) >= 2)
+    )
+    if (near(found, "account", "blocked", 6) or near(found, "service", "blocked", 4)) and ("verify" in found or pressed):
         sure = "verify" in found and pressed
         kinds.add("ACCOUNT_THREATS" if sure else "ACCOUNT_THREAT_SIGNS")
     elif near(found, "account", "verify", 5) and pressed:
@@ -157,10 +166,22 @@ def _pretexts(
     strong = card or password or bool(secrets & {"ssn", "pin", "otp", "card"})
     if "trade" in found and not card:
         return
-    if ("payout" in found and strong and (money or card) and not ("trade" in found and password)) or (
-        "toll" in found and card and ("urgent" in found or money) and "trade" not in found
+    owed = "payout" in found and strong and (money or card) and not ("trade" in found and password)
+    fined = "toll" in found and card and ("urgent" in found or money) and "trade" not in found
+    if (
+        (owed and (card or secrets & {"card", "pin", "ssn"}))
+        or fined
+        or (card and money and "receive" in found and "trade" not in found)
     ):
         kinds.add("REFUND_LURE")
+    elif owed or (password and money and "receive" in found and "trade" not in found):
+        kinds.add("REFUND_SIGNS")
+    if (
+        (password or "pin" in secrets)
+        and page.options
+        and sum(f"\n{name}" in f"\n{page.options}" for name in _bank_names()) >= 3
+    ):
+        kinds.add("BANK_CHOICE")
 
 
 def _parcels(page: Document, found: Places, card: bool, asks: bool, kinds: set[str]) -> None:
@@ -175,9 +196,10 @@ def _parcels(page: Document, found: Places, card: bool, asks: bool, kinds: set[s
 def _promises(page: Document, found: Places, card: bool, kinds: set[str]) -> None:
     """Prizes and riches."""
     links = page.all_links
+    acts = bool(page.fields or page.script or page.refresh or any(hosts.host_of(link) for link in page.links[:60]))
     if near(found, "prize", "congratulations", 16) and near(found, "prize", "you", 5):
         more = card or "bait" in found or "share" in found or "urgent" in found or TURNS["amount"].search(page.text) is not None
-        kinds.add("PRIZE_SCAM" if more else "PRIZE_SIGNS")
+        kinds.add("PRIZE_SCAM" if more and (acts or "survey" in found or "fee" in found) else "PRIZE_SIGNS")
     elif near(found, "prize", "you", 5) and "PASSWORD_ON_ODD_HOST" in kinds:
         kinds.add("PRIZE_SIGNS")
     signs = 0
@@ -193,7 +215,11 @@ def _promises(page: Document, found: Places, card: bool, kinds: set[str]) -> Non
     contact = bool(MESSENGER.search(links))
     if contact and "profit" in found and "daily" in found and amount:
         signs += 2
-    if signs >= 2 and (page.fields or contact or signs >= 3) and not ("risk" in found and not near(found, "no", "risk", 3)):
+    if (
+        signs >= 2
+        and (page.fields or contact or (signs >= 3 and acts))
+        and not ("risk" in found and not near(found, "no", "risk", 3))
+    ):
         kinds.add("INVESTMENT_SCAM")
     elif signs >= 2:
         kinds.add("INVESTMENT_SIGNS")
@@ -227,6 +253,15 @@ def _onward(page: Document, found: Places, host: str, asks: bool, kinds: set[str
         kinds.add("QR_LURE")
     if "remote" in found and "call" in found and PHONE.search(page.text) and ("payout" in found or "infected" in found):
         kinds.add("SUPPORT_SCAM")
+    amount = TURNS["amount"].search(page.text) is not None
+    if "remote" in found and "call" in found and "charged" in found and amount and PHONE.search(page.text):
+        kinds.add("SUPPORT_SCAM")
+    if near(found, "no", "untraceable", 8) or near(found, "only", "untraceable", 8):
+        means = {page.first_words[i] for i in found["untraceable"] if i < len(page.first_words)}
+        if len(means) >= 2 or "coin" in found:
+            kinds.add("UNTRACEABLE_PAYMENT")
+    if "loan" in found and "fee" in found and near(found, "upfront", "fulfil", 5):
+        kinds.add("ADVANCE_FEE")
     told = len({page.first_words[i] for i in found.get("recorded", ()) if i < len(page.first_words)})
     if "coin" in found and told >= 3 and "fulfil" in found and "urgent" in found:
         kinds.add("RANSOM_NOTE")
@@ -265,6 +300,8 @@ def _offers(page: Document, kinds: set[str]) -> None:
     if DISGUISED.search(links):
         kinds.add("OFFERS_DISGUISED_PROGRAM")
     if FILES.search(links):
+        if TURNS["archive password"].search(page.text[:MOST_SEARCHED]):
+            kinds.add("PASSWORDED_ARCHIVE")
         if TURNS["guards off"].search(page.text[:MOST_SEARCHED]):
             kinds.add("WANTS_GUARDS_OFF")
         elif PACKAGE.search(links) and TURNS["strange sources"].search(page.text):

@@ -181,11 +181,13 @@ def _seeds(page: Document, secrets: set[str], kinds: set[str]) -> None:
     texts = [each for each in page.fields if each.type in ("text", "textarea", "password", "")]
     named = [each for each in texts if _names(each, ("seed",))]
     words = len(texts) in (12, 15, 18, 24, 25) or len(named) >= 10
+    numbered = sum(re.search(r"(?:^|\D)\d{1,2}\.?\s*$", each.hint.strip()) is not None for each in texts) >= 10
     if (
         (told and (words or any(each.type == "textarea" for each in named)))
         or (told and named and "seed" in secrets and page.length < LONG)
         or (told and any(each.type == "textarea" for each in texts) and page.length < 200 and page.spoken.get("wallet"))
         or len(named) >= 12
+        or (numbered and words and ("coin" in page.concepts or "wallet" in page.words or "words" in page.words))
         or (any(each.type == "textarea" for each in named) and page.spoken.get("wallet") and page.length < LONG)
     ):
         kinds.add("SEED_PHRASE_REQUEST")
@@ -242,6 +244,9 @@ def _claimed(text: str) -> set[str]:
             continue
         if part in names:
             found.add(part)
+            continue
+        if part in hosts.brand_domains():
+            found.update(brand.names[0] for brand in hosts.brands() if part in brand.domains)
             continue
         left = [word for word in re.findall(r"[^\s]+", part) if word.strip(".,!?()'\"") not in theme("title words")]
         rest = " ".join(left).strip(".,!?()'\" ")
@@ -319,6 +324,9 @@ def _brand(page: Document, host: str, asks: bool, password: bool, article: bool,
     weak = {name for name in weak if _foreign(name, host) and not _called(name, label)}
     strong = {name for name in strong if not _own_installation(name, page, host)}
     weak = {name for name in weak if not _own_installation(name, page, host)}
+    if not any(_names(each, ("card",)) for each in page.fields):
+        # Whose cards are taken stands on many pages.
+        strong, weak = strong - _SCHEMES, weak - _SCHEMES
     if asks and page.length < 320:
         told = f"{page.text} {' '.join(each.hint for each in page.fields)}"
         strong |= {
@@ -374,6 +382,7 @@ def _brand(page: Document, host: str, asks: bool, password: bool, article: bool,
 
 
 watch("brands", (f" {name} " for name, owners in hosts.brand_names().items() if len(name) >= 5 and not owners[0].common))
+_SCHEMES = frozenset(("visa", "mastercard", "jcb"))
 _BESIDE = "with|via|mit|fur|for|con|avec|para|pour|com|z|ile|uber|without|by"
 _PUNCTUATION = str.maketrans(dict.fromkeys("-|:,.!?()®™·/'\"", " "))
 _ICON_SERVICES = frozenset(
@@ -544,7 +553,7 @@ def _talk(page: Document, secrets: set[str], password: bool, asks: bool, article
         if asks and short and not about:
             several = count["threat"]
             kinds.add("ACCOUNT_THREATS" if several >= 3 else "ACCOUNT_THREAT" if several == 2 else "ACCOUNT_THREAT_SIGNS")
-        elif not article:
+        elif not article and not about:
             kinds.add("ACCOUNT_THREAT_ALONE")
     if password and short and not about:
         if at("mailbox", 0) >= 2 or (at("mailbox", 0) and at("threat", 0)):

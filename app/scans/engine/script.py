@@ -38,6 +38,7 @@ _GATHERS = re.compile(
 _CARD = re.compile(
     r"card.?num|cc.?num|cc_number|cardnumber|card\[number|\bcvv|\bcvc|cc_cid|cc-?exp|expir|payment\[cc|billing\[", re.I
 )
+_MINES = re.compile(r"\.(?:Anonymous|User|Token)\s*\([^)]{0,160}throttle", re.I)
 _MONEY = ("card", "cvv", "pin", "seed")
 _GUARD_MARKS = (
     "keycode", "f12", "ctrlkey", "debugger", "devtools", "beforeunload", "fullscreen", "alert", "pushstate", "popstate", "play",
@@ -98,7 +99,7 @@ def look(page: Document, final: str) -> set[str]:
     lower = whole.lower()
     marks = _MARKS.within(lower)
     host = hosts.host_of(final)
-    if _any(MINERS, marks):
+    if _any(MINERS, marks) or ("throttle" in lower and _MINES.search(script)):
         kinds.add("CRYPTO_MINER")
     password = any(each.type == "password" for each in page.fields)
     _hiding(script, lower, marks, page, kinds)
@@ -311,7 +312,8 @@ def _wallets(marks: dict[str, bool], page: Document, kinds: set[str]) -> None:
     if not (_any(_ASKS_WALLET, marks) and _any(_TAKES_WALLET, marks)):
         return
     said = page.spoken.get("wallet", ())
-    if marks["drainer"] or (said and (len(said) >= 2 or _any(_SURE_OF_WALLET, marks))):
+    sure = _any(_SURE_OF_WALLET, marks)
+    if marks["drainer"] or (said and (len(said) >= 2 or sure)) or (sure and len(page.concepts.get("claim", ())) >= 2):
         kinds.add("WALLET_DRAINER")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from app.scans.engine import host as hosts
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from app.scans.engine.document import Document
 
 _ENCODED = re.compile(r"atob\(\s*['\"`]([A-Za-z0-9+/]{10,2000}={0,2})['\"`]")
+_QUOTED = re.compile(r"['\"`]((?:aHR0c|d3M6|d3NzOi|Ly9)[A-Za-z0-9+/]{8,400}={0,2})['\"`]")
+"""What begins as an encoded address does."""
 _CODES = re.compile(r"fromCharCode\(\s*((?:\d{2,3}\s*,\s*){8,400}\d{2,3})\s*\)")
 _ADDRESS = re.compile(
     r"^\s*(?:(?:https?|wss?):)?(?://)?((?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,24}|\d{1,3}(?:\.\d{1,3}){3})(?::\d+)?(?:[/?#]\S*)?\s*$",
@@ -42,7 +45,7 @@ _CLOAKS = re.compile(
 _TAKES_ALL = re.compile(
     r"queryselectorall\(\s*['\"`](?:input|form)|new formdata|serialize(?:array)?\(|\.elements\b"
     r"|getelementsbytagname\(\s*['\"`]input"
-    r"|addeventlistener\(\s*['\"`](?:blur|change|input|keyup|keydown|submit)|\bon(?:blur|change|submit|keyup)\s*="
+    r"|:input\b|\.val\(\)|this\.value|addeventlistener\(\s*['\"`](?:blur|change|input|keyup|keydown|submit)|\bon(?:blur|change|submit|keyup)\s*="
 )
 _SENDS = re.compile(r"new image|\.src\s*=|sendbeacon\(|websocket|fetch\(|xmlhttprequest|\$\.(?:post|get|ajax)|axios")
 _SENDS_SILENTLY = re.compile(r"new image\b[\s\S]{0,80}src|sendbeacon\(|new websocket")
@@ -56,9 +59,10 @@ def hidden_addresses(script: str) -> list[str]:
     """Addresses that stand encoded in a script, each alone."""
     found: list[str] = []
     if "atob" in script:
-        for match, _ in zip(_ENCODED.finditer(script), range(40), strict=False):
+        encoded = {match[1] for pattern in (_ENCODED, _QUOTED) for match in islice(pattern.finditer(script), 40)}
+        for each in encoded:
             try:
-                text = base64.b64decode(match[1] + "=" * (-len(match[1]) % 4)).decode("ascii")
+                text = base64.b64decode(each + "=" * (-len(each) % 4)).decode("ascii")
             except (binascii.Error, ValueError):
                 continue
             if _ADDRESS.match(text):
@@ -95,7 +99,9 @@ def look(page: Document, host: str, secrets: bool, kinds: set[str]) -> None:
     lower = script.lower()
     if _MAILS.search(script) or _TELEGRAM.search(script):
         kinds.add("SECRETS_TO_COLLECTOR")
-    if not (_TAKES_ALL.search(lower) or ".value" in lower) or not _SENDS.search(lower) or not _PACKS.search(lower):
+    if not (_TAKES_ALL.search(lower) or ".value" in lower) or not _PACKS.search(lower):
+        return
+    if not strange and not _SENDS.search(lower):
         return
     posing = any(_strange(each, host) and _poses(each) for each in _SPELLED.findall(lower)) if "//" in lower else False
     if strange or posing or (_SENDS_SILENTLY.search(lower) and any(_strange(each, host) for each in _SPELLED.findall(lower))):

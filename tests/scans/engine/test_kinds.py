@@ -45,6 +45,18 @@ PAGES = {
     "PARCEL_LURE": ("Twoja paczka została wstrzymana. Wymagana dopłata 1,38 zł, zapłać teraz." + CARD, HOME),
     "ACCOUNT_THREATS": ("Hesabınız askıya alındı. 24 saat içinde bilgilerinizi doğrulayın." + LOGIN, HOME),
     "REFUND_LURE": ("Вам начислена выплата 17 350 ₽" + CARD, HOME),
+    "REFUND_SIGNS": ("Tienes 180 € por recibir, accede para aceptarlo" + LOGIN, HOME),
+    "BANK_CHOICE": (
+        "<select><option>Sparkasse<option>Volksbank<option>Deutsche Bank</select>" + LOGIN,
+        HOME,
+    ),
+    "UNTRACEABLE_PAYMENT": ("Puppies for sale. We only accept Zelle, gift cards or bitcoin.", HOME),
+    "PASSWORDED_ARCHIVE": ('<a href="/setup.zip">Download</a> Archive password: 2024', HOME),
+    "ADVANCE_FEE": ("Kredit ohne Schufa: zahlen Sie vorab nur die Bearbeitungsgebühr von 190 €.", HOME),
+    "SEED_PHRASE_REQUEST": (
+        "Recover your wallet with your words." + "".join(f"<input placeholder='{i}.'>" for i in range(1, 13)),
+        HOME,
+    ),
     "ACCOUNT_THREAT_SIGNS": ("Su cuenta está bloqueada, confirme sus datos." + LOGIN, HOME),
     "PASSWORD_ON_ODD_HOST": (LOGIN, "https://start.example.top/"),
     "MESSENGER_CODE": (
@@ -87,6 +99,8 @@ HARMLESS = {
     "advice": "<title>Phishing: so erkennen Sie Betrüger</title>Ihr Konto wurde gesperrt, schreiben sie. Bestätigen Sie nichts.",  # noqa: E501
     "bank": "Wir fragen niemals nach Ihrer PIN. Konto gesperrt? Rufen Sie uns an." + LOGIN,
     "checkout": "Warenkorb: 32,80 €. Versandkosten für das Paket 4,90 €. Jetzt bezahlen." + CARD,
+    "voucher": "Receive a 10 € voucher with our newsletter.<form><input name=mail></form>",
+    "banks": "<select><option>Sparkasse<option>Volksbank<option>Deutsche Bank</select> Kontomodelle im Vergleich",
     "outlook": "<title>Outlook</title>" + LOGIN,
     "school": "Herzlichen Glückwunsch an die Gewinner! Ihr habt alle Fragen gelöst, die Preise gibt es am Freitag.",
     "savings": "Earn 4.50% APY. Minimum deposit $100, interest is paid monthly.<form><input name=a></form>",
@@ -105,6 +119,7 @@ SCRIPTS = {
     "HIDDEN_REDIRECT": "location.replace(atob('aHR0cHM6Ly9ldmlsLmNsaWNrL28zNjU='))",
     "CLOAKING": "if(document.referrer.match(/google|bing/))location.href='https://copy-brand.shop/x'",
     "ODD_REDIRECT": "location.href='data:text/html;base64,PGI+'",
+    "CRYPTO_MINER": "var c=new Client.Anonymous('a1b2',{throttle:0});c.start()",
     "STARTS_DOWNLOAD": "window.location='/files/setup-4.2.exe'",
 }
 

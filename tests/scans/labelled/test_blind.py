@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -15,7 +16,7 @@ from app.scans.observation import FetchFailure
 from app.scans.url import parse_url
 from app.settings import Settings
 from tests.factory.observed import observed
-from tests.scans.labelled.blind import blind
+from tests.scans.labelled.blind import fresh, halves
 from tests.scans.labelled.blind.case import Blind
 
 LIKELY = (Verdict.SUSPICIOUS, Verdict.MALICIOUS)
@@ -41,30 +42,36 @@ async def verdict_of(case: Blind) -> Verdict | None:
     return (await judge(url, seen, engines_of(Settings()))).verdict
 
 
-@pytest.mark.parametrize("sealed", [False])
-async def test_precision_and_recall(sealed: bool) -> None:
+SETS: dict[str, Callable[[], list[Blind]]] = {
+    "seen": lambda: [case for case in halves() if not case.sealed],
+    "sealed": lambda: [case for case in halves() if case.sealed],
+    "fresh": lambda: fresh("fresh"),
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+async def test_precision_and_recall(name: str) -> None:
     counts: Counter[tuple[bool, str]] = Counter()
-    for case in blind():
-        if case.sealed is sealed:
-            verdict = await verdict_of(case)
-            counts[case.harmful, verdict.name if verdict else "REFUSED"] += 1
+    for case in SETS[name]():
+        verdict = await verdict_of(case)
+        counts[case.harmful, verdict.name if verdict else "REFUSED"] += 1
     for told in (LIKELY, (Verdict.MALICIOUS,)):
         right = sum(counts[True, each.name] for each in told)
         wrong = sum(counts[False, each.name] for each in told)
         missed = sum(counts[True, each.name] for each in (Verdict.HARMLESS, *LIKELY) if each not in told)
         precision, recall = right / (right + wrong), right / (right + missed)
         names = " or ".join(each.name for each in told)
-        print(f"sealed {sealed}, {names}: precision {precision:.3f}, recall {recall:.3f}, {counts.total()} cases")  # noqa: T201
+        print(f"{name}, {names}: precision {precision:.3f}, recall {recall:.3f}, {counts.total()} cases")  # noqa: T201
         if told is LIKELY:
             assert precision >= 0.93
-            assert recall >= 0.85
-    print({f"{'hostile' if harmful else 'honest'} {name}": count for (harmful, name), count in sorted(counts.items())})  # noqa: T201
+            assert recall >= 0.93
+    print({f"{'hostile' if harmful else 'honest'} {verdict}": n for (harmful, verdict), n in sorted(counts.items())})  # noqa: T201
     assert counts[True, "UNKNOWN"] <= 0.1 * counts.total()
 
 
 def test_there_are_enough_and_all_kinds() -> None:
-    found = blind()
-    assert len(found) >= 300
+    found = [case for each in SETS.values() for case in each()]
+    assert len(found) >= 380
     assert len({case.name for case in found}) == len(found)
-    assert sum(case.harmful for case in found) >= 140
-    assert 0.4 < sum(case.sealed for case in found) / len(found) < 0.6
+    assert sum(case.harmful for case in found) >= 170
+    assert 0.4 < sum(case.sealed for case in halves()) / len(halves()) < 0.6

@@ -1,6 +1,9 @@
-"""A set that was written before its authors looked at an engine: hostile and honest cases over the same layouts.
+"""Sets that were written before their authors looked at what engines make of them, and measured so.
 
-It was halved by a hash of the cases' names at once. Whoever changes an engine looks at one half only; the other is measured.
+``halves`` is the first set, over layouts that hostile and honest pages share; it was halved by a hash of the cases' names at
+once, and the sealed half was looked at, case by case, only when the other was done. ``fresh`` are later sets, each written in
+another style and first measured untouched. Once measured, all may be learned from: the next figure to believe is that of
+cases that nobody has written yet.
 """
 
 from __future__ import annotations
@@ -8,6 +11,11 @@ from __future__ import annotations
 from tests.scans.labelled.blind.case import Blind, read
 
 
-def blind() -> list[Blind]:
-    """All of them."""
+def halves() -> list[Blind]:
+    """The first set."""
     return read("hostile", harmful=True) + read("honest", harmful=False)
+
+
+def fresh(name: str) -> list[Blind]:
+    """A later set: "fresh"."""
+    return read(f"{name}_hostile", harmful=True) + read(f"{name}_honest", harmful=False)
