@@ -33,7 +33,7 @@ from app.kit.pool import Lost
 from app.kit.sql import File
 from app.scans.observation import Hop, Observation, Touch
 from app.scans.scan import get_purged_scan, scans_by_id
-from app.scans.secret import MASK
+from app.scans.secret import MASK, mask_step
 from app.scans.url import parse_url, url_hash
 
 BATCH = 1000
@@ -63,7 +63,9 @@ class Access(Node):
 
     seq: int = strawberry.field(description="Its place among the requests of one fetch, from 0.")
     kind: AccessKind
-    masked_url: str = strawberry.field(description="The URL without what might be secret in it.")
+    masked_url: str = strawberry.field(
+        description="The URL without what might be secret in it; of one that a server named, of its path common words alone."
+    )
     address: str | None = strawberry.field(
         description="The address that was connected to, the only one; null where nothing was connected to."
     )
@@ -155,7 +157,7 @@ async def record_all_accesses(db: Db, observed: Iterable[tuple[UUID, Observation
     asked = [each for each in asked if each.hop.access_id is None]
     if not asked:
         return
-    urls = [_told(each.hop.url, key) for each in asked]
+    urls = [_told(each.hop.url, each.asked, key) for each in asked]
     await insert_access(
         db,
         scan_ids=[each.scan_id for each in asked],
@@ -178,6 +180,7 @@ async def record_all_accesses(db: Db, observed: Iterable[tuple[UUID, Observation
 class _Asked:
     scan_id: UUID
     touch: Touch
+    begun: str
     written: asyncio.Future[UUID]
 
 
@@ -192,11 +195,13 @@ class Ahead:
         self._db, self._key, self._trial = db, key, trial
         self._asked: list[_Asked] = []
         self._under_way: list[_Asked] = []
+        self._begun: dict[UUID, str] = {}
         self._writing: asyncio.Task[None] | None = None
 
     async def note(self, scan_id: UUID, touch: Touch) -> UUID:
         """Once this has answered, the log has it. Raises what kept it from being written: then nothing may be touched."""
-        asked = _Asked(scan_id, touch, asyncio.get_running_loop().create_future())
+        begun = self._begun.setdefault(scan_id, touch.url)
+        asked = _Asked(scan_id, touch, "" if touch.seq == 0 else begun, asyncio.get_running_loop().create_future())
         self._asked.append(asked)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
@@ -236,7 +241,7 @@ class Ahead:
                     each.written.set_exception(error)
 
     async def _write(self, asked: Sequence[_Asked]) -> None:
-        urls = [_told(each.touch.url, self._key) for each in asked]
+        urls = [_told(each.touch.url, each.begun, self._key) for each in asked]
         try:
             async with self._db.transaction():
                 noted = await insert_access_ahead(
@@ -265,24 +270,36 @@ class _Request:
     hop: Hop
     kind: AccessKind
     content_sha256: bytes | None
+    asked: str
+    """The URL that the scan began with, or nothing where this is it."""
 
 
 def _requests(scan_id: UUID, observation: Observation) -> Iterator[_Request]:
+    begun = observation.hops[0].url if observation.hops else ""
     for hop in observation.hops:
         content = observation.content_sha256 if hop is observation.hops[-1] else None
-        yield _Request(scan_id, observation.loopback, hop, AccessKind.PAGE, content)
+        yield _Request(scan_id, observation.loopback, hop, AccessKind.PAGE, content, "" if hop.seq == 0 else begun)
     if observation.favicon is not None:
         icon = observation.favicon_sha256
-        yield _Request(scan_id, observation.loopback, observation.favicon, AccessKind.ICON, icon)
+        yield _Request(scan_id, observation.loopback, observation.favicon, AccessKind.ICON, icon, begun)
 
 
-def _told(url: str, key: bytes) -> tuple[str, bytes]:
-    """A URL as it is shown and as it is found; one that cannot be read is not shown at all."""
+def _told(url: str, asked: str, key: bytes) -> tuple[str, bytes]:
+    """A URL as it is shown and as it is found; one that cannot be read is not shown at all.
+
+    Behind the one that was ``asked`` for, a server has named it: its words are shown no more than those of a page.
+    """
     try:
         parsed = parse_url(url)
     except AppError:
         return MASK, url_hash(key, url)
-    return parsed.masked, url_hash(key, parsed.canonical)
+    if not asked:
+        return parsed.masked, url_hash(key, parsed.canonical)
+    try:
+        begun = parse_url(asked).masked
+    except AppError:
+        begun = MASK
+    return mask_step(parsed.masked, begun), url_hash(key, parsed.canonical)
 
 
 async def find_altered_accesses(db: Db, limit: int) -> Sequence[Altered]:

@@ -53,6 +53,22 @@ _HOLDERS = frozenset(
 )
 """Segments before a secret: masked whatever it is."""
 
+_COMMON = frozenset(
+    word
+    for line in (
+        "index.html index.htm index.php index.jsp index.aspx default.aspx favicon.ico favicon.png favicon.svg robots.txt",
+        "apple-touch-icon.png login login.php login.html log-in signin sign-in sign_in logout signup sign-up register account",
+        "accounts auth oauth oauth2 authorize sso saml user users profile settings dashboard admin wp-admin wp-login.php",
+        "wp-content wp-includes home homepage start main welcome m mobile app web blog news shop store cart checkout search",
+        "about contact help support faq terms privacy legal cookies consent download downloads docs documentation api v1 v2",
+        "v3 static assets public images image img media css js fonts error errors 403 404 500 maintenance blocked captcha",
+        "challenge cdn-cgi verify confirm reset password session redirect go link out en en-us en-gb de de-de fr fr-fr es it",
+        "pt pt-br nl pl ru ja zh ko tr ar sv da no fi cs hu ro uk us gb ca au",
+    )
+    for word in line.split()
+)
+"""Segments of paths that say nothing: so many sites have them."""
+
 _SHAPES = re.compile(
     "|".join(
         (
@@ -128,6 +144,24 @@ def mask_query(query: str) -> str:
     if "=" not in query and is_secret(query):
         return MASK
     return "".join(each if each in "&;" else _mask_parameter(each) for each in re.split("([&;])", query))
+
+
+def mask_step(shown: str, asked: str) -> str:
+    """A masked URL that a server named, as a step from the one that was asked for: the words of its path and query are the
+    server's, who may say anything there. What stood in the URL that was asked for stays, and what many sites have."""
+    origin, path, query = _parts(shown)
+    _, asked_path, asked_query = _parts(asked)
+    known, pairs = set(asked_path.split("/")), set(asked_query.split("&"))
+    steps = [each if not each or each in known or each.lower() in _COMMON else MASK for each in path.split("/")]
+    told = dict.fromkeys(each if each in pairs else MASK for each in query.split("&")) if query else {}
+    return f"{origin}{'/'.join(steps)}{'?' + '&'.join(told) if told else ''}"
+
+
+def _parts(shown: str) -> tuple[str, str, str]:
+    scheme, _, rest = shown.partition("://")
+    place, _, query = rest.partition("?")
+    host, slash, path = place.partition("/")
+    return f"{scheme}://{host}", slash + path, query
 
 
 def is_secret(text: str) -> bool:

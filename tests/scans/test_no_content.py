@@ -13,14 +13,16 @@ import orjson
 import psycopg
 import pytest
 from graphql import GraphQLObjectType
+from starlette.responses import JSONResponse
 
 from app.scans import headers, observation
 from app.schema import schema
 from tests.conftest import Database
 from tests.factory.core import Person
 from tests.factory.kit import give
+from tests.factory.model import KEY, MODEL, by_text, by_tool, fake_model
 from tests.factory.receiver import Receiver, receiving
-from tests.factory.web import Web, hostile_web, redirect, reply
+from tests.factory.web import Web, certificate, hostile_web, redirect, reply
 from tests.test_canary import Canaries, dump, served, working
 
 FORBIDDEN = re.compile(
@@ -117,6 +119,19 @@ def marker(place: str) -> str:
     return f"c4n4ry{place.encode().hex()[:12]}7f3a91e2d8"
 
 
+PLAIN = {
+    "plainlocation": "lanternmeadowquietly",
+    "plainquery": "orchardsilverwinter",
+    "plainrefresh": "harborvelvetautumn",
+    "plainicon": "cedarcopperevening",
+    "plaincookie": "marbleriverthunder",
+    "plainfile": "willowamberharvest",
+    "plainform": "saffronislandmorning",
+    "plaincertificate": "garnetforestbridge",
+    "plainmodel": "juniperhollowcandle",
+    "plainquote": "we sail at midnight with lanterns",
+}
+"""Words that anybody might write, where nothing tells that they are somebody's: a server is not shown saying them either."""
 PLACES = (
     "title", "comment", "prose", "formvalue", "formaction", "script", "style", "meta", "attribute", "server", "xheader",
     "cookie", "mime", "csp", "location", "locationquery", "error", "icon", "json", "refresh", "disposition", "urlsecret",
@@ -125,11 +140,11 @@ PLACES = (
 
 
 def page() -> bytes:
-    say = {place: marker(place) for place in PLACES}
+    say = {place: marker(place) for place in PLACES} | PLAIN
     return f"""<!doctype html><html><head><title>Sign in {say["title"]}</title>
-<meta name="description" content="{say["meta"]}"><link rel="icon" href="/icon.ico">
+<meta name="description" content="{say["meta"]}"><link rel="icon" href="/{say["plainicon"]}.ico">
 <style>.{say["style"]} {{}}</style></head><body class="{say["attribute"]}"><!-- {say["comment"]} -->
-<p>{say["prose"]}</p><form action="/in/{say["formaction"]}" method="post">
+<p>{say["prose"]} {say["plainquote"]}</p><form action="/in/{say["formaction"]}/{say["plainform"]}" method="post">
 <input type="password" name="p" value="{say["formvalue"]}"></form>
 <script>eval(unescape("{say["script"]}")); var token = "{say["script"]}";</script></body></html>""".encode()
 
@@ -138,19 +153,41 @@ def pages(web: Web) -> None:
     sent: dict[str, Any] = {
         "Server": f"nginx {marker('server')}",
         "X_Token": marker("xheader"),
-        "Set_Cookie": f"session={marker('cookie')}",
+        "Set_Cookie": f"{PLAIN['plaincookie']}={marker('cookie')}",
         "Content_Security_Policy": f"default-src 'nonce-{marker('csp')}'",
-        "Refresh": f"99; url=/{marker('refresh')}",
-        "Content_Disposition": f'inline; filename="{marker("disposition")}.html"',
+        "Refresh": f"99; url=/{marker('refresh')}/{PLAIN['plainrefresh']}",
+        "Content_Disposition": f'inline; filename="{marker("disposition")} {PLAIN["plainfile"]}.html"',
     }
     web.pages["/page"] = reply(page(), **sent)
     web.pages["/hop"] = redirect(f"/to/{marker('location')}?session={marker('locationquery')}")
     web.pages[f"/to/{marker('location')}"] = reply(page(), kind=f"text/html; charset={marker('mime')}", **sent)
+    web.pages["/plain"] = redirect(f"/{PLAIN['plainlocation']}?{PLAIN['plainquery']}=1")
+    web.pages[f"/{PLAIN['plainlocation']}"] = reply(page(), **sent)
+    web.pages[f"/{PLAIN['plainicon']}.ico"] = reply(b"\x00\x00\x01\x00" + marker("icon").encode(), kind="image/x-icon")
     web.pages["/error"] = reply(f"<h1>{marker('error')}</h1>".encode(), status=f"500 {marker('error')}", **sent)
     web.pages["/json"] = reply(orjson.dumps({"value": marker("json")}), kind="application/json")
-    web.pages["/icon.ico"] = reply(b"\x00\x00\x01\x00" + marker("icon").encode(), kind="image/x-icon")
     web.pages["/broken"] = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\nX: " + marker("error").encode() + b"\r\n\r\n" + page()
     web.pages[f"/reset/{marker('urlpath')}"] = reply(page())
+
+
+def quoting(request: dict[str, Any]) -> Any:
+    """A model that a page has talked into quoting it: in each place of an answer, in turn."""
+    said = f"{PLAIN['plainmodel']} {PLAIN['plainquote']} {marker('prose')}"
+    good = {"score": 90, "confidence": 1.0, "reasons": ["DECEPTION"]}
+    answers = (
+        lambda: by_tool(request, good | {"reasons": [said]}),
+        lambda: by_tool(request, good | {"quote": said}),
+        lambda: by_text(said),
+        lambda: by_tool(request, good | {"score": said}),
+        lambda: by_tool(request, good, name=said),
+        lambda: JSONResponse({"error": {"message": said, "type": said, "code": said}}, status_code=400),
+        lambda: by_tool(request, good, content=said, refusal=said),
+    )
+    turns.append(1)
+    return answers[len(turns) % len(answers)]()
+
+
+turns: list[int] = []
 
 
 SUBMIT = "mutation($inputs: [SubmitScanInput!]!) { submitScans(inputs: $inputs) { scan { id maskedUrl } } }"
@@ -178,8 +215,18 @@ async def test_nothing_of_a_page_is_found_anywhere(
     for place in PLACES:
         canaries.plant(place, marker(place))
         canaries.plant(place, base64.b64encode(marker(place).encode()))
-    async with hostile_web() as web, served(database, jwt_key, log) as api, receiving() as receiver:
+    for place, words in PLAIN.items():
+        canaries.plant(place, words)
+    names = [f"{PLAIN['plaincertificate']}.example.com", f"www.{PLAIN['plaincertificate']}.example.com"]
+    async with (
+        hostile_web() as web,
+        hostile_web(certificate(tmp_path, *names)) as secure,
+        fake_model([quoting]) as model,
+        served(database, jwt_key, log) as api,
+        receiving() as receiver,
+    ):
         pages(web)
+        pages(secure)
         ada = await api.person("ada")
         await give(api, ada, 50)
         assert (await api(HOOK, {"url": receiver.url}, token=ada.token)).data
@@ -187,13 +234,15 @@ async def test_nothing_of_a_page_is_found_anywhere(
         paths = [
             "/page",
             "/hop",
+            "/plain",
             "/error",
             "/json",
             "/broken",
             f"/reset/{marker('urlpath')}",
             f"/page?token={secret}#{marker('fragment')}",
         ]
-        inputs = [{"url": web.url(path), "idempotencyKey": path[:20] + str(place)} for place, path in enumerate(paths)]
+        urls = [*map(web.url, paths), secure.url("/plain")]
+        inputs = [{"url": url, "idempotencyKey": f"key {place}"} for place, url in enumerate(urls)]
         answer = await api(SUBMIT, {"inputs": inputs}, token=ada.token)
         answers.extend(str(answer.body).encode())
         for bad in (f"ftp://{secret}/", f"https://{secret}@example.com/", f"https://example.com:0/{secret}", secret):
@@ -204,13 +253,17 @@ async def test_nothing_of_a_page_is_found_anywhere(
                 "query($url: String!) { urlHistory(url: $url) { edges { cursor } } }", {"url": bad}, token=ada.token
             )
             answers.extend(str(asked.body).encode())
-        with working(database, log, FIVEFOLD_SCAN_LOOPBACK="true", FIVEFOLD_WEBHOOK_LOOPBACK="true"):
-            await _until_all_ended(database, ada, len(paths), receiver)
+        asking = {"FIVEFOLD_SCAN_MODEL": MODEL, "FIVEFOLD_SCAN_MODEL_URL": model.url, "FIVEFOLD_SCAN_MODEL_KEY": KEY}
+        with working(database, log, FIVEFOLD_SCAN_LOOPBACK="true", FIVEFOLD_WEBHOOK_LOOPBACK="true", **asking):
+            await _until_all_ended(database, ada, len(urls), receiver)
         everything = await api(EVERYTHING, token=ada.token)
         assert {edge["node"]["state"] for edge in everything.data["scans"]["edges"]} >= {"COMPLETED"}
         answers.extend(str(everything.body).encode())
         metrics = (await api.http.get("/metrics")).content
     whole, written = await asyncio.to_thread(dump, database), await asyncio.to_thread(log.read_bytes)
+    assert model.calls >= 6, "each way of answering was tried"
+    assert f"/{PLAIN['plainlocation']}?{PLAIN['plainquery']}=1" in secure.paths
+    assert f"/{PLAIN['plainicon']}.ico" in web.paths
     assert b"COPY scans.scan_result" in whole
     assert b"COPY scans.access" in whole
     assert canaries.found(whole) == [], "in the dump"
@@ -224,6 +277,6 @@ async def test_nothing_of_a_page_is_found_anywhere(
 
 async def _until_all_ended(database: Database, person: Person, count: int, receiver: Receiver) -> None:
     ended = "SELECT count(*) FROM scans.scan WHERE workspace_id = $1 AND state IN ('COMPLETED', 'FAILED', 'TIMED_OUT')"
-    async with database.connect() as admin, asyncio.timeout(90):
+    async with database.connect() as admin, asyncio.timeout(120):
         while await admin.fetchval(ended, person.workspace_id) < count or len(receiver.received) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.2)

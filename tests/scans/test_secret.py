@@ -2,6 +2,7 @@
 
 import base64
 import random
+import re
 import secrets
 import string
 import uuid
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.scans.secret import mask_step
 from app.scans.url import parse_url
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
@@ -171,3 +173,32 @@ def test_what_we_make_ourselves() -> None:
     for _ in range(200):
         token = secrets.token_urlsafe(32)
         assert token not in parse_url(f"https://example.com/join/{token}?t={token}").masked
+
+
+NEWS = "example.com/news/today?page=2"
+
+
+@pytest.mark.parametrize(
+    ("shown", "asked", "step"),
+    [
+        (f"https://www.{NEWS}", f"http://{NEWS}", f"https://www.{NEWS}"),
+        ("https://example.com/en/login", "https://example.com/", "https://example.com/en/login"),
+        ("https://example.com/the/words/of/a/page", "https://example.com/of", "https://example.com/***/***/of/***/***"),
+        ("https://example.com/?the=words&of=a", "https://example.com/?of=a", "https://example.com/?***&of=a"),
+        ("https://example.com/?words", "https://example.com/", "https://example.com/?***"),
+        ("https://example.com/***?token=***", "https://example.com/***?token=***", "https://example.com/***?token=***"),
+        ("https://example.com/Login;words=1", "https://example.com/", "https://example.com/***"),
+        ("https://example.com/favicon.ico", "***", "https://example.com/favicon.ico"),
+        ("http://[2001:db8::1]:8080/", "https://example.com/", "http://[2001:db8::1]:8080/"),
+    ],
+    ids=range(9),
+)
+def test_a_server_says_nothing_by_where_it_leads(shown: str, asked: str, step: str) -> None:
+    assert mask_step(shown, asked) == step
+
+
+@given(st.text(alphabet="abcdefghij/?&=;.%", max_size=60))
+def test_no_word_of_a_server_is_shown(tail: str) -> None:
+    """Unless it was asked for, or many sites have it."""
+    shown = mask_step(f"https://example.com/{tail}", "https://example.com/")
+    assert not re.search("[a-j]{3}", shown.partition("example.com/")[2])
