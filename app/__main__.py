@@ -451,9 +451,10 @@ def seed(ctx: click.Context, in_json: bool) -> None:
 def seed_demo(in_json: bool) -> None:
     """Load demo people with half a year of scans as well."""
     from app import seed
+    from app.settings import Settings
 
     with seed_progress() as (total, step):
-        lines = asyncio.run(seed.load_demo(database_url(), seed.Progress(total, step)))
+        lines = asyncio.run(seed.load_demo(database_url(), seed.Progress(total, step), Settings()))
     emit(lines, in_json)
 
 

@@ -50,7 +50,6 @@ def run(host: str, port: int, data: Path, say: Callable[[str], None], progress: 
         bootstrap.run(admin)
         migrate.up(admin)
         say("Loading demo data ...")
-        asyncio.run(seed.load_demo(admin, progress))
         settings = Settings(
             database_url=server.url(DATABASE, "fivefold_api"),
             jwt_keys=[key],
@@ -59,6 +58,7 @@ def run(host: str, port: int, data: Path, say: Callable[[str], None], progress: 
             graphiql=True,
             log_format="text",
         )
+        asyncio.run(seed.load_demo(admin, progress, settings))
         password = secrets.token_urlsafe(12)  # another at each start: whoever finds an old one has nothing
         hasher = Hasher(memory_mib=settings.password_memory_mib, rounds=settings.password_rounds, at_once=1)
         asyncio.run(give_password(admin, hasher, [seed.CURATOR[0], *(email for email, *_ in seed.PEOPLE)], password))

@@ -19,6 +19,8 @@ from app.kit.token import ISSUER
 from app.privacy import curated
 from app.privacy import demo as privacy_demo
 from app.privacy import perf as privacy_perf
+from app.scans import demo as scans_demo
+from app.settings import Settings
 
 CREDITS = 200
 """What each of the demo's people may spend."""
@@ -44,8 +46,11 @@ async def load_curated(url: str) -> list[str]:
         return await curated.load(db)
 
 
-async def load_demo(url: str, progress: Progress) -> list[str]:
-    """The curated files and the demo's people with half a year of scans. Again: goes on where it was, or does nothing."""
+async def load_demo(url: str, progress: Progress, settings: Settings | None = None) -> list[str]:
+    """The curated files and the demo's people with half a year of scans. Again: goes on where it was, or does nothing.
+
+    Scans of URLs are sealed, so they are there only with ``settings`` that name keys of the vault.
+    """
     async with open_as(url, "fivefold_owner") as (pool, db):
         lines = await curated.load(db)
         if await get_account_by_email(db, email=CURATOR[0]) is not None:
@@ -63,6 +68,8 @@ async def load_demo(url: str, progress: Progress) -> list[str]:
                 async with person.transaction():
                     await buy(person, CREDITS, key="demo")
             await privacy_demo.load(people, db, end, progress.step)
+            if settings is not None and settings.vault_keys:
+                await scans_demo.load(people, settings, end)
         finally:
             for person in people.values():
                 await person.close()

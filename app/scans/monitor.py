@@ -224,17 +224,22 @@ async def _pause(db: Db, monitor_id: UUID, member_id: UUID, reason: PauseReason)
 async def _compare_one(db: Db) -> bool:
     """Whether there was one."""
     async with db.transaction():
-        ended = await lock_compared_monitor(db)
-        if ended is None:
-            return False
-        completed = ScanState(ended.state) is ScanState.COMPLETED
-        if completed and ended.latest_scan_id is not None and ended.pending_scan_id is not None:
-            found = await changes_between(db, ended.latest_scan_id, ended.pending_scan_id)
-            told = [each.name for each in found if each.name in ended.alert_on]
-            if told:
-                await notify(db, ended.member_id, NotificationKind.SCAN_CHANGED, ended.id, {"changes": told})
-                await publish(db, MONITOR_CHANGED, ended.id, {"changes": told})
-        await update_compared(db, id=ended.id, completed=completed)
+        return await compare_next(db)
+
+
+async def compare_next(db: Db) -> bool:
+    """Compare a scan that ended with the one before and tell what changed, in the open transaction; whether there was one."""
+    ended = await lock_compared_monitor(db)
+    if ended is None:
+        return False
+    completed = ScanState(ended.state) is ScanState.COMPLETED
+    if completed and ended.latest_scan_id is not None and ended.pending_scan_id is not None:
+        found = await changes_between(db, ended.latest_scan_id, ended.pending_scan_id)
+        told = [each.name for each in found if each.name in ended.alert_on]
+        if told:
+            await notify(db, ended.member_id, NotificationKind.SCAN_CHANGED, ended.id, {"changes": told})
+            await publish(db, MONITOR_CHANGED, ended.id, {"changes": told})
+    await update_compared(db, id=ended.id, completed=completed)
     return True
 
 
