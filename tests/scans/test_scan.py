@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from app.kit.embedded import Embedded
+from app.kit.graphql import parse_uuid
 from tests.conftest import Api, copy_of
 from tests.factory.kit import give, inhabit
 from tests.factory.scans import submit
@@ -131,3 +132,44 @@ async def test_each_state_is_told_once_to_its_own_workspace(live: Server) -> Non
     async with live.open(ada.token) as again:
         await again.subscribe("1", STATES, {"id": second})
         assert await again.silence() == [], "what was before is told behind a cursor only"
+
+
+TELL = (
+    "INSERT INTO core.outbox (workspace_id, object_id, kind, detail) SELECT workspace_id, id, 'scans.scan_state',"
+    " jsonb_build_object('state', state, 'version', version) FROM scans.scan WHERE id = $1"
+)
+
+
+async def test_who_comes_back_has_missed_nothing_and_a_stranger_hears_nothing(live: Server) -> None:
+    """Also after the end, when there is nothing more to tell; whatever cursor a stranger brings."""
+    joan, mallory = await live.api.person("joan"), await live.api.person("mallory")
+    await give(live.api, joan, 3)
+    scan = await asked(live, "joan", "four.example.com")
+
+    async def step(*steps: str) -> None:
+        async with live.api.database.connect() as admin:
+            for state in steps:
+                async with admin.transaction():
+                    await admin.execute(STEP, parse_uuid(scan, "Scan", field="id"), state)
+                    await admin.execute(TELL, parse_uuid(scan, "Scan", field="id"))
+
+    async with live.open(joan.token) as hers:
+        await hers.subscribe("1", STATES, {"id": scan})
+        await step("FETCHING")
+        first = await hers.event()
+        assert (first["state"], first["progress"]) == ("FETCHING", 25)
+    await step("ANALYZING", "COMPLETED")
+    async with live.open(joan.token) as again:
+        await again.subscribe("1", STATES, {"id": scan, "after": first["cursor"]})
+        missed = await again.events(2)
+        assert [(event["state"], event["progress"]) for event in missed] == [("ANALYZING", 75), ("COMPLETED", 100)]
+        assert await again.silence() == []
+        await again.subscribe("2", STATES, {"id": scan})
+        await again.subscribe("3", STATES, {"id": scan, "after": missed[-1]["cursor"]})
+        assert await again.silence() == [], "what has ended tells nothing more"
+    async with live.open(mallory.token) as other:
+        for place, after in enumerate((None, first["cursor"])):
+            await other.subscribe(str(place), STATES, {"id": scan, "after": after})
+            assert await other.error(str(place)) == "NOT_FOUND"
+        await other.subscribe("all", STATES, {"after": first["cursor"]})
+        assert await other.silence() == [], "somebody else's cursor is a moment and nothing else"
