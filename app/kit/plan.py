@@ -10,7 +10,6 @@ from __future__ import annotations
 from binascii import b2a_base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from graphql import (
@@ -444,16 +443,14 @@ class _Source:
     def add_global_id(self, key: str, declared: StrawberryField, parent: GraphQLObjectType) -> None:
         """As Node.global_id, with the type's name made bytes once."""
         row_class = parent.extensions["strawberry-definition"].origin
-        prefix = f"{parent.name}:".encode()
-        encode = partial(b2a_base64, newline=False)
+        prefix, encode = f"{parent.name}:".encode(), self._bind(b2a_base64)
+        node_key = "str(ROW<id>)"
         self.columns.add("id")
-        if row_class.node_key is Node.node_key:
-            name = self._bind(lambda id_: encode(prefix + str(id_).encode()).decode())
-            self.items.append(f"{key!r}: {name}(ROW<id>)")
-        else:
+        if row_class.node_key is not Node.node_key:
             self.whole = True
-            name = self._bind(lambda row: encode(prefix + row_class.node_key(row).encode()).decode())
-            self.items.append(f"{key!r}: {name}(row)")
+            node_key = f"{self._bind(row_class.node_key)}(row)"
+        # In place: a call of a function for each id costs half as much again.
+        self.items.append(f"{key!r}: {encode}({prefix!r} + {node_key}.encode(), newline=False).decode()")
 
     def _add(self, key: str, value: str, named: GraphQLNamedType, shape: Shape) -> None:
         variable = f"v{len(self.before)}"
