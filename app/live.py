@@ -15,7 +15,7 @@ import orjson
 from graphql import OperationDefinitionNode, VariableNode, Visitor, visit
 
 from app.core.api_key_network import note_network
-from app.core.identity import REFUSED, authenticate, find_valid
+from app.core.identity import REFUSED, Callers, find_valid
 from app.core.outbox import read_moment, read_news, read_told
 from app.core.rate_bucket import RateLimited, RateLimiter, bucket_id
 from app.kit.context import Actor, Context
@@ -23,7 +23,7 @@ from app.kit.db import Db
 from app.kit.document import Document, Documents, Invalid
 from app.kit.errors import AppError, ErrorCode
 from app.kit.executor import Executor
-from app.kit.http import GraphQLRequest, describe, describe_all, read_client, write
+from app.kit.http import GraphQLRequest, describe, describe_all, read_client, read_headers, write
 from app.kit.limits import MAX_COST
 from app.kit.log import log
 from app.kit.metrics import Metrics
@@ -103,6 +103,7 @@ class Live:
         settings: Settings,
         pool: Pool,
         keys: KeyRing,
+        callers: Callers,
         hasher: Hasher,
         documents: Documents,
         executor: Executor,
@@ -110,7 +111,7 @@ class Live:
         strangers: RateLimiter,
         metrics: Metrics,
     ) -> None:
-        self.settings, self.pool, self.keys, self.documents = settings, pool, keys, documents
+        self.settings, self.pool, self.keys, self.callers, self.documents = settings, pool, keys, callers, documents
         self.hasher = hasher
         self.executor, self.limiter, self.strangers, self.metrics = executor, limiter, strangers, metrics
         self.hub = Hub(partial(read_news, pool), turns=max(1, pool.get_max_size() // 2))
@@ -140,9 +141,9 @@ class Live:
         request_id = uuid4()
         db = Db(self.pool, None, request_id, [], self.metrics.statement_seconds)
         try:
-            caller = read_client(socket.websocket)
+            caller = read_client(socket.websocket, read_headers(socket.websocket))
             try:
-                actor = await authenticate(db, self.keys, authorization, workspace)
+                actor = (await self.callers.authenticate(db, authorization, workspace, anew=True)).actor
             except AppError as refused:
                 if refused.code in REFUSED:
                     await self.strangers.charge(db, bucket_id("stranger", caller.network), 1)

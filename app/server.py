@@ -7,8 +7,8 @@ import hashlib
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from uuid import UUID, uuid4
@@ -28,17 +28,17 @@ from app.core.api_key_network import note_network
 from app.core.audit_block import fetch_lag
 from app.core.audit_event import record_reads
 from app.core.health import find_problems
-from app.core.identity import REFUSED, authenticate
+from app.core.identity import REFUSED, Caller, Callers
 from app.core.rate_bucket import RateLimiter, bucket_id
 from app.core.sign_in import open_providers
 from app.kit import console
-from app.kit.context import NOBODY, Context
+from app.kit.context import NOBODY, Client, Context
 from app.kit.db import UNDO_SECONDS, Db
 from app.kit.document import Documents, Invalid, read_trusted
 from app.kit.errors import AppError, ErrorCode
 from app.kit.executor import Executor, has_keys
 from app.kit.graphql import UNAUTHENTICATED
-from app.kit.http import JSON, answer, negotiate, read_client, read_request, refuse, reject
+from app.kit.http import JSON, answer, negotiate, read_client, read_headers, read_request, refuse, reject
 from app.kit.jwks import Issuers
 from app.kit.limits import MAX_COST
 from app.kit.locale import accepted
@@ -112,6 +112,7 @@ class Service:
         self.providers = open_providers(settings)
         self.metrics = Metrics()
         self.replica = self._find_replica()
+        self.callers = Callers(keys)
         self.executor = Executor(schema, self.metrics)
         self.executor.prepare(self.documents)
         self.hasher = Hasher(
@@ -122,7 +123,16 @@ class Service:
             per_second=settings.stranger_per_second, burst=settings.stranger_burst, whom="Your network, without a token,"
         )
         self.live = Live(
-            settings, pool, keys, self.hasher, self.documents, self.executor, self.limiter, self.strangers, self.metrics
+            settings,
+            pool,
+            keys,
+            self.callers,
+            self.hasher,
+            self.documents,
+            self.executor,
+            self.limiter,
+            self.strangers,
+            self.metrics,
         )
 
     def _find_replica(self) -> Replica | None:
@@ -146,11 +156,12 @@ class Service:
     async def graphql(self, request: Request) -> Response:
         """One request: who calls, what is asked, what it costs, one connection for it, the answer, one line in the log."""
         started, clock = time.time_ns(), time.perf_counter()
-        request_id = _request_id(request)
-        trace = read_trace(request.headers.get("traceparent"))
+        headers = read_headers(request)
+        request_id = _request_id(headers)
+        trace = read_trace(headers.get("traceparent"))
         statements: list[str] = []
         with structlog.contextvars.bound_contextvars(request_id=str(request_id), trace_id=trace.trace_id):
-            name, response = await self._answer(request, request_id, statements)
+            name, response = await self._answer(request, headers, request_id, statements)
             seconds = time.perf_counter() - clock
             response.headers["X-Request-Id"] = str(request_id)
             response.headers["traceparent"] = trace.traceparent
@@ -168,16 +179,18 @@ class Service:
                 self.export(trace, f"graphql {name}", started, time.time_ns(), {**facts, "statements": statements})
         return response
 
-    async def _answer(self, request: Request, request_id: UUID, statements: list[str]) -> tuple[str, Response]:
+    async def _answer(
+        self, request: Request, headers: Mapping[str, str], request_id: UUID, statements: list[str]
+    ) -> tuple[str, Response]:
         """The operation's name for logs and metrics, and the answer, whatever happens."""
-        media_type = negotiate(request.headers.get("accept"))
+        media_type = negotiate(headers.get("accept"))
         call = _Call("unknown", Db(self.pool, None, request_id, statements, self.metrics.statement_seconds))
         try:
             if media_type is None:
                 wanted = "Accept application/graphql-response+json or application/json."
                 raise AppError(ErrorCode.NOT_ACCEPTABLE, wanted)
             async with asyncio.timeout(self._seconds):
-                response = await self._execute(request, request_id, call, media_type)
+                response = await self._execute(request, headers, request_id, call, media_type)
         except TimeoutError:
             late = in_doubt() if call.db.commits else AppError(ErrorCode.TIMED_OUT, TOO_LATE)
             self.metrics.errors.labels(late.code_name).inc()
@@ -199,19 +212,16 @@ class Service:
             response.headers[HEADER] = token
         return call.name, response
 
-    async def _execute(self, request: Request, request_id: UUID, call: _Call, media_type: str) -> Response:
+    async def _execute(
+        self, request: Request, headers: Mapping[str, str], request_id: UUID, call: _Call, media_type: str
+    ) -> Response:
         """What is asked, by whom, for how much; then the answer. Raises AppError, Invalid."""
-        headers, db = request.headers, call.db
-        asked = await read_request(request)
-        client = read_client(request)
-        actor = NOBODY
-        if "authorization" in headers:
-            try:
-                actor = await authenticate(db, self.keys, headers["authorization"], headers.get("fivefold-workspace"))
-            except AppError as refused:
-                if refused.code in REFUSED:
-                    await self.strangers.charge(db, bucket_id("stranger", client.network), 1)
-                raise
+        db = call.db
+        asked = await read_request(request, headers)
+        client = read_client(request, headers)
+        # A replica may not know yet who is not let in any more.
+        caller = await self._authenticate(headers, db, client, anew=self.replica is not None)
+        actor = caller.actor
         document = self.documents.find(asked.query, asked.document_id)
         operation = document.choose(asked.operation_name)
         if actor is NOBODY and not document.roots(operation) <= PUBLIC:
@@ -226,15 +236,19 @@ class Service:
             await self.limiter.charge(db, actor.workspace_id, cost)
         else:
             await self.strangers.charge(db, bucket_id("stranger", client.network), cost)
+        reads = document.roots(operation) & READINGS.keys()
+        writing = bool(reads) or operation.operation.value == "mutation"
         db.enter(actor)
+        if caller.check is not None and not await db.begin(caller.check, writing=writing):
+            actor = (await self._authenticate(headers, db, client, anew=True)).actor
+            db.enter(actor)
         db.languages = accepted(headers.get("accept-language"))
         await note_network(db, headers.get("authorization"), client)
         context = Context(actor, db, request_id, NODE_TYPES, SCOPES, self.settings, self.keys, self.hasher, client)
-        reads = {name: READINGS[name] for name in document.roots(operation) & READINGS.keys()}
-        await record_reads(context, {name: reading.object for name, reading in reads.items() if reading.may(actor)})
+        await record_reads(context, {name: READINGS[name].object for name in reads if READINGS[name].may(actor)})
         if self.replica is not None:
             if operation.operation.value == "query":
-                db.read_from(self.replica, self.replica.read_token(headers.get(HEADER)))
+                db.read_from(self.replica, self.replica.read_token(headers.get(HEADER.lower())))
             else:
                 db.tell = True
         noted = db.commits  # that something is read is audited first, and once
@@ -247,6 +261,17 @@ class Service:
         for error in result.errors or ():
             self.metrics.errors.labels(getattr(error.original_error or error, "code_name", "INTERNAL")).inc()
         return answer(result, media_type, {"cost": {"requested": cost, "maximum": MAX_COST}})
+
+    async def _authenticate(self, headers: Mapping[str, str], db: Db, client: Client, *, anew: bool) -> Caller:
+        """Who asks. Raises AppError, and whoever is refused pays for it."""
+        if "authorization" not in headers:
+            return Caller(NOBODY)
+        try:
+            return await self.callers.authenticate(db, headers["authorization"], headers.get("fivefold-workspace"), anew=anew)
+        except AppError as refused:
+            if refused.code in REFUSED:
+                await self.strangers.charge(db, bucket_id("stranger", client.network), 1)
+            raise
 
     async def measure(self) -> None:
         """Ask the database for the gauges that it knows; one that does not answer leaves them unknown."""
@@ -380,9 +405,9 @@ def is_own(websocket: WebSocket, origin: str) -> bool:
     return origin.partition("://")[2] == websocket.headers.get("host")
 
 
-def _request_id(request: Request) -> UUID:
+def _request_id(headers: Mapping[str, str]) -> UUID:
     """The caller's X-Request-Id where it is a uuid, so that its logs and ours meet; else a new one."""
-    try:
-        return UUID(request.headers.get("x-request-id", ""))
-    except ValueError:
-        return uuid4()
+    if "x-request-id" in headers:
+        with suppress(ValueError):
+            return UUID(headers["x-request-id"])
+    return uuid4()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +17,8 @@ from app.kit.db import Db, look_up
 from app.kit.errors import AppError, ErrorCode, constraint
 from app.kit.graphql import UNAUTHENTICATED, Node, mutation, parse_uuid, public_mutation
 from app.kit.pool import Pool
-from app.kit.sql import File, make
-from app.kit.token import KeyRing, Profile
+from app.kit.sql import File, Literal, literal, make
+from app.kit.token import Claims, KeyRing, Profile
 
 API_KEY_PREFIX = "ffk_"
 
@@ -89,7 +90,10 @@ class ValidCaller:
 REFUSED = (ErrorCode.UNAUTHENTICATED, ErrorCode.ADDRESS_TAKEN, ErrorCode.ACCOUNT_DELETED, ErrorCode.ACCOUNT_ERASED)
 """What strangers are told. It is charged to their network, so that nobody tries tokens for nothing."""
 
+MAX_CALLERS = 10_000
+
 sql = File("core/identity")
+confirm_caller = sql.exec("confirm_caller")
 list_caller = sql.many("list_caller", ValidCaller)
 list_identity = sql.many("list_identity", Identity)
 identities_by_id = sql.edge("edge_identity", Identity)
@@ -100,19 +104,44 @@ meet_identity = sql.one("meet_identity", MetIdentity)
 get_caller_by_api_key = sql.one("get_caller_by_api_key", ApiKeyCaller)
 
 
-async def authenticate(db: Db, keys: KeyRing, authorization: str | None, workspace: str | None) -> Actor:
-    """The caller of an ``Authorization`` header in the workspace of a ``Fivefold-Workspace`` header.
+@dataclass(frozen=True)
+class Caller:
+    """Who a request comes from. Of one who is remembered from an earlier request, ``check`` must pass: see ``Db.begin``."""
 
-    Raises UNAUTHENTICATED, or NOT_FOUND when the caller is no member of the workspace.
-    """
-    scheme, _, secret = (authorization or "").partition(" ")
-    secret = secret.strip()
-    if scheme.lower() != "bearer" or not secret:
-        raise AppError(ErrorCode.UNAUTHENTICATED, UNAUTHENTICATED)
-    asked = parse_uuid(workspace, "Workspace", field="Fivefold-Workspace") if workspace else None
-    if secret.startswith(API_KEY_PREFIX):
-        return await _authenticate_api_key(db, secret, asked)
-    return await _authenticate_token(db, keys, secret, asked)
+    actor: Actor
+    check: Literal | None = None
+
+
+class Callers:
+    """The callers of one process. Who came with the same token before is remembered, and confirmed as the operation begins:
+    that costs no round trip of its own, and nobody gets in for a moment longer than the database says."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+        self._met: OrderedDict[tuple[Claims, UUID | None], Caller] = OrderedDict()
+
+    async def authenticate(self, db: Db, authorization: str | None, workspace: str | None, *, anew: bool) -> Caller:
+        """The caller of an ``Authorization`` header in the workspace of a ``Fivefold-Workspace`` header; ``anew``: by the
+        database alone. Raises UNAUTHENTICATED, or NOT_FOUND when the caller is no member of the workspace."""
+        scheme, _, secret = (authorization or "").partition(" ")
+        secret = secret.strip()
+        if scheme.lower() != "bearer" or not secret:
+            raise AppError(ErrorCode.UNAUTHENTICATED, UNAUTHENTICATED)
+        asked = parse_uuid(workspace, "Workspace", field="Fivefold-Workspace") if workspace else None
+        if secret.startswith(API_KEY_PREFIX):
+            return Caller(await _authenticate_api_key(db, secret, asked))
+        claims = await self._keys.identify(secret)
+        if claims.workspace_id is not None and asked not in (None, claims.workspace_id):
+            raise _no_workspace()
+        known = self._met.pop((claims, asked), None)
+        if known is not None and not anew:
+            self._met[claims, asked] = known  # behind all others
+            return known
+        found = await _authenticate_token(db, self._keys, claims, claims.workspace_id or asked)
+        self._met[claims, asked] = found
+        if len(self._met) > MAX_CALLERS:
+            self._met.popitem(last=False)
+        return Caller(found.actor)
 
 
 async def _authenticate_api_key(db: Db, secret: str, asked: UUID | None) -> Actor:
@@ -132,14 +161,11 @@ async def _authenticate_api_key(db: Db, secret: str, asked: UUID | None) -> Acto
     )
 
 
-async def _authenticate_token(db: Db, keys: KeyRing, token: str, asked: UUID | None) -> Actor:
-    claims = await keys.identify(token)
-    if claims.workspace_id is not None and asked not in (None, claims.workspace_id):
-        raise _no_workspace()
+async def _authenticate_token(db: Db, keys: KeyRing, claims: Claims, asked: UUID | None) -> Caller:
     wanted = {
         "issuer": claims.issuer,
         "subject": claims.subject,
-        "asked_workspace_id": claims.workspace_id or asked,
+        "asked_workspace_id": asked,
         "session_id": claims.session_id,
     }
     records = await db.look_up(get_caller_by_identity.statement, wanted)
@@ -165,7 +191,7 @@ async def _authenticate_token(db: Db, keys: KeyRing, token: str, asked: UUID | N
     caller = make(IdentityCaller, records[0])
     if caller.member_workspace_id is None or caller.role is None:
         raise _no_workspace()
-    return Actor(
+    actor = Actor(
         caller.account_id,
         caller.member_workspace_id,
         caller.role,
@@ -175,6 +201,20 @@ async def _authenticate_token(db: Db, keys: KeyRing, token: str, asked: UUID | N
         expires_at=claims.expires_at,
         signed_in_at=claims.signed_in_at,
     )
+    check = literal(
+        confirm_caller.statement,
+        {
+            "issuer": claims.issuer,
+            "subject": claims.subject,
+            "asked_workspace_id": asked,
+            "session_id": claims.session_id,
+            "found_account_id": caller.account_id,
+            "found_member_workspace_id": caller.member_workspace_id,
+            "found_role": caller.role,
+            "found_curator": caller.curator,
+        },
+    )
+    return Caller(actor, check)
 
 
 @strawberry.type(description="The identity that opens the account no longer.")

@@ -37,7 +37,7 @@ from app.kit.context import Info
 from app.kit.db import Db, look_up
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import mutation, public_mutation, public_query
-from app.kit.http import STATUS, read_client
+from app.kit.http import STATUS, read_client, read_headers
 from app.kit.log import log
 from app.kit.oidc import Provider, ProviderConfig, ProviderError
 from app.kit.sql import File
@@ -299,7 +299,7 @@ async def _charge(request: Request) -> None:
     service = request.app.state.service
     db = Db(service.pool, None, uuid4())
     try:
-        await service.strangers.charge(db, bucket_id("stranger", read_client(request).network), 1)
+        await service.strangers.charge(db, bucket_id("stranger", read_client(request, read_headers(request)).network), 1)
     finally:
         await db.close()
 

@@ -21,8 +21,8 @@ from prometheus_client import Histogram
 
 from app.kit.context import NOBODY, OPERATOR, SYSTEM_ID, Actor
 from app.kit.errors import CONSTRAINTS, AppError, ErrorCode, SetupError
-from app.kit.pool import Connection, Lost, Pool, in_doubt, open_pool
-from app.kit.sql import Shown, Statement
+from app.kit.pool import Connection, Lost, Pool, in_doubt, open_pool, session_of
+from app.kit.sql import Literal, Shown, Statement
 
 if TYPE_CHECKING:
     from app.kit.replica import Replica
@@ -81,6 +81,7 @@ class Db:
         self._after: int | None = None
         self._connection: Connection | None = None
         self._begun: str | None = None
+        self._fresh = False
         self._round = 0
         self._failure: AppError | None = None
         self._committing = False
@@ -107,26 +108,50 @@ class Db:
         """Read from a replica, once it has replayed the log up to ``after``; from the primary if it does not soon."""
         self._replica, self._after = replica, after
 
+    async def begin(self, check: Literal, *, writing: bool) -> bool:
+        """Begin the first transaction with a statement that must not fail: one round trip for both. Whether it may go on.
+
+        ``writing``: the first ``transaction()`` is this one. The statement says no with the SQLSTATE 28000. Where the
+        connection was lost, nothing is known: the answer is no.
+        """
+        assert self._begun is None
+        self.statements.append(check.id)
+        try:
+            async with self._turn, self._translated():
+                await self._begin(_WRITE if writing else _READ, f"; {check.text}")
+                self._fresh = True
+        except asyncpg.InvalidAuthorizationSpecificationError:
+            await self.restart()
+            return False
+        except AppError:
+            if not self.lost:
+                raise
+            await self.renew()
+            return False
+        return True
+
     async def look_up(self, statement: Statement, args: dict[str, Any]) -> list[asyncpg.Record]:
         """Run a statement by nobody, in a transaction of its own, before the first of the operation. Raises AppError.
 
         Every policy hides every row from it: it calls the few functions that may see more. When its connection is lost it
         is run once more, so it must be one that does no harm twice.
         """
+        if self._fresh:
+            await self.restart()
         assert self._begun is None
         try:
-            return await self._send(statement, args, None)
+            return await self._send(statement, args, reading=False)
         except AppError:
             if not self.lost:
                 raise
             await self.renew()
-            return await self._send(statement, args, None)
+            return await self._send(statement, args, reading=False)
 
     async def fetch(self, statement: Statement, args: dict[str, Any]) -> list[asyncpg.Record]:
         """Run a statement in the open transaction, or in a reading one that it begins. Raises AppError."""
         actor = self.actor
         given = {**args, "workspace_id": actor.workspace_id, "account_id": actor.account_id}
-        return await self._send(statement, given, _READ)
+        return await self._send(statement, given, reading=True)
 
     async def stream(self, statement: Statement, args: dict[str, Any], *, prefetch: int) -> AsyncIterator[asyncpg.Record]:
         """The rows of a statement as they come, so many at a time in memory, in the reading transaction. Raises AppError.
@@ -137,19 +162,19 @@ class Db:
         self.statements.append(statement.id)
         async with self._translated():
             connection = self._connection or await self._connect()
-            if self._begun is None:
+            if not self._is_reading():
                 await self._begin(_READ)
             values = [args[p] for p in params]
             async for record in connection.cursor(text, *values, prefetch=prefetch, timeout=self._held.answer_seconds):
                 yield record
 
-    async def _send(self, statement: Statement, args: dict[str, Any], begin: str | None) -> list[asyncpg.Record]:
+    async def _send(self, statement: Statement, args: dict[str, Any], *, reading: bool) -> list[asyncpg.Record]:
         text, params = statement.variant(frozenset(p for p in statement.optional if args.get(p) is not None))
         self.statements.append(statement.id)
         async with self._turn:
             try:
-                if self._begun is None and begin is not None and not (self._replica and await self._begin_there(self._replica)):
-                    await self._begin(begin)
+                if reading and not self._is_reading() and not (self._replica and await self._begin_there(self._replica)):
+                    await self._begin(_READ)
                 connection = self._connection or await self._connect()
                 begun = self._asked = perf_counter()
                 records: list[asyncpg.Record] = await connection.fetch(text, *(args[p] for p in params))
@@ -170,11 +195,15 @@ class Db:
     async def transaction(self) -> AsyncIterator[None]:
         """One writing transaction: committed at the end, rolled back when anything is raised."""
         async with self._turn, self._translated():
-            await self._end("COMMIT")
             if self._held is not self._pool:
+                await self._end("COMMIT")
                 await self._release()
             self._replica = None  # what is read from now on must see what is written
-            await self._begin(_WRITE)
+            if self._begun == _WRITE and not self._fresh:
+                raise RuntimeError("a transaction is open already: its changes must not be committed by another")
+            if self._begun != _WRITE:
+                await self._begin(_WRITE)
+            self._fresh = False
         try:
             yield
         except BaseException:
@@ -211,7 +240,11 @@ class Db:
         try:
             async with asyncio.timeout(UNDO_SECONDS) if self._turn.locked() else nullcontext(), self._turn:
                 connection, self._connection = self._connection, None
-                if connection is not None and self._begun and not _is_gone(connection):
+                if connection is None or _is_gone(connection):
+                    pass
+                elif session_of(connection).lingering or (self._begun == _READ and self._may_linger):
+                    session_of(connection).linger()
+                elif self._begun:
                     self._watch = asyncio.get_running_loop().call_later(UNDO_SECONDS, _terminate, connection)
                     await connection.execute("COMMIT" if self._begun == _READ else "ROLLBACK")
         except _LOST:
@@ -221,11 +254,16 @@ class Db:
             raise
         finally:
             self._unwatch()
-            self._begun, self._connection = None, None
+            self._begun, self._fresh, self._connection = None, False, None
             held, self._held = self._held, self._pool
             if connection is not None:
                 with suppress(*_LOST):
                     await held.release(connection, timeout=UNDO_SECONDS)
+
+    @property
+    def _may_linger(self) -> bool:
+        """Not at a pooler, where the session is somebody else's in the next moment, nor on a replica."""
+        return self._held is self._pool and self._pool.pooler is None
 
     async def _release(self) -> None:
         """Give back a connection on which nothing is open."""
@@ -236,12 +274,17 @@ class Db:
             with suppress(*_LOST):
                 await held.release(connection, timeout=UNDO_SECONDS)
 
-    async def _connect(self) -> Connection:
+    def _is_reading(self) -> bool:
+        """Whether what is open is there to be read in. A transaction that is to be written in is left as it is."""
+        fresh, self._fresh = self._fresh, False
+        return self._begun is not None and not (fresh and self._begun == _WRITE)
+
+    async def _connect(self, *, lingering: bool = False) -> Connection:
         if self._closed:
             raise AppError(ErrorCode.UNAVAILABLE, "The operation has ended.")
         self._still_there()
         self._round = self._pool.round
-        self._connection = await self._pool.take()
+        self._connection = await self._pool.take(lingering=lingering)
         self._watch_over(self._pool.answer_seconds)
         return self._connection
 
@@ -271,13 +314,16 @@ class Db:
         if self._failure is not None:
             raise self._failure.copy()
 
-    async def _begin(self, begin: str) -> None:
-        connection = self._connection or await self._connect()
+    async def _begin(self, begin: str, check: str = "") -> None:
+        """Begin a transaction, and declare who asks; what is open, of this operation or an earlier one, ends before."""
+        connection = self._connection or await self._connect(lingering=True)
         self._still_there()
-        self._begun = begin  # before it is sent: a cancelled BEGIN may have begun
+        lingers = session_of(connection).settle()
+        end = "COMMIT; " if self._begun is not None or lingers else ""
+        self._begun, self._fresh = begin, False  # before it is sent: a cancelled BEGIN may have begun
         self._asked = perf_counter()
         try:
-            await connection.execute(f"{begin}; {self._held.prelude}{_identity(self.actor, self.request_id)}")
+            await connection.execute(f"{end}{begin}; {self._held.prelude}{_identity(self.actor, self.request_id)}{check}")
         finally:
             self._asked = None
 
@@ -337,7 +383,7 @@ class Db:
             done = await (self._commit(self._connection) if self.tell and self._committing else self._connection.execute(end))
         finally:
             self._asked = None
-        begun, self._begun, self._committing = self._begun, None, False
+        begun, self._begun, self._fresh, self._committing = self._begun, None, False, False
         if begun == _WRITE and done != end:
             self.commits -= 1
             raise RuntimeError("a statement of this transaction failed and its error was caught: nothing was committed")

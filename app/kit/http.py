@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
@@ -68,14 +69,19 @@ def negotiate(accept: str | None) -> str | None:
     return best
 
 
-async def read_request(request: Request) -> GraphQLRequest:
+def read_headers(request: HTTPConnection) -> dict[str, str]:
+    """Each header by its name in lower case, the first of those that come twice: looked at often, so it is read once."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.headers.raw)}
+
+
+async def read_request(request: Request, headers: Mapping[str, str]) -> GraphQLRequest:
     """The GraphQL request of a POST or GET. Raises BAD_REQUEST with what is wrong."""
     if request.method == "GET":
         return _read_query_string(request)
-    kind, _, parameters = request.headers.get("content-type", "").partition(";")
+    kind, _, parameters = headers.get("content-type", "").partition(";")
     if kind.strip().lower() != JSON or ("charset" in parameters.lower() and "utf-8" not in parameters.lower()):
         raise _bad("Send the request as JSON in UTF-8, with the header `Content-Type: application/json`.")
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise _bad("Send the body as it is, without `Content-Encoding`.")
     return check(_parse_json(await _read_body(request), "The body"), reading=False)
 
@@ -122,10 +128,12 @@ def _persisted(extensions: dict[str, Any]) -> str | None:
     return f"sha256:{digest}" if isinstance(digest, str) else None
 
 
-def read_client(request: HTTPConnection) -> Client:
+def read_client(request: HTTPConnection, headers: Mapping[str, str]) -> Client:
     """From where it comes: what uvicorn made of the connection and, behind a proxy that is trusted, of its headers."""
     address = network_of(request.client.host if request.client else "")
-    agent = "".join(each for each in request.headers.get("user-agent", "") if each.isprintable())
+    agent = headers.get("user-agent", "")
+    if not agent.isprintable():
+        agent = "".join(each for each in agent if each.isprintable())
     return Client(address, agent[:200].strip())
 
 

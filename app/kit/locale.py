@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from app.kit.errors import AppError, ErrorCode
 
@@ -44,6 +45,7 @@ def fallbacks(tag: str) -> tuple[str, ...]:
     return tuple("-".join(parts[:size]) for size in range(len(parts), 0, -1))
 
 
+@lru_cache(maxsize=1024)
 def accepted(header: str | None) -> tuple[str, ...]:
     """The languages of an ``Accept-Language`` header with their fallbacks, the dearest first. What is no tag is left out."""
     wanted = []

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import orjson
@@ -27,10 +27,72 @@ CONNECT_SECONDS = 4.0
 """How long connecting may take, all hosts of an address together."""
 SILENT_SECONDS = 15
 """A server that acknowledges nothing for so long is gone: the kernel says so, whatever waits for it."""
+LINGER_SECONDS = 0.005
+"""So long a reading transaction that is over waits for the next BEGIN, to end in the same round trip."""
 _PAUSE = 0.05
 _PROBE = "fivefold_probe"
 _AWAY = (asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError, asyncpg.OperatorInterventionError, OSError)
 """What connecting ends in while a database starts, stops, fails over or is full: it is tried again."""
+
+
+class Session(asyncpg.Connection):
+    """A connection that may be given back while its reading transaction is open: whoever takes it next ends that first.
+
+    What is open then can see nothing new and change nothing; it ends on its own if nobody comes.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.lingering = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._ending: asyncio.Task[None] | None = None
+
+    def linger(self) -> None:
+        """What is open may end with the next BEGIN, from when it is given back."""
+        self.lingering = True
+
+    async def resume(self, *, lingering: bool, seconds: float) -> bool:
+        """It is taken. Whether it is there, with nothing open; where ``lingering``, what lingers may be open still."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._ending is not None:
+            await asyncio.shield(self._ending)
+        if self.lingering and not lingering:
+            await self._end(seconds)
+        return not self.is_closed()
+
+    def settle(self) -> bool:
+        """Whether something lingers, which its holder ends now."""
+        lingering, self.lingering = self.lingering, False
+        return lingering
+
+    def _end_soon(self) -> None:
+        self._timer, self._ending = None, asyncio.create_task(self._end_alone())
+
+    async def _end_alone(self) -> None:
+        await self._end(1.0)
+        self._ending = None
+
+    async def _end(self, seconds: float) -> None:
+        """End what is open; who cannot be told so is closed."""
+        self.lingering = False
+        try:
+            async with asyncio.timeout(seconds):
+                await self.execute("COMMIT")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):  # a TimeoutError is one
+            self.terminate()
+
+    async def _reset(self) -> None:
+        if self.lingering:  # asyncpg would roll it back
+            self._timer = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._end_soon)
+        else:
+            await super()._reset()
+
+
+def session_of(connection: Connection) -> Session:
+    """The session that a pool's connection stands for."""
+    return cast("Session", connection._con)  # type: ignore[attr-defined]  # it has no public name
 
 
 class Pool(asyncpg.Pool):
@@ -58,17 +120,20 @@ class Pool(asyncpg.Pool):
         self.round = 0
         self.waiting = 0
 
-    async def take(self) -> Connection:
-        """A connection. First come, first served; raises Lost when there is none within ``acquire_seconds``."""
+    async def take(self, *, lingering: bool = False) -> Connection:
+        """A connection. First come, first served; raises Lost when there is none within ``acquire_seconds``.
+
+        Nothing is open on it, unless the caller says that it ends what is ``lingering`` there.
+        """
         if self._is_ready():
-            return await self.acquire()
+            return await self._acquire(None, lingering=lingering)
         away: Exception | None = None
         self.waiting += 1
         try:
             async with asyncio.timeout(self.acquire_seconds):
                 while True:
                     try:
-                        return await self.acquire()
+                        return await self._acquire(None, lingering=lingering)
                     except (*_AWAY, asyncpg.TargetServerAttributeNotMatched) as error:
                         away = error
                     if not self.patient:
@@ -79,6 +144,24 @@ class Pool(asyncpg.Pool):
             raise Lost(f"The database {why}. Nothing was changed; try again in a moment.", written=False) from away
         finally:
             self.waiting -= 1
+
+    async def _acquire(  # asyncpg names its time so
+        self,
+        timeout: float | None,  # noqa: ASYNC109
+        *,
+        lingering: bool = False,
+    ) -> Connection:
+        """What ``acquire`` comes down to as well: nobody gets a connection on which something is open without asking for it."""
+        while True:
+            connection: Connection = await super()._acquire(timeout)  # type: ignore[misc]  # it has no public name
+            try:
+                if await session_of(connection).resume(lingering=lingering, seconds=self.answer_seconds):
+                    return connection
+            except BaseException:
+                connection.terminate()
+                await self.release(connection)
+                raise
+            await self.release(connection)
 
     def _is_ready(self) -> bool:
         """Whether the next connection is there and free, so that nothing is waited for, nor a limit needed."""
@@ -158,7 +241,7 @@ async def open_pool(
         max_queries=1_000_000,
         max_inactive_connection_lifetime=300.0,
         loop=None,
-        connection_class=asyncpg.Connection,
+        connection_class=Session,
         init=_prepare_connection,
         reset=_keep_session,
         record_class=Row,

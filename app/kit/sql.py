@@ -21,6 +21,7 @@ from enum import Enum
 from functools import cache, cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_args
+from uuid import UUID
 
 from app.kit.house import root
 
@@ -52,6 +53,14 @@ _TOKEN = re.compile(
     r"|::"  # a cast, not a parameter
     r"|:(?P<name>[a-z_][a-z0-9_]*)"
 )
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A statement with its values."""
+
+    id: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,26 @@ class Statement:
 
         text = _TOKEN.sub(number, "\n".join(lines))
         return f"/* {self.id} */ {text}", tuple(numbers)
+
+
+def literal(statement: Statement, args: Mapping[str, UUID | str | bool | None]) -> Literal:
+    """A statement with its values in it, to go behind another in one text. Of a text, hex digits are written: nothing that it
+    holds can break out."""
+
+    def write(match: re.Match[str]) -> str:
+        return match[0] if match["name"] is None else _literal(args[match["name"]])
+
+    return Literal(statement.id, f"/* {statement.id} */ {_TOKEN.sub(write, statement.body)}")
+
+
+def _literal(value: UUID | str | bool | None) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, UUID):
+        return f"'{value}'::uuid"
+    return f"convert_from(decode('{value.encode().hex()}', 'hex'), 'UTF8')"
 
 
 def load(file: str) -> dict[str, Statement]:

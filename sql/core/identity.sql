@@ -1,6 +1,13 @@
 -- Identities: the ways in which an account signs in.
 -- Table: core.identity
 
+-- name: confirm_caller :exec
+-- Fails unless the token of a caller still opens what it opened. Goes behind BEGIN: whoever begins is known in the same round trip.
+SELECT core.confirm_caller(
+    :issuer, :subject, :asked_workspace_id, :session_id,
+    :found_account_id, :found_member_workspace_id, :found_role, :found_curator
+);
+
 -- name: edge_identity :edge
 -- For node(id): the caller's own only.
 SELECT i.id, i.issuer, i.subject, i.created_at

@@ -15,9 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.core.identity import authenticate
 from app.kit.db import Db
-from app.kit.http import JSON, negotiate, read_request
+from app.kit.http import JSON, negotiate, read_headers, read_request
 from app.kit.log import log
 from app.kit.sql import BOUND
 from app.kit.trace import read_trace
@@ -52,14 +51,15 @@ async def respond(request: Request, name: str, find: Callable[[Db, Data], Awaita
     service: Service = request.app.state.service
     clock = time.perf_counter()
     request_id = uuid4()
-    trace = read_trace(request.headers.get("traceparent"))
+    headers = read_headers(request)
+    trace = read_trace(headers.get("traceparent"))
     statements: list[str] = []
     with structlog.contextvars.bound_contextvars(request_id=str(request_id), trace_id=trace.trace_id):
-        negotiate(request.headers.get("accept"))
+        negotiate(headers.get("accept"))
         db = Db(service.pool, None, request_id, statements, service.metrics.statement_seconds)
         try:
-            asked = await read_request(request)
-            actor = await authenticate(db, service.keys, request.headers.get("authorization"), None)
+            asked = await read_request(request, headers)
+            actor = (await service.callers.authenticate(db, headers.get("authorization"), None, anew=True)).actor
             await service.limiter.charge(db, actor.workspace_id, COST[name])
             db.enter(actor)
             data = await find(db, asked.variables)
@@ -74,8 +74,8 @@ async def respond(request: Request, name: str, find: Callable[[Db, Data], Awaita
     else:
         content = {"data": data, "extensions": {"cost": {"requested": COST[name], "maximum": 50_000}}}
         body = orjson.dumps(content, option=orjson.OPT_UTC_Z)
-    headers = {"X-Request-Id": str(request_id), "traceparent": trace.traceparent}
-    return Response(body, headers=headers, media_type=f"{JSON}; charset=utf-8")
+    told = {"X-Request-Id": str(request_id), "traceparent": trace.traceparent}
+    return Response(body, headers=told, media_type=f"{JSON}; charset=utf-8")
 
 
 SNAPSHOT = frozenset({"id", "risk_score", "completion_rate", "confidence", "captured_at"})

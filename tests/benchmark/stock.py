@@ -19,7 +19,6 @@ from strawberry.dataloader import DataLoader
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
-from app.core.identity import authenticate
 from app.kit.context import Actor
 from app.kit.db import Db
 from app.kit.graphql import SCALARS, global_id
@@ -259,7 +258,7 @@ class Stock(GraphQL[Any, None]):
             request.app.state.stock_pool = await asyncpg.create_pool(service.settings.require_database_url(), record_class=Row)
         db = Db(service.pool, None, uuid4())
         try:
-            actor = await authenticate(db, service.keys, request.headers.get("authorization"), None)
+            actor = (await service.callers.authenticate(db, request.headers.get("authorization"), None, anew=True)).actor
         finally:
             await db.close()
         source = Source(request.app.state.stock_pool, actor)

@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from app.core.identity import authenticate
+from app.core.identity import Callers
 from app.kit.context import SYSTEM_ID
 from app.kit.db import Db
 from app.kit.graphql import global_id
@@ -351,7 +351,7 @@ async def test_a_limited_token_of_a_curator_is_no_curators(shared: Api) -> None:
     for scopes, curator in ((None, True), (["privacy:read", "snapshots:write"], False), ([], False)):
         db = Db(pool_of(shared), None, uuid4())
         token = shared.keys.sign(str(cora.account_id), lifetime=HOUR, scopes=scopes)
-        actor = await authenticate(db, shared.keys, f"Bearer {token}", None)
+        actor = (await Callers(shared.keys).authenticate(db, f"Bearer {token}", None, anew=True)).actor
         await db.close()
         assert (actor.account_id, actor.curator) == (cora.account_id, curator)
 
@@ -382,12 +382,38 @@ async def test_an_account_that_is_gone_has_no_caller(shared: Api) -> None:
     assert (answer.status, answer.code) == (401, "UNAUTHENTICATED"), "the token is remembered, the account is not"
 
 
+async def test_who_was_known_is_let_in_no_moment_longer(shared: Api) -> None:
+    """Remembered by this process, and changed behind its back: reads say so at once, and nothing is written."""
+    ada, ben = await shared.person("ada"), await shared.person("ben")
+    link = 'mutation { linkPlatform(input: {platformSlug: "google", label: "%s", idempotencyKey: "%s"}) { link { label } } }'
+    async with shared.database.connect() as admin:
+        workspace_id = await admin.fetchval("INSERT INTO core.workspace (kind, name) VALUES ('organization', 'P') RETURNING id")
+        for person, role in ((ada, "owner"), (ben, "member")):
+            await admin.execute("INSERT INTO core.member VALUES ($1, $2, now(), $3)", workspace_id, person.account_id, role)
+        organization = global_id("Workspace", str(workspace_id))
+        for _ in range(2):  # the second time, he is remembered
+            answer = await shared(link % (uuid4(), uuid4()), token=ben.token, fivefold_workspace=organization)
+            assert answer.data["linkPlatform"]["link"]
+        await admin.execute("UPDATE core.member SET role = 'viewer' WHERE workspace_id = $1 AND role = 'member'", workspace_id)
+        answer = await shared(link % (uuid4(), uuid4()), token=ben.token, fivefold_workspace=organization)
+        assert answer.code == "FORBIDDEN"
+        await admin.execute("DELETE FROM core.member WHERE workspace_id = $1 AND account_id = $2", workspace_id, ben.account_id)
+        answer = await shared(link % (uuid4(), uuid4()), token=ben.token, fivefold_workspace=organization)
+        assert answer.code == "NOT_FOUND"
+        assert await admin.fetchval("SELECT count(*) FROM privacy.platform_link WHERE workspace_id = $1", workspace_id) == 2
+        await admin.execute("INSERT INTO core.curator (account_id) VALUES ($1)", ben.account_id)
+        assert (await shared(VIEWER, token=ben.token)).data["viewer"]["curator"] is True
+        await admin.execute("DELETE FROM core.curator WHERE account_id = $1", ben.account_id)
+        assert (await shared(VIEWER, token=ben.token)).data["viewer"]["curator"] is False
+
+
 async def test_only_the_server_looks_up_callers(shared: Api) -> None:
     """The look-ups see every account and key: no other login may call them, and nobody gets a row for a guess."""
     ada = await shared.person("ada")
     calls = [
         f"SELECT * FROM core.authenticate_identity('fivefold', '{ada.account_id}', NULL, NULL)",
         "SELECT * FROM core.authenticate_api_key(sha256('x'))",
+        f"SELECT core.confirm_caller('fivefold', '{ada.account_id}', NULL, NULL, NULL, NULL, NULL, NULL)",
     ]
     for role in ("fivefold_worker", "fivefold_auditor", "fivefold_migrator"):
         async with shared.database.connect(role) as connection:
@@ -397,4 +423,6 @@ async def test_only_the_server_looks_up_callers(shared: Api) -> None:
     async with shared.database.connect("fivefold_api") as connection:
         assert len(await connection.fetch(calls[0])) == 1
         assert await connection.fetch(calls[1]) == []
+        with pytest.raises(Exception, match="not who it was"):
+            await connection.fetch(calls[2])
         assert await connection.fetch("SELECT * FROM core.identity") == []

@@ -362,7 +362,8 @@ class Lines(list[dict[str, Any]]):
     @property
     def statements(self) -> list[str]:
         """What the last request ran, but for the look-up of its caller."""
-        return [each for each in self.request["statements"] if not each.startswith("core/identity.get_caller_by_")]
+        known = ("core/identity.get_caller_by_", "core/identity.confirm_caller")
+        return [each for each in self.request["statements"] if not each.startswith(known)]
 
 
 def listen(monkeypatch: pytest.MonkeyPatch) -> Lines:

@@ -58,11 +58,11 @@ def install(step: str, when: str, nth: int) -> None:
             if passed == nth:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    async def mortal_send(self: Db, statement: Any, args: Any, begin: Any) -> Any:
+    async def mortal_send(self: Db, statement: Any, args: Any, *, reading: bool) -> Any:
         die(statement.id, "before")
         if (statement.id, "inside") == (step, when):  # sent, and held up by a lock that the test has
             asyncio.get_running_loop().call_later(0.2, die, statement.id, "inside")
-        found = await send(self, statement, args, begin)
+        found = await send(self, statement, args, reading=reading)
         die(statement.id, "after")
         return found
 

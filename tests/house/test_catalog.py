@@ -820,6 +820,7 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("authenticate_identity", "fivefold_owner"): ["fivefold_api"],
         ("authenticate_password", "fivefold_owner"): ["fivefold_api"],
         ("change_password", "fivefold_owner"): ["fivefold_api"],
+        ("confirm_caller", "fivefold_owner"): ["fivefold_api"],
         ("confirm_sign_up", "fivefold_owner"): ["fivefold_api"],
         ("find_password_reset", "fivefold_owner"): ["fivefold_api"],
         ("find_sign_up", "fivefold_owner"): ["fivefold_api"],

@@ -31,7 +31,7 @@ KINDS = {
     "begin": ("one", "many"),
     "buy": ("one",),
     "change": ("one",),
-    "confirm": ("one",),
+    "confirm": ("one", "exec"),
     "count": ("one",),
     "create": ("one", "exec"),
     "delete": ("one", "exec"),

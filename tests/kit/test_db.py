@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from app.kit.db import Db, look_up, open_as
 from app.kit.embedded import Embedded
 from app.kit.errors import AppError, SetupError
 from app.kit.pool import open_pool
-from app.kit.sql import Statement
+from app.kit.sql import Literal, Statement, literal
 from tests.conftest import Answer, Api, Database, copy_of
 from tests.factory.kit import db_of, inhabit, pool_of, serving, statement
 from tests.factory.privacy import link
@@ -275,6 +277,164 @@ async def test_only_uuids_become_part_of_a_text(api: Api) -> None:
             await db.fetch(PID, {})
         await db.close()
     assert await dirt(api) == {}
+
+
+def written(text: str, **values: Any) -> Literal:
+    return literal(statement(text), values)
+
+
+EVIL = ["it's", "\\'; SELECT 1; --", "$1", ":name", "é\u2028\U0001f600", "a\\", "'", "", "x" * 5000]
+
+
+@pytest.mark.parametrize("value", EVIL, ids=range(len(EVIL)))
+async def test_a_text_in_a_text_stays_a_text(db: Db, value: str) -> None:
+    check = "SELECT CASE WHEN md5(:value) = :digest THEN 1 ELSE 1 / (length(:value) - length(:value)) END"
+    digest = hashlib.md5(value.encode(), usedforsecurity=False).hexdigest()
+    assert await db.begin(written(check, value=value, digest=digest), writing=False)
+    assert (await db.fetch(PID, {}))[0]["pid"]
+
+
+# What lingers
+
+
+async def states(database: Database) -> list[str]:
+    """What the server's connections are doing."""
+    async with database.connect() as admin:
+        found = await admin.fetch(
+            "SELECT state FROM pg_stat_activity WHERE application_name = 'fivefold-api' AND datname = current_database()"
+        )
+    return sorted(state for (state,) in found)
+
+
+async def test_what_was_read_in_ends_with_the_next_begin(api: Api) -> None:
+    """On the same connection, as somebody else, with a picture of this moment."""
+    ada, ben = await api.person("ada"), await api.person("ben")
+    pool, pids = pool_of(api), set()
+    for person in (ada, ben, ada, ben):
+        db = Db(pool, Actor(person.account_id, person.workspace_id, "owner"), uuid4())
+        (settings,) = await db.fetch(SETTINGS, {})
+        assert (settings["workspace_id"], settings["isolation"]) == (str(person.workspace_id), "repeatable read")
+        pids.add((await db.fetch(PID, {}))[0]["pid"])
+        before = (await db.fetch(COUNT, {}))[0]["count"]
+        await db.close()
+        assert (await api(LINK % (uuid4(), uuid4()), token=person.token)).data
+        again = Db(pool, Actor(person.account_id, person.workspace_id, "owner"), uuid4())
+        assert (await again.fetch(COUNT, {}))[0]["count"] == before + 1
+        await again.close()
+    assert len(pids) == 1
+
+
+async def test_what_lingers_ends_by_itself(api: Api) -> None:
+    for _ in range(3):
+        db = await db_of(api)
+        await db.fetch(PID, {})
+        await db.close()
+        for _ in range(500):
+            if "idle in transaction" not in await states(api.database):
+                break
+            await asyncio.sleep(0.002)
+        assert "idle in transaction" not in await states(api.database)
+
+
+async def test_nobody_is_handed_what_lingers_without_asking(api: Api) -> None:
+    for _ in range(10):
+        db = await db_of(api)
+        await db.fetch(PID, {})
+        await db.close()
+        (settings,) = await look_up(pool_of(api), SETTINGS, {})
+        assert not settings["workspace_id"]
+        assert settings["isolation"] == "read committed"
+        db = await db_of(api)
+        await db.fetch(PID, {})
+        await db.close()
+        async with pool_of(api).acquire() as connection:
+            assert not connection.is_in_transaction()
+
+
+async def test_a_connection_that_died_while_something_lingered_is_replaced(api: Api) -> None:
+    for wait in (0, 0.05):
+        db = await db_of(api)
+        await db.fetch(PID, {})
+        await db.close()
+        assert await kill(api.database)
+        await asyncio.sleep(wait)
+        ada = await api.person("ada")
+        assert (await api(LABELS, token=ada.token)).data
+
+
+async def test_whoever_asks_in_whatever_order_is_nobody_else(api: Api) -> None:
+    """Three people on two connections: they read, write, look up, are refused and are cancelled."""
+    people = [await api.person(name) for name in ("ada", "ben", "cy")]
+    no = written("SELECT core.confirm_caller('x', 'x', NULL, NULL, NULL, NULL, NULL, NULL)")
+    yes = written("SELECT 1")
+
+    async def operate(chance: random.Random) -> None:
+        person = chance.choice(people)
+        db = Db(pool_of(api), Actor(person.account_id, person.workspace_id, "owner"), uuid4())
+        try:
+            if chance.random() < 0.5:
+                good = chance.random() < 0.7
+                assert await db.begin(yes if good else no, writing=chance.random() < 0.5) == good
+            for _ in range(chance.randrange(4)):
+                step = chance.choice(["read", "write", "nobody", "restart", "pause"])
+                if step == "nobody":
+                    await db.restart()
+                    (found,) = await db.look_up(SETTINGS, {})
+                    assert not found["workspace_id"]
+                elif step == "write":
+                    async with db.transaction():
+                        (found,) = await db.fetch(SETTINGS, {})
+                    assert (found["workspace_id"], found["read_only"]) == (str(person.workspace_id), "off")
+                elif step == "read":
+                    (found,) = await db.fetch(SETTINGS, {})
+                    assert (found["workspace_id"], found["read_only"]) == (str(person.workspace_id), "on")
+                else:
+                    await (db.restart() if step == "restart" else db.pause())
+        finally:
+            await db.close()
+
+    async def hurry(chance: random.Random) -> None:
+        task = asyncio.create_task(operate(chance))
+        if chance.random() < 0.3:
+            await asyncio.sleep(chance.random() * 0.004)
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    for seed in range(60):
+        chance = random.Random(seed)  # noqa: S311 - to be repeated
+        await asyncio.gather(*(hurry(random.Random(chance.random())) for _ in range(8)))  # noqa: S311
+    assert await dirt(api) == {}
+
+
+async def test_a_refused_beginning_leaves_nothing_open(api: Api) -> None:
+    db = await db_of(api)
+    assert not await db.begin(written("SELECT core.confirm_caller('x', 'x', NULL, NULL, NULL, NULL, NULL, NULL)"), writing=True)
+    assert len(await db.fetch(PID, {})) == 1
+    await db.close()
+    assert await dirt(api) == {}
+
+
+async def test_what_is_begun_to_write_in_is_not_read_in(db: Db) -> None:
+    """A mutation that reads before its transaction has one picture, in which nothing can be written; then it writes."""
+    assert await db.begin(written("SELECT 1"), writing=True)
+    (settings,) = await db.fetch(SETTINGS, {})
+    assert (settings["isolation"], settings["read_only"]) == ("repeatable read", "on")
+    async with db.transaction():
+        (settings,) = await db.fetch(SETTINGS, {})
+        assert (settings["isolation"], settings["read_only"]) == ("read committed", "off")
+
+
+async def test_a_transaction_is_not_begun_within_another(db: Db) -> None:
+    async def nest() -> None:
+        async with db.transaction():
+            await db.fetch(INSERT, {"label": "kept by nobody"})
+            async with db.transaction():
+                pass
+
+    with pytest.raises(RuntimeError, match="open already"):
+        await nest()
+    assert [row["count"] for row in await db.fetch(COUNT, {})] == [0]
 
 
 async def test_before_it_is_known_who_calls_nothing_is_seen(shared: Api) -> None:

@@ -208,7 +208,7 @@ async def test_statements_do_not_grow_with_links_or_settings(api: Api, tmp_path:
         assert len(shown["recentChanges"]["edges"]) == min(20, 7 * links)
         found[links] = lines.request["statements"]
     assert sorted(found[1]) == sorted(found[20])
-    assert "core/identity.get_caller_by_identity" in found[20]
+    assert "core/identity.confirm_caller" in found[20]
     assert len(found[20]) <= MAX_STATEMENTS
     print(f"\nstatements of a dashboard, 20 links x 40 settings: {found[20]}")  # noqa: T201 - for pytest -s
 
