@@ -32,7 +32,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=0.4, help="of each contender in each round")
+    parser.add_argument("--seconds", type=float, default=0.3, help="of each contender in each round")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--workloads", nargs="+", default=[*READS, "record", "start", "live"])
     parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES, metavar="NAME", help=", ".join(NAMES))
@@ -63,7 +63,7 @@ async def main(given: argparse.Namespace) -> dict[str, Any]:
         url = postgres.url(database, "fivefold_api")
         there = peer.install(only_if_there=given.installed_only)
         found: dict[str, Any] = {
-            "command": " ".join(["python -m tests.benchmark", *sys.argv[1:]]),
+            "command": report.command("tests.benchmark", sys.argv[1:]),
             "machine": report.machine(),
             "accounts": given.accounts,
             "ceiling": await _ceiling(given.connections),

@@ -14,7 +14,7 @@ COLORS = {
     "Mercurius": "#e0a458",
     "Yoga + Drizzle": "#9a6fb0",
 }
-BAR, GAP, LEFT, WIDTH, HEAD = 13, 18, 150, 760, 54
+BAR, GAP, LEFT, WIDTH, HEAD, WORDS = 13, 18, 150, 820, 54, 140
 
 
 def draw(report: dict[str, Any]) -> str:
@@ -30,7 +30,7 @@ def draw(report: dict[str, Any]) -> str:
         rates = {name: each["requests_per_second"] for name, each in case["contenders"].items()}
         most = max(rates.values(), default=1)
         for name, rate in rates.items():
-            length = max(rate / most * (WIDTH - LEFT - 90), 1)
+            length = max(rate / most * (WIDTH - LEFT - WORDS), 1)
             color = COLORS.get(name, "#888")
             parts.append(f'<rect x="{LEFT}" y="{y}" width="{length:.1f}" height="{BAR - 2}" fill="{color}"/>')
             parts.append(_text(LEFT - 8, y + 9, name, anchor="end"))

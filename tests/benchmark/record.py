@@ -188,20 +188,44 @@ def _literal(value: Any, known: dict[Any, str]) -> str:
     return "E'" + text.replace("\\", "\\\\").replace("'", "''").replace(":", "\\x3a") + "'"
 
 
-async def pgbench(script: Path, url: str, clients: int, seconds: int) -> float:
-    """Scans per second: two in each run of the script."""
+@dataclass(frozen=True)
+class Bench:
+    """What pgbench did: scans per second in the second half of its time, when all is prepared, and scans in all."""
+
+    rate: float
+    scans: int
+
+
+async def pgbench(script: Path, url: str, clients: int, seconds: int) -> Bench:
+    """Run the script for so long: two scans each time."""
     parts = urlsplit(url)
-    words = [str(program("pgbench")), "-n", "-M", "prepared", "-f", str(script), "-c", str(clients), "-T", str(seconds)]
+    words = [
+        str(program("pgbench")),
+        "-n",
+        "-M",
+        "prepared",
+        "-f",
+        str(script),
+        "-c",
+        str(clients),
+        "-T",
+        str(seconds),
+        "-P",
+        "1",
+    ]
     words += ["-h", parse_qs(parts.query)["host"][0], "-U", str(parts.username), "-D", f"n={_turn()}", parts.path.lstrip("/")]
     # As the API's own sessions: otherwise each client would plan each statement five times first.
     environment = os.environ | {"PGOPTIONS": "-c plan_cache_mode=force_generic_plan -c jit=off"}
     process = await asyncio.create_subprocess_exec(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     out, err = await process.communicate()
-    found = re.search(r"tps = ([\d.]+) \(without", out.decode())
+    found = re.search(r"number of transactions actually processed: (\d+)", out.decode())
     failed = re.search(r"number of failed transactions: (\d+)", out.decode())
     if process.returncode or found is None or (failed and int(failed[1])):
         raise RuntimeError(f"pgbench: {err.decode()[-500:]}")
-    return 2 * float(found[1])
+    each_second = [float(tps) for tps in re.findall(r"progress: [\d.]+ s, ([\d.]+) tps", err.decode())] or [
+        int(found[1]) / seconds
+    ]
+    return Bench(2 * statistics.mean(each_second[len(each_second) // 2 :]), 2 * int(found[1]))
 
 
 def _turn() -> int:
@@ -237,14 +261,13 @@ async def compare(
             before = spent(server.pid), all_spent(postmaster)
             measured = await load.measure(server.port, requests, seconds)
             between = spent(server.pid), all_spent(postmaster)
-            rate = await pgbench(script, url, clients, max(PGBENCH_SECONDS, round(seconds), clients // 8))
+            bench = await pgbench(script, url, clients, max(PGBENCH_SECONDS, round(seconds), clients // 8))
             if turn:  # the first round warms up
                 found["Fivefold"].append(measured.rate)
-                found["pgbench"].append(rate)
-                scanned = len(measured.times), rate * max(PGBENCH_SECONDS, round(seconds), clients // 8)
-                marks["Fivefold"].append((between[0] - before[0]) * 1000 / scanned[0])
-                marks["PostgreSQL"].append((between[1] - before[1]) * 1000 / scanned[0])
-                marks["PostgreSQL under pgbench"].append((all_spent(postmaster) - between[1]) * 1000 / scanned[1])
+                found["pgbench"].append(bench.rate)
+                marks["Fivefold"].append((between[0] - before[0]) * 1000 / len(measured.times))
+                marks["PostgreSQL"].append((between[1] - before[1]) * 1000 / len(measured.times))
+                marks["PostgreSQL under pgbench"].append((all_spent(postmaster) - between[1]) * 1000 / max(bench.scans, 1))
         ratios = [ours / theirs for ours, theirs in zip(*found.values(), strict=True)]
         cases.append(
             {

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,15 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
     }
+
+
+def command(module: str, words: Sequence[str]) -> str:
+    """What was typed, without the folders of this machine."""
+    told: list[str] = []
+    for word, before in zip(words, ["", *words], strict=False):
+        if word not in ("--out", "--data") and before not in ("--out", "--data"):
+            told.append(word)
+    return " ".join([f"python -m {module}", *told])
 
 
 def show_case(case: Case) -> None:

@@ -53,7 +53,7 @@ async def test_everybody_answers_the_same_and_it_becomes_a_report(database: Data
             url = database.url("fivefold_api")
             links = await record.all_links_of(database.url(), world.listers_workspace)
             await record.write_script(python.port, world.lister, url, links, tmp_path / "record.sql")
-            assert await record.pgbench(tmp_path / "record.sql", url, clients=2, seconds=1) > 0
+            assert (await record.pgbench(tmp_path / "record.sql", url, clients=2, seconds=1)).scans > 0
     report.write(tmp_path, found)
     cases = json.loads((tmp_path / "report.json").read_text())["cases"]
     assert [case["workload"] for case in cases] == ["lookup", "light", "full", "list", "page", "nested"]
@@ -77,3 +77,8 @@ async def test_the_load_generator_tells_what_a_server_refuses() -> None:
 
 def test_a_chunked_answer_is_joined() -> None:
     assert load._join_chunks(b'5\r\n{"a":\r\n3;x=y\r\n 1}\r\n0\r\n\r\n') == b'{"a": 1}'
+
+
+def test_a_report_names_no_folders() -> None:
+    words = ["--rounds", "3", "--data", "/x/here", "--out", "/x/there", "--delays", "0"]
+    assert report.command("tests.benchmark", words) == "python -m tests.benchmark --rounds 3 --delays 0"
