@@ -190,6 +190,8 @@ class _Flow:
                     self._taking = asyncio.create_task(self._take(2 * self._most - len(self._waiting)))
                     self._taking.add_done_callback(lambda _: self._news.set())
                 await self._keep()
+            if self._lost is not None:
+                raise self._lost
             return self._full
         finally:
             under_way = [*self._running, *([self._taking] if self._taking else [])]

@@ -18,6 +18,7 @@ import pytest
 
 from app.core.wallet import check_books
 from app.kit.embedded import Embedded
+from app.kit.pool import Lost
 from app.scans import flow
 from app.scans.scan import FAILURES
 from tests.conftest import Api, copy_of
@@ -201,6 +202,28 @@ async def test_who_lost_a_scan_writes_nothing(local: Api, web: Web, monkeypatch:
     async with local.database.connect() as admin:
         held = "SELECT status FROM core.reservation WHERE workspace_id = $1"
         assert await admin.fetchval(held, person.workspace_id) == "HELD", "whoever ended it releases it"
+
+
+async def test_nothing_is_touched_that_the_log_does_not_take(local: Api, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that is lost is no end of a scan: its job fails, and is tried again."""
+    person = await local.person("unwritten")
+    await give(local, person, 1)
+    await submitted(local, person, web.url("/page"))
+
+    async def lost(*given: Any) -> Any:
+        raise Lost("It is away.", written=False)
+
+    monkeypatch.setattr(flow.Ahead, "note", lost)  # type: ignore[attr-defined]
+    await run(local)
+    assert web.connections == 0
+    assert await states(local, person) == ["FETCHING"]
+    assert await credits_of(local, person) == (0, 1)
+    async with local.database.connect() as admin:
+        asked = "UPDATE jobs.pgqueuer SET execute_after = now() WHERE entrypoint = 'scans.run' RETURNING attempts"
+        assert await admin.fetchval(asked) == 1
+    monkeypatch.undo()
+    await run(local)
+    assert await states(local, person) == ["COMPLETED"]
 
 
 async def test_an_engine_that_fails_ends_its_scan_alone(local: Api, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
