@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -46,11 +47,11 @@ class Settings(BaseSettings):
     scan_seconds: float = Field(default=20.0, gt=0, le=60, description="Longest time of fetching one page, redirects and all")
     scan_at_once: int = Field(default=32, ge=1, le=500, description="So many pages one job fetches at once")
     scan_judges: int = Field(
-        default=1,
+        default=max(1, min(4, (os.cpu_count() or 2) // 2)),
         ge=0,
         le=64,
-        description="So many processes look at pages for a worker; with 0 it does so itself, and a page that keeps an engine"
-        " busy keeps the worker busy",
+        description="So many processes look at pages for a worker, by default half as many as processors, 1 to 4; with 0 it"
+        " does so itself, and a page that keeps an engine busy keeps the worker busy",
     )
     webhook_loopback: bool = Field(
         default=False, description="Webhooks may go to this machine, and by http: for trials and tests only"
