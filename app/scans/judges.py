@@ -39,6 +39,8 @@ from app.scans.url import Url
 
 SECONDS = 10.0
 """Longest time of one page; ordinary ones take some thousandths."""
+START_SECONDS = 60.0
+"""Longest time until a process is ready, however busy the machine is."""
 MOST_TRIES = 3
 """So often a page is given to another judge, because the one that had it was lost over another page."""
 _MOST_ANSWER = 1024 * 1024
@@ -113,8 +115,16 @@ class _Judge:
             if self._process is None:
                 environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
                 command = [sys.executable, "-c", "from app.scans.judges import serve; serve()", self._feed]
-                self._process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment)
-                self._listening = asyncio.create_task(self._listen(self._process))
+                process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment)
+                assert process.stdout is not None
+                try:
+                    async with asyncio.timeout(START_SECONDS):
+                        await process.stdout.readexactly(4)  # an empty frame: from now on time counts
+                except BaseException:
+                    _kill(process)
+                    raise
+                self._process = process
+                self._listening = asyncio.create_task(self._listen(process))
             return self._process
 
     async def ask(self, frame: bytes) -> bytes:
@@ -259,6 +269,8 @@ def main(feed: str, asked: IO[bytes], told: IO[bytes]) -> None:
     """Judge what is asked until that ends."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a page is in no file, not even of a process that it took down
     engines = Engines(feeds.open_feed(feed))
+    told.write(bytes(4))
+    told.flush()
     while head := asked.read(4):
         url, seen, now = pickle.loads(asked.read(int.from_bytes(head)))  # noqa: S301 - of the worker, by a pipe of its own
         engines.feed.refresh(time.monotonic())
