@@ -215,6 +215,7 @@ def _kinds() -> dict[str, Kind]:
         "PARCEL_SIGNS": Kind(e.TEXT, 44, scam + phishing, "The page wants personal data for a parcel that is held."),
         "REFUND_LURE": Kind(e.TEXT, 66, scam + phishing, "The page wants a card or password for a refund or fine."),
         "REFUND_SIGNS": Kind(e.TEXT, 34, scam + phishing, "The page wants a log-in for money that is to be received."),
+        "AGE_BY_CARD": Kind(e.TEXT, 46, scam, "The page wants a card as a proof of age."),
         "BANK_CHOICE": Kind(
             e.FORM, 58, phishing, "The page lets visitors choose among banks and asks for what opens an account there."
         ),

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from app.scans.engine import host as hosts
 from app.scans.engine.found import Found, Unchecked
 
-VERSION = "address-1"
+VERSION = "address-2"
 
 LURES = hosts.named("lures")
 """Words of signing in and of urgency, in hosts."""

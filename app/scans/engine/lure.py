@@ -176,6 +176,8 @@ def _pretexts(
         kinds.add("REFUND_LURE")
     elif owed or (password and money and "receive" in found and "trade" not in found):
         kinds.add("REFUND_SIGNS")
+    if card and TURNS["age"].search(page.text):
+        kinds.add("AGE_BY_CARD")
     if (
         (password or "pin" in secrets)
         and page.options
@@ -260,7 +262,7 @@ def _onward(page: Document, found: Places, host: str, asks: bool, kinds: set[str
         means = {page.first_words[i] for i in found["untraceable"] if i < len(page.first_words)}
         if len(means) >= 2 or "coin" in found:
             kinds.add("UNTRACEABLE_PAYMENT")
-    if "loan" in found and "fee" in found and near(found, "upfront", "fulfil", 5):
+    if "fee" in found and found.keys() & {"loan", "coin", "prize"} and near(found, "upfront", "fulfil", 5):
         kinds.add("ADVANCE_FEE")
     told = len({page.first_words[i] for i in found.get("recorded", ()) if i < len(page.first_words)})
     if "coin" in found and told >= 3 and "fulfil" in found and "urgent" in found:

@@ -12,7 +12,7 @@ from app.scans.engine.address import DECEPTIVE, deceptive, judge_host
 from app.scans.engine.document import MOST_COUNTED, Document, Field, Form
 from app.scans.engine.words import BREAKS, DATA, normal, theme, watch
 
-VERSION = "page-1"
+VERSION = "page-2"
 
 MOST_HOSTS = 200
 """So many hosts of links to programs are looked at."""
@@ -696,6 +696,8 @@ _INSTRUCTIONS = re.compile(
     r"|(?:system|developer|assistant)\s?(?:prompt|message|role)\s?:|<\|(?:im_start|system|assistant)\|>|\[/?inst\]"
     r"|(?:ai|llm|language model|scanner|assistant|classifier)s?[,:]? (?:please |must |should |should always )?"
     r"(?:classify|rate|mark|report|score|label|treat|consider) (?:this|the) (?:page|site|url|website)"
+    r"|(?:classify|rate|mark|report|treat|label|consider) (?:the|this) (?:page|site|website|url|domain|content)"
+    r" as (?:safe|benign|clean|harmless|legitimate|trusted|verified)"
     r"|(?:respond|answer|reply|return|output) (?:only |exactly )?(?:with )?[\"'{]?"
     r"(?:score|verdict|harmless|benign|safe|clean)\b"
 )

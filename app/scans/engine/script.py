@@ -12,7 +12,7 @@ from app.scans.engine.document import Document
 from app.scans.engine.page import DOWNLOAD, asked, download
 from app.scans.engine.words import Marks
 
-VERSION = "script-1"
+VERSION = "script-2"
 
 MINERS = hosts.named("miners")
 COMMANDS = re.compile(

@@ -16,7 +16,7 @@ from app.scans.observation import FetchFailure, Observation, TlsProblem
 REDIRECTS = "redirects-1"
 TLS = "tls-1"
 HEADERS = "headers-1"
-FILES = "files-1"
+FILES = "files-2"
 
 FRESH = timedelta(days=2)
 """Certificates are renewed every few weeks by everybody: only hours tell a little."""

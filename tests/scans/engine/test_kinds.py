@@ -46,6 +46,7 @@ PAGES = {
     "ACCOUNT_THREATS": ("Hesabınız askıya alındı. 24 saat içinde bilgilerinizi doğrulayın." + LOGIN, HOME),
     "REFUND_LURE": ("Вам начислена выплата 17 350 ₽" + CARD, HOME),
     "REFUND_SIGNS": ("Tienes 180 € por recibir, accede para aceptarlo" + LOGIN, HOME),
+    "AGE_BY_CARD": ("Confirm your age with your credit card (free)." + CARD, HOME),
     "BANK_CHOICE": (
         "<select><option>Sparkasse<option>Volksbank<option>Deutsche Bank</select>" + LOGIN,
         HOME,

@@ -46,6 +46,7 @@ SETS: dict[str, Callable[[], list[Blind]]] = {
     "seen": lambda: [case for case in halves() if not case.sealed],
     "sealed": lambda: [case for case in halves() if case.sealed],
     "fresh": lambda: fresh("fresh"),
+    "last": lambda: fresh("last"),
 }
 
 

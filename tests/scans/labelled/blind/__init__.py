@@ -17,5 +17,5 @@ def halves() -> list[Blind]:
 
 
 def fresh(name: str) -> list[Blind]:
-    """A later set: "fresh"."""
+    """A later set: "fresh" or "last"."""
     return read(f"{name}_hostile", harmful=True) + read(f"{name}_honest", harmful=False)
