@@ -24,6 +24,7 @@ from app.core.idempotency import claim, settle
 from app.core.notification import NotificationKind, NotificationText, notify, tells
 from app.core.outbox import announce, publish
 from app.core.plan import check_limit
+from app.core.usage_counter import counts
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
@@ -227,6 +228,7 @@ def check_words(text: str, name: str) -> str:
     return text
 
 
+@counts("scans.open_disputes")
 async def _count(db: Db) -> int:
     found = await count_open_dispute(db)
     assert found is not None

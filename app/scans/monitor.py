@@ -24,6 +24,7 @@ from app.core.idempotency import claim, settle
 from app.core.notification import NotificationKind, NotificationText, notify, tells
 from app.core.outbox import announce, publish
 from app.core.plan import LimitReached, check_limit, get_allowance
+from app.core.usage_counter import counts
 from app.core.wallet import InsufficientCredits
 from app.kit.context import Info
 from app.kit.db import Db
@@ -359,6 +360,7 @@ async def check_plan(db: Db, hours: int | None) -> None:
     raise AppError(ErrorCode.LIMIT_REACHED, message, field="intervalHours")
 
 
+@counts("scans.monitors")
 async def _count(db: Db) -> int:
     found = await count_monitor(db)
     assert found is not None

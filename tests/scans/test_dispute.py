@@ -96,6 +96,8 @@ async def test_no_more_are_open_than_the_plan_allows(shared: Api) -> None:
     scans = [await completed(shared, joan, f"w{number}") for number in range(8)]
     answers = await asyncio.gather(*(shared(DISPUTE, asked(scan_id), token=joan.token) for scan_id in scans))
     assert sorted(answer.code for answer in answers if "errors" in answer.body) == ["LIMIT_REACHED"] * 3
+    usage = (await shared("{ usage { name used limit } }", token=joan.token)).data["usage"]
+    assert {"name": "scans.open_disputes", "used": "5", "limit": "5"} in usage
     curator = await shared.person("cu", curator=True)
     dispute = next(answer.data["disputeScan"]["dispute"]["id"] for answer in answers if "errors" not in answer.body)
     given = [{"input": {"id": dispute, "accepted": accepted}} for accepted in (True, False)]

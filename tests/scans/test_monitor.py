@@ -178,6 +178,10 @@ async def test_no_more_are_watched_than_the_plan_allows(shared: Api) -> None:
     free = await person(shared, "free", plan="free")
     answers = await asyncio.gather(*(shared(CREATE, asked(f"https://{n}.example.com/"), token=free.token) for n in range(4)))
     assert sorted(str(each.code) for each in answers if "errors" in each.body) == ["LIMIT_REACHED"] * 3
+    usage = (await shared("{ usage { name used limit } }", token=free.token)).data["usage"]
+    assert [each for each in usage if each["name"] == "scans.monitors"] == [
+        {"name": "scans.monitors", "used": "1", "limit": "1"}
+    ]
 
 
 async def test_no_url_is_scanned_more_often_than_the_plan_allows(shared: Api) -> None:
