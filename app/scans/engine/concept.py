@@ -1,15 +1,18 @@
 """What a page speaks of, in any of many languages: words by their beginnings, and how near they stand to each other.
 
-Phrases say exactly what somebody wrote once; concepts find who says it otherwise. Words are looked up one by one and the
-answers remembered, so that a page costs a dictionary's look-up a word.
+Phrases say exactly what somebody wrote once; concepts find who says it otherwise. All are looked for in one pass, and nothing
+of a page is remembered.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cache, lru_cache
+from collections.abc import Callable
+from functools import cache
 
-from app.scans.engine.words import DATA, normal
+from ahocorasick_rs import BytesAhoCorasick
+
+from app.scans.engine.words import DATA, normal, spaced, split_words
 
 Places = dict[str, list[int]]
 
@@ -56,7 +59,21 @@ _PREFIXES = ("وال", "بال", "لل", "ال", "و", "ب", "ل")
 """What Arabic writes together with the word after it."""
 
 
-@lru_cache(maxsize=65536)
+_ARABIC = re.compile("[\u0621-\u064a]")
+
+
+@cache
+def _search() -> tuple[Callable[..., list[tuple[int, int, int]]], tuple[frozenset[str], ...]]:
+    """What finds all words and beginnings in one pass, where one space stands before and after each word; their meanings."""
+    whole, beginnings, _, _ = _lists()
+    told: dict[str, set[str]] = {f" {word} ": set(names) for word, names in whole.items()}
+    for stem, name in (pair for pairs in beginnings.values() for pair in pairs):
+        # What is shorter than the key of its list begins no other word.
+        told.setdefault(f" {stem}" if len(stem) >= 3 else f" {stem} ", set()).add(name)
+    search = BytesAhoCorasick([each.encode() for each in told]).find_matches_as_indexes
+    return search, tuple(map(frozenset, told.values()))
+
+
 def meanings(word: str) -> frozenset[str]:
     """The concepts that one word, made normal, belongs to."""
     whole, beginnings, endings, _, _ = _lists()
@@ -74,12 +91,25 @@ def meanings(word: str) -> frozenset[str]:
     return found
 
 
-def places(words: list[str], text: str) -> Places:
-    """Where each concept is spoken of, counted in words; in scripts without spaces, two letters are a word."""
+def places(text: str) -> Places:
+    """Where each concept is spoken of in a text, made normal, counted in words; without spaces two letters are a word."""
     found: Places = {}
-    for place, word in enumerate(words):
-        for name in meanings(word):
-            found.setdefault(name, []).append(place)
+    if _ARABIC.search(text):
+        for place, word in enumerate(split_words(text)):
+            for name in meanings(word):
+                found.setdefault(name, []).append(place)
+    else:
+        search, names_of = _search()
+        data = f" {spaced(text)} ".encode("utf-8", "replace")
+        place = last = 0
+        for number, start, _ in search(data, overlapping=True):
+            if start > last:
+                place += len(data[last:start].split())
+                last = start
+            for name in names_of[number]:
+                several = found.setdefault(name, [])
+                if several[-1:] != [place]:
+                    several.append(place)
     if _DENSE.search(text):
         _, _, _, pattern, direct = _lists()
         for match in pattern.finditer(text):

@@ -150,7 +150,7 @@ class Document:
     @cached_property
     def concepts(self) -> Places:
         """Where, in the beginning, each concept is spoken of."""
-        return places(self.first_words, self.text[:MOST_TOLD])
+        return places(self.text[:MOST_TOLD])
 
     @cached_property
     def options(self) -> str:
@@ -519,10 +519,13 @@ def _origin(address: str) -> str:
 _TO_MODELS = (b"instruction", b"prompt", b"assistant", b"language model", b"llm", b"scanner", b"classif", b"verdict")
 
 
+_UNSEEN = (b"<!--", b"hidden", b"style")
+
+
 def _unseen(body: bytes, root: etree._Element) -> str:
     """Words that no visitor sees, in comments and hidden elements; only of pages that may speak to machines."""
     lower = body.lower()
-    if not any(mark in lower for mark in _TO_MODELS):
+    if not any(mark in lower for mark in _UNSEEN) or not any(mark in lower for mark in _TO_MODELS):
         return ""
     told: list[str] = []
     start = 0

@@ -219,7 +219,7 @@ def _identities(page: Document) -> tuple[set[str], set[str]]:
         if stripped in hosts.brand_names() and ("logo" in plain or page.length < 150):
             weak.add(stripped)
     tail = normal(page.raw_text[-1500:]) if page.raw_text else ""
-    for match in _COPYRIGHT.finditer(tail):
+    for match in _COPYRIGHT.finditer(tail) if any(mark in tail for mark in ("\u00a9", "(c)", "copyright")) else ():
         weak |= {name for name in _claimed(match[1]) if name}
         owner = re.sub(
             r"\b(?:inc|llc|ltd|corp|corporation|company|co|n\.?a|plc|ag|gmbh|s\.?a|all rights reserved|bank)\b\.?",

@@ -10,7 +10,7 @@ from app.scans.engine import host as hosts
 from app.scans.engine import lure, stealth
 from app.scans.engine.document import Document
 from app.scans.engine.page import DOWNLOAD, asked, download
-from app.scans.engine.words import Marks
+from app.scans.engine.words import Marks, normal
 
 VERSION = "script-2"
 
@@ -254,7 +254,7 @@ def _programs(whole: str, lower: str, marks: dict[str, bool], page: Document, ki
         # Manuals copy the command that they show.
         if not _CLIPBOARD.search(whole):
             kinds.add("COMMANDS_IN_SCRIPT")
-        elif not COMMANDS.search(page.raw_text) or lure.TURNS["pretext"].search(page.title):
+        elif not COMMANDS.search(page.raw_text) or lure.TURNS["pretext"].search(normal(page.title)):
             kinds.add("COMMAND_TO_CLIPBOARD")
     for match in _GOES.finditer(whole) if marks["location"] else ():
         target = match[1] or match[2]

@@ -59,6 +59,8 @@ def redirects(seen: Observation) -> Found:
     found = Found()
     if not seen.hops:
         return Found(unchecked=[Unchecked.NO_REDIRECTS], blind=True)
+    if len(seen.hops) == 1:
+        return found
     steps = [hop.url for hop in seen.hops]
     names = [hosts.host_of(step) for step in steps]
     owners = [hosts.registered(name) for name in names if name]
