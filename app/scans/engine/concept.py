@@ -64,12 +64,14 @@ _ARABIC = re.compile("[\u0621-\u064a]")
 
 @cache
 def _search() -> tuple[Callable[..., list[tuple[int, int, int]]], tuple[frozenset[str], ...]]:
-    """What finds all words and beginnings in one pass, where one space stands before and after each word; their meanings."""
-    whole, beginnings, _, _ = _lists()
+    """What finds all words, beginnings and ends in one pass, where spaces stand around each word; their meanings."""
+    whole, beginnings, endings, _, _ = _lists()
     told: dict[str, set[str]] = {f" {word} ": set(names) for word, names in whole.items()}
+    # What is shorter than the key of its list begins and ends no other word.
     for stem, name in (pair for pairs in beginnings.values() for pair in pairs):
-        # What is shorter than the key of its list begins no other word.
         told.setdefault(f" {stem}" if len(stem) >= 3 else f" {stem} ", set()).add(name)
+    for stem, name in (pair for pairs in endings.values() for pair in pairs):
+        told.setdefault(f"{stem} " if len(stem) >= 3 else f" {stem} ", set()).add(name)
     search = BytesAhoCorasick([each.encode() for each in told]).find_matches_as_indexes
     return search, tuple(map(frozenset, told.values()))
 
@@ -103,9 +105,10 @@ def places(text: str) -> Places:
         data = f" {spaced(text)} ".encode("utf-8", "replace")
         place = last = 0
         for number, start, _ in search(data, overlapping=True):
-            if start > last:
-                place += len(data[last:start].split())
-                last = start
+            before = data.rfind(b" ", 0, start + 1)
+            if before > last:
+                place += len(data[last:before].split())
+                last = before
             for name in names_of[number]:
                 several = found.setdefault(name, [])
                 if several[-1:] != [place]:
