@@ -72,8 +72,8 @@ _COMMON = frozenset(
 _SHAPES = re.compile(
     "|".join(
         (
-            r"[^\s@]+@[^\s@/?&=:;,<>()]+",  # an e-mail address, also of a host without dots
-            r"\b[\w.+-]+(?:%40|\(at\)|\[at\])[\w-]+(?:\.[\w-]+)+",
+            r"(?<![^\s@])[^\s@]+@[^\s@/?&=:;,<>()]+",  # an e-mail address, also of a host without dots
+            r"(?<![\w.+-])[\w.+-]+(?:%40|\(at\)|\[at\])[\w-]+(?:\.[\w-]+)+",
             r"eyJ[\w-]{8,}",  # JSON in base64: JWT, JWE, and whatever else begins with {"
             r"\b(?:A3T[A-Z0-9]|AKIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}",
             r"\b(?:gh[pousr]_|github_pat_|glpat-|gldt-|glrt-|glsa_|xox[abeprs]-|xapp-|sk_|pk_|rk_|whsec_|ya29\.|1//0|SG\.)\w",
