@@ -103,6 +103,7 @@ class _Judge:
         self._starting = asyncio.Lock()
         self._cases: deque[_Case] = deque()
         self._watch: asyncio.TimerHandle | None = None
+        self._closing = False
 
     @property
     def busy(self) -> int:
@@ -140,6 +141,7 @@ class _Judge:
 
     async def close(self) -> None:
         """Whoever waits gets no answer."""
+        self._closing = True
         if self._process is not None and self._listening is not None:
             listening = self._listening
             _kill(self._process)
@@ -170,7 +172,9 @@ class _Judge:
                 if not case.answer.done():
                     case.answer.set_exception(_Again() if place else TooHard())
             _kill(process)
-        log.warning("a judge was lost", pages=len(lost), ended=await process.wait())
+        ended = await process.wait()
+        if not self._closing:
+            log.warning("a judge was lost", pages=len(lost), ended=ended)
 
     def _watch_over(self, process: Process | None) -> None:
         """Whoever is at a page for too long is ended; the time runs anew with each page."""

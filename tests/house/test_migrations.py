@@ -159,4 +159,4 @@ def test_the_header_tells_the_locks() -> None:
         header = migration.headers["Locks"]
         told = strong((lock.relation, lock.mode) for lock in flat(migration.up, catalog))
         assert [pair for pair in told.items() if not all(word in header for word in pair)] == [], migration.id
-        assert bool(told) is not header.startswith("none on existing"), migration.id
+        assert bool(told) is not header.startswith("none on "), migration.id
