@@ -43,6 +43,8 @@ mutation Record($input: RecordSnapshotInput!) {
 PGBENCH_SECONDS = 4
 """At least: each of its clients prepares each statement before it has done the first scan."""
 LINKS = "{ platformLinks(first: 100) { edges { node { id platform { slug } } } } }"
+LATER = 0.2
+"""Seconds: what is read in ends behind the answer, and is heard too."""
 ALL_LINKS = """
 SELECT l.id, p.slug FROM privacy.platform_link AS l JOIN privacy.platform AS p ON p.id = l.platform_id
 WHERE l.workspace_id = $1 ORDER BY l.id DESC
@@ -119,12 +121,14 @@ def overheard(into: list[tuple[str, tuple[Any, ...]]]) -> Iterator[None]:
 
 async def write_script(port: int, token: str, url: str, links: Sequence[tuple[str, int]], path: Path) -> None:
     """The script of two scans, each client's on a link of its own. The server of ``port`` runs in this very process."""
-    link_id, number = links[0]
-    # Links of one platform: their templates are the same.
-    own = ", ".join(f"'{uuid_of(link)}'" for link, of in links if of == number)
+    # Links of one platform: their templates are the same. What is heard is on one of its own, where pgbench never wrote.
+    number = links[0][1]
+    *others, link_id = [link for link, of in links if of == number]
+    own = ", ".join(f"'{uuid_of(link)}'" for link in others)
     before, first, second, third = islice(scans(link_id, number, 1, token), 4)
     for scan in (before, first):  # by now every statement is prepared and every cache is filled
         await load.ask(port, scan.request)
+        await asyncio.sleep(LATER)
     parts = ["\\set n :n + 2"]
     admin = await asyncpg.connect(url)
     try:
@@ -132,6 +136,7 @@ async def write_script(port: int, token: str, url: str, links: Sequence[tuple[st
             heard: list[tuple[str, tuple[Any, ...]]] = []
             with overheard(heard):
                 await load.ask(port, scan.request)
+                await asyncio.sleep(LATER)
             known: dict[Any, str] = {
                 uuid_of(link_id): f"(ARRAY[{own}]::uuid[])[:client_id + 1]",
                 scan.key: f"'pgbench ' || :client_id || ' ' || (:n::bigint + {back})",
