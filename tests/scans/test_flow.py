@@ -342,10 +342,12 @@ class Killed:
         writer.write(reply(PAGE))
 
     async def touched(self) -> list[tuple[str, bool]]:
-        """The path of each access, and whether it is known how it went."""
+        """The path of each access, and whether it is known how it went. Where a page led is shown masked, and known here."""
         text = (
-            "SELECT a.masked_url, o.access_id IS NOT NULL FROM scans.access AS a LEFT JOIN scans.access_outcome AS o"
-            " ON o.workspace_id = a.workspace_id AND o.access_id = a.id"
+            "SELECT CASE a.seq WHEN 0 THEN s.masked_url ELSE replace(s.masked_url, '/way/', '/page/') END,"
+            " o.access_id IS NOT NULL"
+            " FROM scans.access AS a JOIN scans.scan AS s ON s.workspace_id = a.workspace_id AND s.id = a.scan_id"
+            " LEFT JOIN scans.access_outcome AS o ON o.workspace_id = a.workspace_id AND o.access_id = a.id"
             " WHERE a.workspace_id = $1 AND a.address IS NOT NULL ORDER BY a.id"
         )
         async with self.local.database.connect() as admin:
