@@ -519,6 +519,8 @@ def _origin(address: str) -> str:
 _TO_MODELS = (b"instruction", b"prompt", b"assistant", b"language model", b"llm", b"scanner", b"classif", b"verdict")
 
 
+_STYLED = etree.XPath("(descendant::*[@style])[position() <= 100]")
+_HIDDEN = etree.XPath("(descendant::*[@hidden])[position() <= 40]")
 _UNSEEN = (b"<!--", b"hidden", b"style")
 
 
@@ -532,11 +534,11 @@ def _unseen(body: bytes, root: etree._Element) -> str:
     while len(told) < 40 and (start := body.find(b"<!--", start)) >= 0 and (end := body.find(b"-->", start)) >= 0:
         told.append(body[start + 4 : min(end, start + 1500)].decode("utf-8", "replace"))
         start = end
-    for element, _ in zip(root.iterfind(".//*[@style]"), range(400), strict=False):
+    for element in _STYLED(root):
         style = (element.get("style") or "")[:MOST_STYLE]
         if _INVISIBLE.search(style) or _SAME_COLOR.search(style):
             told.append(_inside(element, 200, " ")[:1500])
-    for element, _ in zip(root.iterfind(".//*[@hidden]"), range(40), strict=False):
+    for element in _HIDDEN(root):
         told.append(_inside(element, 200, " ")[:1500])
     return normal(" ".join(told)[:20_000])
 
