@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import strawberry
 
@@ -120,7 +121,8 @@ class ApiKeyMutation:
             if input.idempotency_key is not None:
                 done = await claim(db, "createApiKey", input.idempotency_key, given)
                 if done is not None:
-                    return CreateApiKeyPayload(api_key=await get_api_key(info, str(done.result_id)), secret=None)
+                    assert done.result_id is not None  # settled by whoever claimed it
+                    return CreateApiKeyPayload(api_key=await get_api_key(info, done.result_id), secret=None)
             scopes = check_scopes(input.scopes, info.context.scopes)
             expires_at = await check_end(db, input.expires_at)
             secret = API_KEY_PREFIX + secrets.token_urlsafe(32)
@@ -148,7 +150,7 @@ class ApiKeyMutation:
         return RevokeApiKeyPayload(api_key=revoked)
 
 
-async def get_api_key(info: Info, key_id: str) -> ApiKey:
+async def get_api_key(info: Info, key_id: UUID) -> ApiKey:
     """A key that is known to exist."""
     (found,) = await api_keys_by_id(info.context.db, ids=[key_id])
     assert found is not None
