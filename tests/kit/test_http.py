@@ -382,7 +382,7 @@ async def test_what_fails_around_it_is_logged_and_masked(
     async def broken(*args: Any, **options: Any) -> Any:
         raise ZeroDivisionError("a private reason")
 
-    monkeypatch.setattr("app.server.authenticate", broken)
+    monkeypatch.setattr("app.core.identity.Callers.authenticate", broken)
     answer = await post(shared, ada.token, {"query": VIEWER})
     assert_error(answer, "INTERNAL", 500)
     assert "private" not in json.dumps(answer.body)

@@ -252,7 +252,7 @@ def start_worker(database: Database, *options: str) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 async def test_killed_again_and_again_every_job_is_done_once(api: Api) -> None:
-    ada, ids = await api.person("ada"), [uuid4() for _ in range(300)]
+    ada, ids = await api.person("ada"), [uuid4() for _ in range(600)]
     await ask(api, ada, *ids)
     rounds = 0
     while len(done := await told(api.database)) < len(ids) and rounds < 60:

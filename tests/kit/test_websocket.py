@@ -147,10 +147,10 @@ async def test_one_cannot_connect_to_a_workspace_of_others(live: Server) -> None
 async def test_what_is_our_fault_is_not_called_forbidden(
     live: Server, monkeypatch: pytest.MonkeyPatch, error: Exception, expected: tuple[int, str]
 ) -> None:
-    async def fail(*_: Any) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr("app.live.authenticate", fail)
+    monkeypatch.setattr("app.core.identity.Callers.authenticate", fail)
     async with live.handshake() as client:
         await client.send({"type": "connection_init"})
         assert await client.closed() == expected
