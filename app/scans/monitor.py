@@ -138,7 +138,7 @@ lock_due_monitor = sql.one("lock_due_monitor", Due)
 page_monitor = sql.page("page_monitor", Monitor)
 update_compared = sql.exec("update_compared")
 update = sql.one("update_monitor", Named)
-update_paused = sql.exec("update_paused")
+update_paused = sql.one("update_paused", Named)
 update_pending = sql.exec("update_pending")
 list_watchful = sql.many("list_watchful", Named)
 
@@ -217,7 +217,8 @@ async def _scan_one(db: Db, settings: ScanSettings, now: datetime) -> bool:
 
 async def _pause(db: Db, monitor_id: UUID, member_id: UUID, reason: PauseReason) -> None:
     async with db.transaction():
-        await update_paused(db, id=monitor_id, reason=reason.value)
+        if await update_paused(db, id=monitor_id, reason=reason.value) is None:
+            return  # another job was refused at the same time, and has told it
         await notify(db, member_id, NotificationKind.MONITOR_PAUSED, monitor_id, {"reason": reason.value})
         await publish(db, MONITOR_PAUSED, monitor_id, {"reason": reason.value})
 

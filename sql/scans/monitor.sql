@@ -87,14 +87,15 @@ WHERE m.workspace_id = :workspace_id
     AND m.id = :id
 RETURNING m.id;
 
--- name: update_paused :exec
--- By a job that could not go on.
+-- name: update_paused :one
+-- By a job that could not go on; no row where it is paused already.
 UPDATE scans.monitor AS m
 SET paused_at = now(),
     pause_reason = :reason
 WHERE m.workspace_id = :workspace_id
     AND m.id = :id
-    AND m.paused_at IS NULL;
+    AND m.paused_at IS NULL
+RETURNING m.id;
 
 -- name: update_pending :exec
 -- The scan that was asked for, and when the next is due.
