@@ -163,6 +163,18 @@ class Pool(asyncpg.Pool):
                 raise
             await self.release(connection)
 
+    async def release(
+        self,
+        connection: Connection,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - asyncpg names its time so
+    ) -> None:
+        """As asyncpg's, but in no task of its own: who is cancelled meanwhile has closed the connection and freed its place."""
+        session = session_of(connection)
+        if session is not None:  # else it was given back
+            session._on_release()  # type: ignore[attr-defined]  # it has no public name
+            await connection._holder.release(timeout)
+
     def _is_ready(self) -> bool:
         """Whether the next connection is there and free, so that nothing is waited for, nor a limit needed."""
         free = self._queue._queue  # type: ignore[attr-defined]  # the last one in is the next one out
