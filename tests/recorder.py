@@ -109,6 +109,14 @@ class Recorder:
                 self.texts.add(query)
             return cursor(connection, query, *args, **options)
 
+        execute = asyncpg.Connection.execute
+
+        async def executed(connection: Any, query: str, *args: Any, **options: Any) -> Any:
+            done = await execute(connection, query, *args, **options)
+            self.texts.update(match[0] for match in _ID.finditer(query))  # behind BEGIN, with values in it
+            return done
+
+        setattr(asyncpg.Connection, "execute", executed)  # noqa: B010 - as below
         setattr(asyncpg.Connection, "cursor", streamed)  # noqa: B010 - as below
         setattr(asyncpg.Connection, "fetch", recorded)  # noqa: B010 - what is typed as overloads cannot be assigned
 
