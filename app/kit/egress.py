@@ -292,27 +292,25 @@ class TooMuch(Exception):
     """More was sent than was agreed."""
 
 
-class Link(httpcore2.AsyncNetworkStream):
+class Link:
     """An open connection to an address that was looked at, of which at most ``left`` bytes more are read."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most_bytes: int) -> None:
         self._reader, self._writer, self.left = reader, writer, most_bytes
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - the library's signature
-        """What has come, b"" at the end. Raises TooMuch."""
-        data = await self._reader.read(max_bytes)
+    async def read(self, most: int) -> bytes:
+        """What has come, b"" at the end. Raises TooMuch, OSError."""
+        data = await self._reader.read(most)
         self.left -= len(data)
         if self.left < 0:
             raise TooMuch
         return data
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the library's signature
-        """Requests are small: nothing waits until they were sent."""
-        self._writer.write(buffer)
-
-    async def aclose(self) -> None:
-        """As ``close``."""
-        self.close()
+    def write(self, data: bytes) -> None:
+        """Requests are small: nothing waits until they were sent. Raises ConnectionResetError where nobody is there."""
+        if self._writer.is_closing():
+            raise ConnectionResetError
+        self._writer.write(data)
 
     def close(self) -> None:
         """At once: whoever is slow to say goodbye is not waited for."""

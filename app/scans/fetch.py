@@ -19,7 +19,6 @@ import re
 import ssl
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -30,12 +29,12 @@ from urllib.parse import urljoin
 from uuid import UUID
 
 import h11
-import httpcore2
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from app.kit.egress import Address, BadUrl, Link, Target, TooMuch, Unreachable, open_link, pin, read_target
 from app.kit.errors import AppError
+from app.kit.http1 import Http1
 from app.scans.headers import cookie_names, header_sha256, last_of, media_type, summarize
 from app.scans.observation import FetchFailure, Hop, Observation, Tls, TlsProblem, Touch
 from app.scans.url import MOST_URL, Url, parse_url
@@ -126,8 +125,7 @@ class _Visit:
         self.headers: Mapping[str, str] = {}
         self.raw: list[tuple[bytes, bytes]] = []
         self.link: Link | None = None
-        self.connection: httpcore2.AsyncHTTP11Connection | None = None
-        self.response: httpcore2.Response | None = None
+        self.http: Http1 | None = None
         self.body = b""
         self.read = self.truncated = False
         self.target: Target | None = None
@@ -221,9 +219,6 @@ class _Chain:
             raise _Failed(FetchFailure[unreachable.failure.name]) from None
         await self._touch(visit, address)
         await self._connect(visit, target, parsed)
-        assert visit.link is not None
-        origin = httpcore2.Origin(target.scheme.encode(), target.host.encode(), target.port)
-        visit.connection = httpcore2.AsyncHTTP11Connection(origin, visit.link)
         await self._request(visit, target)
 
     async def _touch(self, visit: _Visit, address: Address) -> None:
@@ -252,26 +247,24 @@ class _Chain:
                 raise _Failed(_connecting(target, error)) from None
         assert visit.link is not None
         self._links.append(visit.link)
+        visit.http = Http1(visit.link)
         if target.scheme == "https":
             visit.tls = _tls(visit.link.get_extra_info("ssl_object"), target.host, problem)
             if problem is not None and parsed.has_secrets:
                 raise _Failed(FetchFailure.TLS_FAILED)
 
     async def _request(self, visit: _Visit, target: Target) -> None:
-        assert visit.connection is not None
+        assert visit.http is not None
         headers = [(b"Host", target.authority.encode()), *_HEADERS]
-        url = httpcore2.URL(
-            scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
-        )
         try:
-            visit.response = await visit.connection.handle_async_request(httpcore2.Request("GET", url, headers=headers))
+            answer = await visit.http.ask("GET", target.path.encode(), headers)
         except TooMuch:
             raise _Failed(FetchFailure.HEADERS_TOO_LARGE) from None
-        except httpcore2.ProtocolError as error:
+        except h11.ProtocolError as error:
             raise _Failed(_protocol(error)) from None
-        except (httpcore2.NetworkError, OSError, EOFError):
+        except (OSError, EOFError):
             raise _Failed(FetchFailure.CONNECTION_FAILED) from None
-        visit.status, raw = visit.response.status, visit.response.headers
+        visit.status, raw = answer.status_code, answer.headers.raw_items()
         if (
             len(raw) > self._limits.headers
             or sum(len(name) + len(value) + 4 for name, value in raw) > self._limits.header_bytes
@@ -284,20 +277,16 @@ class _Chain:
 
     async def _read(self, visit: _Visit, most: int) -> None:
         """The body, unpacked, up to ``most`` bytes; what breaks off is kept as far as it came. Raises _Failed."""
-        assert visit.response is not None
+        assert visit.http is not None
         assert visit.link is not None
         visit.link.left += most + _OVERHEAD
         unpack, parts = _Unpacker(visit.raw, most), 0
         visit.read = True
         try:
-            async with aclosing(visit.response.aiter_stream()) as stream:
-                async for part in stream:
-                    parts += 1
-                    unpack.feed(part)
-                    if unpack.full or parts >= _MOST_PARTS:
-                        break
-            await visit.response.aclose()
-        except (TooMuch, zlib.error, httpcore2.ProtocolError, httpcore2.NetworkError, OSError, EOFError):
+            while not unpack.full and parts < _MOST_PARTS and (part := await visit.http.part()) is not None:
+                parts += 1
+                unpack.feed(part)
+        except (TooMuch, zlib.error, h11.ProtocolError, OSError, EOFError):
             visit.truncated = True
         finally:  # when time has run out, too
             visit.body = unpack.body()
@@ -328,11 +317,11 @@ class _Chain:
         parsed = _parse(url)
         visit.url = parsed.canonical
         assert page.target is not None
-        if parsed.origin == _parse(page.url).origin and page.connection is not None and page.connection.is_available():
+        if parsed.origin == _parse(page.url).origin and page.http is not None and page.http.ready:
             # The connection to the address that was looked at is still open, and nothing has to be resolved again.
             assert page.address is not None
             assert page.link is not None
-            visit.port, visit.tls, visit.connection = page.port, page.tls, page.connection
+            visit.port, visit.tls, visit.http = page.port, page.tls, page.http
             await self._touch(visit, page.address)
             visit.link, page.link.left = page.link, self._limits.header_bytes + _READ
             await self._request(visit, replace(page.target, url=parsed.canonical, path=_path(parsed)))
@@ -438,13 +427,8 @@ def _connecting(target: Target, error: BaseException) -> FetchFailure:
     return FetchFailure.TLS_FAILED if target.scheme == "https" and broken else FetchFailure.CONNECTION_FAILED
 
 
-def _protocol(error: httpcore2.ProtocolError) -> FetchFailure:
-    if str(error).startswith("Server disconnected"):  # the library tells it by its words only
-        return FetchFailure.CONNECTION_FAILED
-    cause = error.__cause__
-    if isinstance(cause, h11.RemoteProtocolError) and cause.error_status_hint == 431:
-        return FetchFailure.HEADERS_TOO_LARGE
-    return FetchFailure.BAD_ANSWER
+def _protocol(error: h11.ProtocolError) -> FetchFailure:
+    return FetchFailure.HEADERS_TOO_LARGE if error.error_status_hint == 431 else FetchFailure.BAD_ANSWER
 
 
 def _location(visit: _Visit) -> str | None:

@@ -125,11 +125,23 @@ class JudgeSettings(Protocol):
     scan_model_currency: str
 
 
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """What all engines but the model found, in order, and the hosts of forms; ``message``: what a model is told of the page.
+
+    Pages of which the same is said share one: it is known by its identity.
+    """
+
+    verdicts: tuple[EngineVerdict, ...]
+    form_hosts: tuple[str, ...] = ()
+    message: str | None = None
+
+
 class Elsewhere(Protocol):
     """Looks at pages in another process, see judges.py."""
 
-    async def look(self, url: Url, seen: Observation, now: datetime) -> tuple[list[EngineVerdict], tuple[str, ...]]:
-        """As ``look``, without the page."""
+    async def look(self, url: Url, seen: Observation, now: datetime, *, telling: bool = False) -> Looked:
+        """As ``look``, elsewhere."""
         ...
 
 
@@ -173,46 +185,47 @@ async def judge(url: Url, observation: Observation, engines: Engines, consented:
     ``consented`` is whether the page's words may be shown to a model that somebody else runs.
     """
     now = engines.clock()
-    parsed: Document | None = None
+    asking = engines.model if consented or not engines.ask_others else None
+    telling = asking is not None
     if engines.elsewhere is not None:
-        verdicts, form_hosts = await engines.elsewhere.look(url, observation, now)
+        looked = await engines.elsewhere.look(url, observation, now, telling=telling)
     else:
         engines.feed.refresh(time.monotonic())
         if len(observation.body) >= IN_THREAD_FROM:
-            looked = await asyncio.to_thread(look, url, observation, engines, now)
+            looked = await asyncio.to_thread(look, url, observation, engines, now, telling=telling)
         else:
-            looked = look(url, observation, engines, now)
-        verdicts, form_hosts, parsed = looked
-    if engines.model is None:
-        verdicts.append(no_model(Unchecked.NO_MODEL))
-        return combine(verdicts, form_hosts)
-    if engines.ask_others and not consented:
-        verdicts.append(no_model(Unchecked.NO_CONSENT))
-        return combine(verdicts, form_hosts)
-    if engines.elsewhere is not None:  # where the page was read without harm already; it does not come back by the pipe
-        parsed = (await asyncio.to_thread(_parse, observation, observation.final_url or url.canonical)).page
-    verdict, spent = await _ask(engines.model, parsed, observation, verdicts)
-    verdicts.append(verdict)
-    asked = parsed is not None
+            looked = look(url, observation, engines, now, telling=telling)
+    if asking is None:
+        why = Unchecked.NO_MODEL if engines.model is None else Unchecked.NO_CONSENT
+        return _without_model(looked, why) if not looked.form_hosts else _combined(looked, no_model(why))
+    verdict, spent = await _ask(asking, looked)
+    asked = looked.message is not None
     return replace(
-        combine(verdicts, form_hosts),
-        model=engines.model.model if asked else None,
+        _combined(looked, verdict),
+        model=asking.model if asked else None,
         prompt_version=model.PROMPT_VERSION if asked else None,
         spent=spent,
     )
 
 
-async def _ask(
-    endpoint: Endpoint, parsed: Document | None, seen: Observation, verdicts: Sequence[EngineVerdict]
-) -> tuple[EngineVerdict, Spent | None]:
+def _combined(looked: Looked, verdict: EngineVerdict) -> Judgement:
+    return combine((*looked.verdicts, verdict), looked.form_hosts)
+
+
+@lru_cache(maxsize=256)
+def _without_model(looked: Looked, why: Unchecked) -> Judgement:
+    """Remembered, since a judge's answers are: most pages have the same few. Nothing of a page is in it."""
+    return _combined(looked, no_model(why))
+
+
+async def _ask(endpoint: Endpoint, looked: Looked) -> tuple[EngineVerdict, Spent | None]:
     """The model's verdict and what it took. How much it counts falls with its confidence, and never reaches what condemns."""
     version = f"{endpoint.model}/{model.PROMPT_VERSION}"[:100]
-    if parsed is None:
-        why = next((v.unchecked for v in verdicts if v.engine is Engine.PAGE and v.unchecked), Unchecked.EMPTY)
+    if looked.message is None:
+        why = next((v.unchecked for v in looked.verdicts if v.engine is Engine.PAGE and v.unchecked), Unchecked.EMPTY)
         return _verdict(Engine.MODEL, version, Found(unchecked=[why], blind=True), 0.0), None
     started = time.perf_counter()
-    kinds = {each.kind for v in verdicts for each in v.indicators}
-    said = await model.look(endpoint, parsed, seen.final_url, kinds)
+    said = await model.look(endpoint, looked.message, instructed="SPEAKS_TO_MODELS" in _kinds(looked.verdicts))
     found = _verdict(Engine.MODEL, version, said.found, time.perf_counter() - started)
     if said.score is None:
         return found, said.spent
@@ -243,10 +256,12 @@ class _Seen:
     found: Found
 
 
-def look(
-    url: Url, seen: Observation, engines: Engines, now: datetime
-) -> tuple[list[EngineVerdict], tuple[str, ...], Document | None]:
-    """Every engine but the model, in order; the hosts of forms; the page."""
+def _kinds(verdicts: Sequence[EngineVerdict]) -> set[str]:
+    return {each.kind for verdict in verdicts for each in verdict.indicators}
+
+
+def look(url: Url, seen: Observation, engines: Engines, now: datetime, *, telling: bool = False) -> Looked:
+    """Every engine but the model; with ``telling`` also what a model is to be told."""
     verdicts: list[EngineVerdict] = []
 
     def run(engine: Engine, version: str, looks: Callable[[], Found]) -> None:
@@ -264,7 +279,10 @@ def look(
     run(Engine.PAGE, page.VERSION, lambda: _page(parsed, final))
     run(Engine.SCRIPTS, script.VERSION, lambda: _scripts(parsed, final))
     run(Engine.FEED, feeds.VERSION, lambda: _feed(url, seen, parsed.page, engines, now))
-    return verdicts, document.hosts_of_forms(parsed.page) if parsed.page else (), parsed.page
+    if parsed.page is None:
+        return Looked(tuple(verdicts))
+    told = model.message_for(parsed.page, seen.final_url, _kinds(verdicts)) if telling else None
+    return Looked(tuple(verdicts), document.hosts_of_forms(parsed.page), told)
 
 
 def _parse(seen: Observation, final: str) -> _Seen:

@@ -3,7 +3,8 @@
 A page that keeps an engine busy for too long, or takes its process down, costs that process and is an end of that scan alone;
 the others that it was given are given to the next one. A page comes to a judge by a pipe and stays in its memory: there is no
 file, no core is dumped, and nothing of the worker's secrets is in its environment. What comes back is names and numbers, which
-are looked up anew here, so a process that a page took over can say nothing that an engine could not.
+are looked up anew here, so a process that a page took over can say nothing that an engine could not; and, where a model will be
+asked, what it is told, which is a page's words in any case.
 
 ``serve`` is such a process: frames of four bytes of length and as many bytes, until its input ends.
 """
@@ -20,10 +21,11 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import IO, Protocol
 from weakref import WeakKeyDictionary
 
@@ -33,7 +35,7 @@ from app.kit.log import log
 from app.scans.engine import feed as feeds
 from app.scans.engine.found import Unchecked
 from app.scans.indicator import KINDS, Category, Indicator
-from app.scans.judgement import Engine, Engines, EngineVerdict, Verdict, look
+from app.scans.judgement import Engine, Engines, EngineVerdict, Looked, Verdict, look
 from app.scans.observation import Observation
 from app.scans.url import Url
 
@@ -44,9 +46,10 @@ START_SECONDS = 60.0
 MOST_TRIES = 3
 """So often a page is given to another judge, because the one that had it was lost over another page."""
 _MOST_ANSWER = 1024 * 1024
+_OF_NO_PAGE = b",[],null]"
+"""How an answer ends that holds names of ours alone: no host, no word."""
+_READ = 256 * 1024
 _KEPT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
-
-Looked = tuple[list[EngineVerdict], tuple[str, ...]]
 
 
 class JudgesSettings(Protocol):
@@ -79,13 +82,16 @@ class Judges:
         """Now, rather than with the first page."""
         await asyncio.gather(*(each.start() for each in self._all))
 
-    async def look(self, url: Url, seen: Observation, now: datetime) -> Looked:
+    async def look(self, url: Url, seen: Observation, now: datetime, *, telling: bool = False) -> Looked:
         """As ``judgement.look``, elsewhere. Raises TooHard."""
-        frame = pickle.dumps((url, seen, now), protocol=pickle.HIGHEST_PROTOCOL)
+        frame = pickle.dumps((url, seen, now, telling), protocol=pickle.HIGHEST_PROTOCOL)
         for _ in range(MOST_TRIES):
             judge = min(self._all, key=lambda each: each.busy)
-            with suppress(_Again):
-                return _heard(await judge.ask(frame))
+            try:
+                answer = await judge.ask(frame)
+            except _Again:
+                continue
+            return _heard_before(answer) if answer.endswith(_OF_NO_PAGE) else _heard(answer)
         raise TooHard
 
     async def close(self) -> None:
@@ -151,18 +157,14 @@ class _Judge:
         """Hand out what it says, until it ends; then the page that it was at is to blame."""
         assert process.stdout is not None
         try:
-            while True:
-                size = int.from_bytes(await process.stdout.readexactly(4))
-                if size > _MOST_ANSWER:
-                    break
-                answer = await process.stdout.readexactly(size)
+            async for answer in _answers(process.stdout):
                 if not self._cases:
                     break
                 case = self._cases.popleft()
                 self._watch_over(process)
                 if not case.answer.done():  # its scan may have run out of time
                     case.answer.set_result(answer)
-        except (asyncio.IncompleteReadError, OSError):
+        except OSError:
             pass
         finally:
             self._process = None
@@ -183,6 +185,21 @@ class _Judge:
             self._watch = None
         if process is not None and self._cases:
             self._watch = asyncio.get_running_loop().call_later(SECONDS, _kill, process)
+
+
+async def _answers(told: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """What a judge says, as many at once as have come, until it ends or says too much. Raises OSError."""
+    come = bytearray()
+    while data := await told.read(_READ):
+        come += data
+        while len(come) >= 4:
+            end = 4 + int.from_bytes(come[:4])
+            if end > 4 + _MOST_ANSWER:
+                return
+            if len(come) < end:
+                break
+            yield bytes(come[4:end])
+            del come[:end]
 
 
 def _kill(process: Process) -> None:
@@ -210,8 +227,8 @@ async def end_judges() -> None:
         await judges.close()
 
 
-def tell(verdicts: Sequence[EngineVerdict], form_hosts: Sequence[str]) -> bytes:
-    """What a judge answers: names and numbers."""
+def tell(looked: Looked) -> bytes:
+    """What a judge answers: names and numbers, and what a model is told of the page where one will be asked."""
     return orjson.dumps(
         [
             [
@@ -227,9 +244,10 @@ def tell(verdicts: Sequence[EngineVerdict], form_hosts: Sequence[str]) -> bytes:
                     each.unchecked and each.unchecked.name,
                     each.milliseconds,
                 ]
-                for each in verdicts
+                for each in looked.verdicts
             ],
-            list(form_hosts),
+            looked.form_hosts,
+            looked.message,
         ]
     )
 
@@ -237,10 +255,18 @@ def tell(verdicts: Sequence[EngineVerdict], form_hosts: Sequence[str]) -> bytes:
 def _heard(answer: bytes) -> Looked:
     """What was answered, each name looked up. Raises TooHard where one is none of ours."""
     try:
-        verdicts, form_hosts = orjson.loads(answer)
-        return [_verdict(*each) for each in verdicts], tuple(str(each) for each in form_hosts)
+        verdicts, form_hosts, message = orjson.loads(answer)
+        return Looked(
+            tuple(_verdict(*each) for each in verdicts),
+            tuple(str(each) for each in form_hosts),
+            None if message is None else str(message),
+        )
     except (KeyError, TypeError, ValueError):
         raise TooHard from None
+
+
+_heard_before = lru_cache(maxsize=256)(_heard)
+"""Most pages are answered as others were. Only answers that could be of any page are remembered."""
 
 
 def _verdict(
@@ -276,12 +302,11 @@ def main(feed: str, asked: IO[bytes], told: IO[bytes]) -> None:
     told.write(bytes(4))
     told.flush()
     while head := asked.read(4):
-        url, seen, now = pickle.loads(asked.read(int.from_bytes(head)))  # noqa: S301 - of the worker, by a pipe of its own
+        url, seen, now, telling = pickle.loads(asked.read(int.from_bytes(head)))  # noqa: S301 - of the worker, by a pipe of its own
         engines.feed.refresh(time.monotonic())
         signal.alarm(2 * math.ceil(SECONDS))  # ends this process, should nobody be left who does
-        verdicts, form_hosts, _ = look(url, seen, engines, now)
+        answer = tell(look(url, seen, engines, now, telling=telling))
         signal.alarm(0)
-        answer = tell(verdicts, form_hosts)
         told.write(len(answer).to_bytes(4) + answer)
         told.flush()
 

@@ -57,8 +57,16 @@ async def test_many_are_judged_in_turn(judges: Judges) -> None:
     bodies = [PHISHING, PAGE] * 20
     found = await asyncio.gather(*(judges.look(URL, seen(body), NOW) for body in bodies))
     engines = Engines(open_feed(""))
-    expected = [combine(look(URL, seen(body), engines, NOW)[0]).score for body in (PHISHING, PAGE)] * 20
-    assert [combine(verdicts).score for verdicts, _ in found] == expected
+    expected = [combine(look(URL, seen(body), engines, NOW).verdicts).score for body in (PHISHING, PAGE)] * 20
+    assert [combine(each.verdicts).score for each in found] == expected
+
+
+async def test_words_of_a_page_come_back_for_a_model_alone_and_are_not_remembered(judges: Judges) -> None:
+    remembered = module._heard_before.cache_info().currsize
+    told = await judges.look(URL, seen(PHISHING), NOW, telling=True)
+    assert told.message == look(URL, seen(PHISHING), Engines(open_feed("")), NOW, telling=True).message is not None
+    assert module._heard_before.cache_info().currsize == remembered
+    assert (await judges.look(URL, seen(PHISHING), NOW)).message is None
 
 
 @dataclass(frozen=True)
@@ -85,12 +93,12 @@ async def test_one_page_costs_its_own_scan_alone(judges: Judges, monkeypatch: py
     with pytest.raises(TooHard):
         await trapped
     monkeypatch.setattr(module, "SECONDS", 30.0)
-    for verdicts, _ in await asyncio.gather(*behind):
-        assert combine(verdicts).score
+    for looked in await asyncio.gather(*behind):
+        assert combine(looked.verdicts).score
 
 
 @pytest.mark.parametrize(
-    "answer", [b"no", b"[]", b'[[["SHELL"]],[]]', b'[[["PAGE","1","HARMLESS",0,1,1,[],["MADE_UP"],null,1]],[]]']
+    "answer", [b"no", b"[]", b'[[["SHELL"]],[],null]', b'[[["PAGE","1","HARMLESS",0,1,1,[],["MADE_UP"],null,1]],[],null]']
 )
 def test_only_names_of_ours_are_heard(answer: bytes) -> None:
     with pytest.raises(TooHard):

@@ -101,11 +101,13 @@ def check(opinion: Opinion) -> ModelFailure | None:
     return None
 
 
-async def look(endpoint: Endpoint, page: Document, address: str, kinds: set[str]) -> Said:
-    """Ask the operator's model about a page. What goes wrong leaves the page unchecked by this engine, nothing more."""
-    instructed = "SPEAKS_TO_MODELS" in kinds
+async def look(endpoint: Endpoint, message: str, *, instructed: bool) -> Said:
+    """Ask the operator's model about a page. What goes wrong leaves the page unchecked by this engine, nothing more.
+
+    ``message`` is that of ``message_for``; ``instructed``: rules found that the page gives orders to models.
+    """
     try:
-        opinion, spent = await ask_model(endpoint, Opinion, "opinion", PROMPT, message_for(page, address, kinds), check)
+        opinion, spent = await ask_model(endpoint, Opinion, "opinion", PROMPT, message, check)
     except ModelFailed as failed:
         return Said(Found(unchecked=[Unchecked.MODEL_FAILED], blind=True), spent=failed.spent)
     found = Found({f"MODEL_{reason}" for reason in opinion.reasons})
