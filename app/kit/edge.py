@@ -64,6 +64,10 @@ class Edge:
             cursor = keyset_arguments(statement, after)
             groups = await rows_of(**keys, **cursor, limit=first + 1)
             return [cut(rows, statement, first, after) for rows in groups]
+        if len(keys) == 1 and statement.by_id and not self.many and db.keep_rows:
+            ((param, ids),) = keys.items()
+            row_of = {row["id"]: row for row in await db.fetch(statement.choose(shown), {param: list(dict.fromkeys(ids))})}
+            return [row_of.get(id_) for id_ in ids]
         asked = list(zip(*keys.values(), strict=True))
         places = {key: place for place, key in enumerate(dict.fromkeys(asked))}
         if len(places) < len(asked):  # parents that share a key share its rows

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 from functools import partial
 from inspect import isawaitable
+from itertools import chain
 from typing import Any
 
 from asyncpg import Record
@@ -344,8 +345,12 @@ async def _fill(child: Child, run: Run, parents: list[dict[str, Any]], values: S
     if child.overlay is not None:
         _fill_shared(child, parents, values)
         return
-    flat = [one for value in values if value is not None for one in value]
-    made = await _complete(child, run, flat, shape.item_required)
+    if len(values) == 1:
+        (value,) = values
+        parents[0][key] = None if value is None else await _complete_all(child, run, value)
+        return
+    flat = list(chain.from_iterable(value for value in values if value is not None))
+    made = await _complete_all(child, run, flat)
     at = 0
     for parent, value in zip(parents, values, strict=True):
         if value is not None:
@@ -367,6 +372,12 @@ def _fill_shared(child: Child, parents: list[dict[str, Any]], values: Sequence[A
         parent[child.key] = put_in(own)
 
 
+async def _complete_all(child: Child, run: Run, values: Sequence[Any]) -> list[Any]:
+    """The items of lists as they are shown."""
+    made = await _complete(child, run, values, child.shape.item_required)
+    return child.wrap(made) if child.wrap is not None else made
+
+
 async def _complete(child: Child, run: Run, values: Sequence[Any], required: bool) -> list[Any]:
     """Each value as it is shown; None stays None where it may."""
     live = [value for value in values if value is not None]
@@ -375,10 +386,11 @@ async def _complete(child: Child, run: Run, values: Sequence[Any], required: boo
     if not live:
         made = live
     elif child.selections:
-        rows = {id(value): value for value in live}  # what parents share is made once, and all that is below it
-        made = await _select(child.selections, run, list(rows.values()))
-        if len(rows) < len(live):
-            by_row = dict(zip(rows, made, strict=True))
+        if len(set(map(id, live))) == len(live):
+            made = await _select(child.selections, run, live)
+        else:  # what parents share is made once, and all that is below it
+            rows = {id(value): value for value in live}
+            by_row = dict(zip(rows, await _select(child.selections, run, list(rows.values())), strict=True))
             made = [by_row[id(value)] for value in live]
     else:
         _kinds(live)

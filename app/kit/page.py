@@ -45,7 +45,7 @@ class PageEdge(Generic[T]):
 class PageInfo:
     """Relay's PageInfo; pages only go forward, so ``has_previous_page`` tells whether a cursor was given."""
 
-    edges: strawberry.Private[list[Any]]
+    page: strawberry.Private[Any]
 
     has_next_page: bool
     has_previous_page: bool
@@ -53,20 +53,42 @@ class PageInfo:
     @field(description="Cursor of the first row.")
     def start_cursor(self) -> str | None:
         """None on an empty page."""
-        return self.edges[0].cursor() if self.edges else None
+        return self._cursor(0)
 
     @field(description="Cursor of the last row: pass it as `after` for the next page.")
     def end_cursor(self) -> str | None:
         """None on an empty page."""
-        return self.edges[-1].cursor() if self.edges else None
+        return self._cursor(-1)
+
+    def _cursor(self, place: int) -> str | None:
+        return self.page.edge(self.page.rows[place]).cursor() if self.page.rows else None
 
 
 @strawberry.type(name="Connection", description="One page of a longer list.")
 class Page(Generic[T]):
-    """A keyset page: rows that come later do not shift it."""
+    """A keyset page: rows that come later do not shift it. ``more`` follow; its cursors are those of ``statement``.
 
-    edges: list[PageEdge[T]]
-    page_info: PageInfo
+    What is around the rows is made when somebody looks at it: a plan goes to the rows themselves, see app/kit/plan.py.
+    """
+
+    rows: strawberry.Private[list[T]]
+    statement: strawberry.Private[Any]
+    more: strawberry.Private[bool]
+    after: strawberry.Private[str | None]
+
+    @strawberry.field(name="edges")
+    def list_edges(self) -> list[PageEdge[T]]:
+        """Each row with its cursor."""
+        return [self.edge(row) for row in self.rows]
+
+    @strawberry.field
+    def page_info(self) -> PageInfo:
+        """Where it ends."""
+        return PageInfo(page=self, has_next_page=self.more, has_previous_page=self.after is not None)
+
+    def edge(self, row: T) -> PageEdge[T]:
+        """A row of it with its cursor."""
+        return PageEdge(statement=self.statement, node=row)
 
 
 def check_size(first: int, *, field: str = "first", most: int = MAX_PAGE) -> int:
@@ -116,9 +138,7 @@ def keyset_arguments(statement: Listing, after: str | None) -> dict[str, Any]:
 
 def cut(rows: list[T], statement: Listing, first: int, after: str | None) -> Page[T]:
     """The page of rows that were fetched one more than asked."""
-    edges = [PageEdge(statement=statement, node=row) for row in rows[:first]]
-    info = PageInfo(edges=edges, has_next_page=len(rows) > first, has_previous_page=after is not None)
-    return Page(edges=edges, page_info=info)
+    return Page(rows=rows[:first], statement=statement, more=len(rows) > first, after=after)
 
 
 async def page(statement: Paged[T], db: Db, first: int, after: str | None, **args: Any) -> Page[T]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphql import (
@@ -96,8 +96,12 @@ class Child:
     selections: dict[str, Selection]
     convert: Callable[[Any], Any] | None = None
     overlay: Overlay | None = None
+    wrap: Wrap | None = None
+    """Of a page's edges: the selections are those of the rows then, and ``fetch`` reads these."""
 
 
+Wrap = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+"""Puts each of a page's rows, as it is shown, into its edge."""
 Overlay = Callable[[Sequence[dict[str, Any]], Sequence[tuple[Any, ...]]], list[dict[str, Any]]]
 """Copies of what many parents share, with each one's own columns put in."""
 
@@ -121,6 +125,8 @@ class Selection:
     children: list[Child] = field(default_factory=list)
     own: list[Own] = field(default_factory=list)
     shown: Shown | None = None
+    wrap: Wrap | None = None
+    """Of an edge of which nothing but the row is selected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +208,10 @@ class _Compiler:
                 source.add_constant(key, None)  # keeps the order of the selection; filled when it was fetched
                 children.append(child)
         of_rows, of_objects = source.compile("{row}[{name!r}]"), source.compile("{row}.{name}")
-        return Selection(of_rows, of_objects, children, owned, _shown(parent, source, children))
+        selection = Selection(of_rows, of_objects, children, owned, _shown(parent, source, children))
+        if issubclass(parent.extensions["strawberry-definition"].origin, PageEdge) and not source.before and len(children) == 1:
+            selection.wrap = source.compile_wrap(children[0].key)
+        return selection
 
     def _field(
         self, source: _Source, parent: GraphQLObjectType, key: str, definition: GraphQLField, details: list[FieldDetails]
@@ -215,6 +224,12 @@ class _Compiler:
         named, shape = _unwrap(definition)
         found: Edge | None = declared.metadata.get("edge")
         selections = self._selections(named, details, found.own if found else ())
+        if declared.python_name == "list_edges" and issubclass(parent.extensions["strawberry-definition"].origin, Page):
+            (selection,) = selections.values()
+            if selection.wrap is not None:
+                (node,) = selection.children
+                source.columns.add("rows")
+                return Child(key, _rows_of, replace(shape, item_required=True), node.selections, wrap=selection.wrap)
         if not selections and found is None:
             if declared.base_resolver is None:
                 source.add_column(key, declared.python_name, named, shape)
@@ -370,6 +385,11 @@ def _fetch(declared: StrawberryField, arguments: Arguments, shown: Shown | None 
     return call
 
 
+async def _rows_of(run: Run, pages: Sequence[Page[Any]]) -> Sequence[Any]:
+    """The rows of pages."""
+    return [page.rows for page in pages]
+
+
 def _overlay(selection: Selection, count: int) -> Overlay:
     """``{**shared, "value": own0}`` for each row, as generated text: nothing is faster for a few keys."""
     if selection.children:
@@ -475,6 +495,14 @@ class _Source:
         name = f"f{len(self.names)}"
         self.names[name] = value
         return name
+
+    def compile_wrap(self, key: str) -> Wrap:
+        """The function that puts each row under ``key``, beside what is the same for all."""
+        items = (f"{key!r}: row" if item == f"{key!r}: None" else item for item in self.items)
+        namespace: dict[str, Any] = {}
+        exec(f"def wrap(rows): return [{{{', '.join(items)}}} for row in rows]", namespace)  # noqa: S102 - as below
+        wrap: Wrap = namespace["wrap"]
+        return wrap
 
     def compile(self, access: str) -> Build:
         """The function. ``access`` says how a column of ``row`` is read: by item from a row, by attribute from an object."""

@@ -175,6 +175,6 @@ class AlertQuery:
         db = info.context.db
         link = parse_uuid(link_id, "PlatformLink", field="linkId") if link_id else None
         found = await page(page_alert, db, first, after, link_id=link, unread=unread_only or None)
-        if link is not None and not found.edges:
+        if link is not None and not found.rows:
             await require_link(db, link, field="linkId")
         return found

@@ -181,7 +181,7 @@ class ChangeQuery:
             significance=significance.value if significance else None,
             acknowledged=acknowledged,
         )
-        if link is not None and not found.edges:
+        if link is not None and not found.rows:
             await require_link(info.context.db, link, field="linkId")
         return found
 

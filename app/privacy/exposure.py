@@ -391,6 +391,6 @@ class ExposureQuery:
         if begin is not None and begin >= window.end:
             raise AppError(ErrorCode.BAD_INPUT, "from is not before until, nor before now. Send an earlier one.", field="from")
         found = await exposures(info.context.db, link_id=link, window=window, first=first, after=after)
-        if link is not None and not found.edges:
+        if link is not None and not found.rows:
             await require_link(info.context.db, link, field="linkId")
         return found

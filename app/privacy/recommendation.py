@@ -150,7 +150,7 @@ class RecommendationQuery:
             setting=None,
             dismissed=dismissed,
         )
-        if link is not None and not found.edges:
+        if link is not None and not found.rows:
             await require_link(info.context.db, link, field="linkId")
         return found
 

@@ -264,7 +264,7 @@ class SnapshotQuery:
         """The history of one link, the newest capture first."""
         link = parse_uuid(link_id, "PlatformLink", field="linkId")
         found = await page(page_snapshot, info.context.db, first, after, link_id=link)
-        if not found.edges:
+        if not found.rows:
             await require_link(info.context.db, link, field="linkId")
         return found
 

@@ -74,7 +74,7 @@ async def load(people: dict[str, Db], settings: ScanSettings, now: datetime) -> 
     for email, stories in STORIES.items():
         db = people[email]
         async with db.transaction():
-            if not (await page(page_scan, db, 1, None, host=None)).edges:
+            if not (await page(page_scan, db, 1, None, host=None)).rows:
                 scans = [await _tell(db, settings, story, f"demo-scan-{place}") for place, story in enumerate(stories)]
                 if email == "ada@example.com":
                     await _more(db, settings, scans, now)
