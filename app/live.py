@@ -139,7 +139,7 @@ class Live:
     async def connect(self, socket: Socket, authorization: str | None, workspace: str | None) -> Client:
         """See Service."""
         request_id = uuid4()
-        db = Db(self.pool, None, request_id, [], self.metrics.statement_seconds)
+        db = Db(self.pool, None, request_id, [], self.metrics.time_statement)
         try:
             caller = read_client(socket.websocket, read_headers(socket.websocket))
             try:
@@ -157,7 +157,7 @@ class Live:
     async def subscribe(self, socket: Socket, client: Client, id_: str, asked: GraphQLRequest) -> Running:
         """See Service: what is asked, for how much, from where on; then it listens."""
         actor = client.actor
-        db = Db(self.pool, None, client.request_id, [], self.metrics.statement_seconds)
+        db = Db(self.pool, None, client.request_id, [], self.metrics.time_statement)
         try:
             document = self.documents.find(asked.query, asked.document_id)
             operation = document.choose(asked.operation_name)
@@ -192,7 +192,7 @@ class Live:
 
     async def _read(self, question: Question, position: Position) -> Batch:
         """The next events of a feed, resolved under the identity of those who ask."""
-        db = Db(self.pool, question.actor, question.request_id, [], self.metrics.statement_seconds)
+        db = Db(self.pool, question.actor, question.request_id, [], self.metrics.time_statement)
         context = Context(question.actor, db, question.request_id, NODE_TYPES, SCOPES, self.settings, self.keys, self.hasher)
         try:
             rows = await read_told(db, question.source.kind, position, ROWS)
@@ -225,7 +225,7 @@ class Live:
         """Pay for what was read. Who cannot waits before more is read; nothing is lost by that."""
         if not events:
             return 0.0
-        db = Db(self.pool, None, question.request_id, [], self.metrics.statement_seconds)
+        db = Db(self.pool, None, question.request_id, [], self.metrics.time_statement)
         try:
             await self.limiter.charge(db, question.actor.workspace_id, question.cost * events)
         except RateLimited as error:

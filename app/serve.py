@@ -17,6 +17,7 @@ from app.kit import migrate
 from app.kit.bootstrap import connect
 from app.kit.document import Documents, read_trusted
 from app.kit.errors import SetupError
+from app.kit.joined import Joined
 from app.kit.log import log
 from app.kit.pool import open_pool
 from app.kit.websocket import MAX_MESSAGE_BYTES
@@ -96,10 +97,13 @@ def calm_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-def config(app: Starlette, trusted_proxies: Sequence[str] = ()) -> uvicorn.Config:
-    """How uvicorn serves the application. Only proxies that are trusted say for whom they ask."""
+def config(app: Starlette, trusted_proxies: Sequence[str] = (), *, port: int = 8000) -> uvicorn.Config:
+    """How uvicorn serves the application, at ``port`` where it is given no socket. Only proxies that are trusted say for
+    whom they ask."""
     return uvicorn.Config(
         app,
+        http=Joined,
+        port=port,
         log_level="warning",
         access_log=False,
         lifespan="on",

@@ -163,10 +163,11 @@ class Service:
         with structlog.contextvars.bound_contextvars(request_id=str(request_id), trace_id=trace.trace_id):
             name, response = await self._answer(request, headers, request_id, statements)
             seconds = time.perf_counter() - clock
-            response.headers["X-Request-Id"] = str(request_id)
-            response.headers["traceparent"] = trace.traceparent
-            self.metrics.requests.labels(name, response.status_code).inc()
-            self.metrics.request_seconds.labels(name).observe(seconds)
+            response.raw_headers += [
+                (b"x-request-id", str(request_id).encode()),
+                (b"traceparent", trace.traceparent.encode()),
+            ]
+            self.metrics.count_request(name, response.status_code, seconds)
             log.info(
                 "graphql",
                 operation=name,
@@ -184,7 +185,7 @@ class Service:
     ) -> tuple[str, Response]:
         """The operation's name for logs and metrics, and the answer, whatever happens."""
         media_type = negotiate(headers.get("accept"))
-        call = _Call("unknown", Db(self.pool, None, request_id, statements, self.metrics.statement_seconds))
+        call = _Call("unknown", Db(self.pool, None, request_id, statements, self.metrics.time_statement))
         try:
             if media_type is None:
                 wanted = "Accept application/graphql-response+json or application/json."

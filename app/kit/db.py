@@ -10,14 +10,13 @@ Whether to run it once more is for the caller, who knows what it was; ``lost`` a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import asyncpg
-from prometheus_client import Histogram
 
 from app.kit.context import NOBODY, OPERATOR, SYSTEM_ID, Actor
 from app.kit.errors import CONSTRAINTS, AppError, ErrorCode, SetupError
@@ -54,7 +53,7 @@ class Db:
     ``keep_rows``: rows that are only shown may stay as they came, see app/kit/executor.py; ``shown``: what of a page's.
     ``tell``: after each commit, ``position`` is to be where it stands in the write-ahead log.
     ``lost``: the connection is, and the operation might be run again; ``commits`` counts what may have been written by then.
-    ``languages``: what the caller reads, the dearest first.
+    ``languages``: what the caller reads, the dearest first. ``told``: what hears of each statement how many seconds it took.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class Db:
         actor: Actor | None,
         request_id: UUID,
         statements: list[str] | None = None,
-        seconds: Histogram | None = None,
+        told: Callable[[str, float], None] | None = None,
     ) -> None:
         self.statements: list[str] = [] if statements is None else statements
         self.keep_rows = False
@@ -75,7 +74,7 @@ class Db:
         self.position: int | None = None
         self.languages: tuple[str, ...] = ()
         self._actor = actor
-        self._seconds = seconds
+        self._told = told
         self._pool = self._held = pool
         self._replica: Replica | None = None
         self._after: int | None = None
@@ -98,7 +97,7 @@ class Db:
 
     def beside(self) -> Db:
         """Another for the same caller, with a connection of its own, for what is written meanwhile. Close it, too."""
-        return Db(self._pool, self._actor, self.request_id, self.statements, self._seconds)
+        return Db(self._pool, self._actor, self.request_id, self.statements, self._told)
 
     def enter(self, actor: Actor) -> None:
         """It is known now who calls."""
@@ -187,8 +186,8 @@ class Db:
                 raise known from error
             finally:
                 self._asked = None
-            if self._seconds is not None:
-                self._seconds.labels(statement.id).observe(perf_counter() - begun)
+            if self._told is not None:
+                self._told(statement.id, perf_counter() - begun)
             return records
 
     @asynccontextmanager

@@ -111,7 +111,7 @@ SCALARS: dict[object, ScalarDefinition] = {
 }
 
 
-def field(*, name: str | None = None, size: int | None = None, description: str) -> Callable[[Callable[..., Any]], Any]:
+def field(*, name: str | None = None, size: int | None = None, description: str | None) -> Callable[[Callable[..., Any]], Any]:
     """A field that is computed from the object, or read when it is selected. ``size`` is as in app/kit/edge.py."""
     metadata = None if size is None else {"size": size}
     return lambda resolver: strawberry.field(resolver=resolver, name=name, description=description, metadata=metadata)

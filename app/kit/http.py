@@ -51,6 +51,7 @@ class GraphQLRequest:
     reading: bool
 
 
+@lru_cache(maxsize=64)
 def negotiate(accept: str | None) -> str | None:
     """The media type to answer in: the client's preference of the two, JSON when it has none; None when it wants neither."""
     if not accept or not accept.strip():

@@ -34,7 +34,7 @@ def configure(log_format: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.ExceptionRenderer(lambda raised: describe(raised[1])), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     # asyncpg and uvicorn log through the standard library; their warnings take the same way.

@@ -76,12 +76,12 @@ class Page(Generic[T]):
     more: strawberry.Private[bool]
     after: strawberry.Private[str | None]
 
-    @strawberry.field(name="edges")
+    @field(name="edges", description=None)
     def list_edges(self) -> list[PageEdge[T]]:
         """Each row with its cursor."""
         return [self.edge(row) for row in self.rows]
 
-    @strawberry.field
+    @field(description=None)
     def page_info(self) -> PageInfo:
         """Where it ends."""
         return PageInfo(page=self, has_next_page=self.more, has_previous_page=self.after is not None)

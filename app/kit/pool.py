@@ -27,7 +27,7 @@ CONNECT_SECONDS = 4.0
 """How long connecting may take, all hosts of an address together."""
 SILENT_SECONDS = 15
 """A server that acknowledges nothing for so long is gone: the kernel says so, whatever waits for it."""
-LINGER_SECONDS = 0.005
+LINGER_SECONDS = 0.02
 """So long a reading transaction that is over waits for the next BEGIN, to end in the same round trip."""
 _PAUSE = 0.05
 _PROBE = "fivefold_probe"

@@ -31,9 +31,10 @@ class Trace:
 def read_trace(header: str | None) -> Trace:
     """Our span in the caller's trace, or in a new one when the header is missing or wrong."""
     match = _TRACEPARENT.match(header or "")
-    span_id = secrets.token_hex(8)
+    ids = secrets.token_hex(24)
+    span_id = ids[:16]
     if match is None:
-        return Trace(secrets.token_hex(16), span_id, None, "00")
+        return Trace(ids[16:], span_id, None, "00")
     return Trace(match[1], span_id, match[2], match[3])
 
 

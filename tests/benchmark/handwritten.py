@@ -56,7 +56,7 @@ async def respond(request: Request, name: str, find: Callable[[Db, Data], Awaita
     statements: list[str] = []
     with structlog.contextvars.bound_contextvars(request_id=str(request_id), trace_id=trace.trace_id):
         negotiate(headers.get("accept"))
-        db = Db(service.pool, None, request_id, statements, service.metrics.statement_seconds)
+        db = Db(service.pool, None, request_id, statements, service.metrics.time_statement)
         try:
             asked = await read_request(request, headers)
             actor = (await service.callers.authenticate(db, headers.get("authorization"), None, anew=True)).actor

@@ -26,4 +26,4 @@ if __name__ == "__main__":
     log.configure("json")
     app = create(settings.read())
     serve.calm_collector()
-    uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
+    uvicorn.Server(serve.config(app, port=int(sys.argv[1]))).run()
