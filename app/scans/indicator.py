@@ -14,7 +14,7 @@ import strawberry
 from app.kit.graphql import field
 from app.kit.sql import File
 
-WEIGHTS_VERSION = 2
+WEIGHTS_VERSION = 3
 """Raised by whoever changes a weight, or how weights are combined: scores of two versions do not compare."""
 
 
@@ -71,6 +71,9 @@ def _kinds() -> dict[str, Kind]:
         "BRAND_MISSPELLED": Kind(e.ADDRESS, 50, phishing, "The host is one letter away from a known brand."),
         "BRAND_ADDRESS_IN_HOST": Kind(
             e.ADDRESS, 75, phishing, "The host begins with the address of a brand that does not own it."
+        ),
+        "ADDRESS_CARRIED_IN_HOST": Kind(
+            e.ADDRESS, 10, odd, "The host begins with a brand's address, as those of web hosts, mirrors and proxies do."
         ),
         "BRAND_IN_HOST": Kind(e.ADDRESS, 31, phishing, "The host names a brand that does not own it."),
         "BRAND_WITH_LURE_IN_HOST": Kind(
@@ -204,6 +207,25 @@ def _kinds() -> dict[str, Kind]:
             e.STRUCTURE, 32, phishing, "Nearly all links of the page belong to another site, its form does not."
         ),
         "DEAD_LINKS": Kind(e.STRUCTURE, 14, phishing, "Nearly all links beside a form lead nowhere."),
+        "NAME_WITH_LURE_IN_HOST": Kind(
+            e.ADDRESS, 36, phishing, "The page asks for secrets, and its host joins the name it bears to words of signing in."
+        ),
+        "LOOK_OF_OTHER_SITE": Kind(
+            e.STRUCTURE, 40, phishing, "The page asks for secrets in the name, and with the icon or logo, of another site."
+        ),
+        "SAVED_PAGE": Kind(e.STRUCTURE, 46, phishing, "The page asks for secrets and was saved from another site."),
+        "DRAWN_BROWSER": Kind(e.STRUCTURE, 66, phishing, "The page draws a window of a browser, with a brand's address in it."),
+        "PIN_WITH_CODE": Kind(e.FORM, 42, phishing, "One page asks for a PIN and for the code that is sent to confirm it."),
+        "DEVICE_CODE_LURE": Kind(
+            e.STRUCTURE,
+            64,
+            phishing,
+            "The page hands out a code that lets a stranger's device into the visitor's account.",
+        ),
+        "CONSENT_LURE": Kind(
+            e.STRUCTURE, 64, phishing, "The page wants a stranger's program let into the visitor's mail or files."
+        ),
+        "GIFT_CARD_CODES": Kind(e.FORM, 60, scam, "The page asks for the codes of several shops' gift cards."),
         # Text
         "ACCOUNT_THREAT": Kind(e.TEXT, 48, phishing, "The page threatens an account and asks for secrets."),
         "ACCOUNT_THREAT_SIGNS": Kind(e.TEXT, 32, phishing, "The page speaks of an account in danger and asks for secrets."),
@@ -272,6 +294,7 @@ def _kinds() -> dict[str, Kind]:
         ),
         "HIDDEN_LOADER": Kind(e.SCRIPT, 62, malware, "Code that is spelled to be unreadable fetches a script of another site."),
         "HIDDEN_REDIRECT": Kind(e.SCRIPT, 52, odd, "A script sends visitors to an address that it hides."),
+        "SENDS_ROBOTS_AWAY": Kind(e.SCRIPT, 52, phishing, "A script looks for robots and sends them to a brand's own site."),
         "CLOAKING": Kind(e.SCRIPT, 58, spam, "A script sends away those who come from a search."),
         "CRYPTO_MINER": Kind(e.SCRIPT, 80, malware, "A script digs for coins on the visitor's computer."),
         "SKIMMER": Kind(e.SCRIPT, 80, malware + phishing, "A script sends what is typed into payment fields to another site."),

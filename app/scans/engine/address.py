@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from app.scans.engine import host as hosts
 from app.scans.engine.found import Found, Unchecked
 
-VERSION = "address-2"
+VERSION = "address-3"
 
 LURES = hosts.named("lures")
 """Words of signing in and of urgency, in hosts."""
@@ -54,6 +54,8 @@ REDIRECT_NAMES = re.compile(
     re.I,
 )
 MAIL = re.compile(r"[\w.+-]{1,64}(?:@|%40)[\w-]{1,63}\.[a-z]{2,}", re.I)
+CARRIERS = hosts.named("carriers")
+"""How those are called who carry pages of others under their addresses."""
 HONEST_NEIGHBORS = hosts.named("honest neighbors")
 """Words that are one letter away from a brand and mean something by themselves."""
 
@@ -93,7 +95,7 @@ def judge_host(host: str) -> frozenset[str]:
     if any(_random(part) for label in before if not label.startswith("xn--") for part in label.split("-")):
         kinds.add("RANDOM_LABEL")
     tokens = [token for label in before for token in hosts.TOKENS.findall(label)]
-    words = _words_of(tokens)
+    words = words_of(tokens)
     lures = {word for word in words if word in LURES}
     strong = {word for word in words if word in STRONG_LURES}
     _brands(host, seen, registered, own, before, tokens, lures, strong, kinds)
@@ -110,7 +112,7 @@ def judge_host(host: str) -> frozenset[str]:
     return frozenset(kinds)
 
 
-def _words_of(tokens: list[str]) -> set[str]:
+def words_of(tokens: list[str]) -> set[str]:
     """The words, and those that are run together: securelogin is secure and login."""
     found = set(tokens)
     for token in tokens:
@@ -141,8 +143,11 @@ def _brands(
 ) -> None:
     words = hosts.brand_words()
     parents = seen[: -len(registered)].rstrip(".") if seen.endswith(registered) else ""
+    carried = "SUSPICIOUS_TLD" not in kinds and not set(tokens) & SCAM_WORDS and _carries(registered)
     for domain in _domains_in(parents):
-        if not hosts.below(host, hosts.brand_words()[domain].domains if domain in words else frozenset((domain,))):
+        if carried:
+            kinds.add("ADDRESS_CARRIED_IN_HOST")
+        elif not hosts.below(host, hosts.brand_words()[domain].domains if domain in words else frozenset((domain,))):
             kinds.add("BRAND_ADDRESS_IN_HOST")
     joined = seen.replace("-", "").replace(".", "")
     for token in {*tokens, *(label.replace("-", "") for label in before)}:
@@ -195,6 +200,17 @@ def _brands(
         kinds -= {"BRAND_IN_HOST", "BRAND_WITH_WEAK_LURE_IN_HOST"}
     elif "BRAND_WITH_WEAK_LURE_IN_HOST" in kinds:
         kinds.discard("BRAND_IN_HOST")
+
+
+def _carries(registered: str) -> bool:
+    """Whether a registered name says that others' addresses stand before it, and nothing of signing in."""
+    own, _, tld = registered.partition(".")
+    tokens = hosts.TOKENS.findall(own)
+    return (
+        tld not in CHEAP_TLDS
+        and not words_of(tokens) & LURES
+        and any(word in CARRIERS or word.endswith(("hosting", "hoster", "mirror", "mirrors", "proxy")) for word in tokens)
+    )
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from functools import cache
 
 from ahocorasick_rs import BytesAhoCorasick
 
-from app.scans.engine.words import DATA, normal, spaced, split_words
+from app.scans.engine.words import lines, normal, spaced, split_words
 
 Places = dict[str, list[int]]
 
@@ -28,14 +28,11 @@ def _lists() -> tuple[Meanings, Parts, Parts, re.Pattern[str], Meanings]:
     beginnings: dict[str, list[tuple[str, str]]] = {}
     endings: dict[str, list[tuple[str, str]]] = {}
     direct: dict[str, set[str]] = {}
-    section = ""
-    for line in (DATA / "concepts.txt").read_text(encoding="utf-8").splitlines():
-        if line.startswith("["):
-            section = line.strip("[]")
-        elif not line.startswith("#"):
+    for section, line in lines("concepts.txt"):
+        if not section.startswith("field "):
             for raw in line.split():
-                word = normal(raw.strip("*"))
-                if word[0] >= "\u2e80" or any("\u3040" <= c <= "\uffff" for c in word):
+                word = spaced(normal(raw.strip("*").replace("_", " "))).strip()
+                if _DENSE.search(word):
                     direct.setdefault(word, set()).add(section)
                 elif raw.startswith("*"):
                     endings.setdefault(word[-3:], []).append((word, section))
@@ -54,7 +51,10 @@ def _lists() -> tuple[Meanings, Parts, Parts, re.Pattern[str], Meanings]:
 
 
 _NONE: frozenset[str] = frozenset()
-_DENSE = re.compile("[\u2e80-\U0010ffff]")
+_DENSE = re.compile("[\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ufdff\U00020000-\U0010ffff]")
+"""Letters of scripts that put no spaces between words, and of Korean, which writes what belongs to a word together with it."""
+_BESIDE = re.compile(r"(?<=[\u0e01-\u0eff\u2e80-\ud7ff])[a-z][a-z0-9]+|[a-z][a-z0-9]+(?=[\u0e01-\u0eff\u2e80-\ud7ff])")
+"""Latin words that stand among those without a space."""
 _PREFIXES = ("وال", "بال", "لل", "ال", "و", "ب", "ل")
 """What Arabic writes together with the word after it."""
 
@@ -117,6 +117,9 @@ def places(text: str) -> Places:
         _, _, _, pattern, direct = _lists()
         for match in pattern.finditer(text):
             for name in direct[match[0]]:
+                found.setdefault(name, []).append(match.start() // 2)
+        for match in _BESIDE.finditer(text):
+            for name in meanings(match[0]):
                 found.setdefault(name, []).append(match.start() // 2)
         for several in found.values():
             several.sort()

@@ -9,6 +9,7 @@ import base64
 import binascii
 import codecs
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -125,6 +126,10 @@ class Document:
     roots: list[etree._Element] = field(default_factory=list, repr=False)
     unpacked: list[str] = field(default_factory=list)
     unseen: str = ""
+    canonical: str = ""
+    """Which address the page says is its own."""
+    saved_from: str = ""
+    """Where a browser took it from, as browsers note in what they save."""
 
     @cached_property
     def text(self) -> str:
@@ -162,8 +167,8 @@ class Document:
     def prices(self) -> list[tuple[str, str]]:
         """What is struck out, and what stands after it."""
         struck = (each for root in self.roots for each in root.iter("del", "s", "strike") if each.text)
-        pairs = ((each.text, each.getnext()) for each in islice(struck, MOST_PRICES))
-        return [(before[:40], now.text[:40]) for before, now in pairs if before and now is not None and now.text]
+        pairs = ((each.text, _after(each)) for each in islice(struck, MOST_PRICES))
+        return [(before[:40], now[:40]) for before, now in pairs if before and now]
 
     @cached_property
     def spoken(self) -> dict[str, set[str]]:
@@ -235,6 +240,8 @@ def read(body: bytes, address: str, content_type: str = "", layer: int = 0) -> D
     document.too_deep = _ended_early(parser)
     if layer == 0:
         document.unseen = _unseen(body[:MOST_TEXT], root)
+        if saved := _SAVED.search(body, 0, MOST_STYLE) if b"<!--" in body[:MOST_STYLE] else None:
+            document.saved_from = (saved[1] or saved[2]).decode("utf-8", "replace")
     _collect(root, document)
     # XPath is three times as fast, but where much is nested deeply it sorts for long.
     texts = _TEXTS(root) if len(body) < MOST_SORTED else root.itertext()
@@ -245,8 +252,10 @@ def read(body: bytes, address: str, content_type: str = "", layer: int = 0) -> D
     return document
 
 
+_SAVED = re.compile(rb"<!--\s*+(?:saved from url=\(\d+\)(https?://[^\s>]{4,200})|Mirrored from ([^\s>]{4,200}) by HTTrack)")
 _ATTRIBUTE = rb"[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+|))?+"
 _CROWDED = re.compile(rb"(<[A-Za-z][^\s/>]*+(?:%b){0,%d}+)(?:%b)*+" % (_ATTRIBUTE, MOST_ATTRIBUTES, _ATTRIBUTE))
+_SCRIPT_TAG = re.compile(rb"</?script\b", re.I)
 _LONG_TAG = re.compile(rb">[^>]{4000}")
 _HIDDEN_END = re.compile(rb"=\s*+(?:\"[^\">]*+>|'[^'>]*+>)")
 
@@ -260,8 +269,20 @@ def _sparse(body: bytes) -> tuple[bytes, bool]:
         return body, False
     if 0 <= body.find(b">") < 4000 and not _LONG_TAG.search(body) and not _HIDDEN_END.search(body):
         return body, False
-    sparse = _CROWDED.sub(rb"\1", body)
-    return sparse, len(sparse) < len(body)
+    scripts = [(match.start(), match[0][:2] == b"</") for match in _SCRIPT_TAG.finditer(body)]
+    cut = False
+
+    def thinned(match: re.Match[bytes]) -> bytes:
+        nonlocal cut
+        if match.end() == match.end(1):
+            return match[0]
+        last = bisect_left(scripts, (match.start(), False)) - 1
+        if last >= 0 and not scripts[last][1] and match[0][:7].lower() != b"<script":
+            return b"< " + match[0][1:]  # a comparison: no tag begins so, and nothing is lost
+        cut = True
+        return match[1]
+
+    return _CROWDED.sub(thinned, body), cut
 
 
 def _ended_early(parser: etree.HTMLParser) -> bool:
@@ -417,6 +438,8 @@ class _Elements:
             self.add(self.page.icons, self.join(get("href") or ""), MOST_FRAMES)
         elif "stylesheet" in relation:
             self.add(self.page.styles, self.join(get("href") or ""), MOST_SOURCES)
+        elif relation == "canonical":
+            self.page.canonical = self.page.canonical or self.join(get("href") or "")
 
     def body(self, element: etree._Element, get: Get) -> None:
         for name in ("onload", "oncontextmenu", "onbeforeunload", "onkeydown", "onselectstart", "oncopy"):
@@ -470,6 +493,13 @@ _READ: dict[str, Callable[[_Elements, etree._Element, Get], None]] = {
     "link": _Elements.link, "img": _Elements.picture, "h1": _Elements.heading, "h2": _Elements.heading,
     "body": _Elements.body, "audio": _Elements.sound, "video": _Elements.sound,
 }  # fmt: skip
+
+
+def _after(element: etree._Element) -> str:
+    """The words that follow an element, in the next one or bare."""
+    bare = (element.tail or "").strip()
+    following = element.getnext()
+    return bare or (following.text or "" if following is not None else "")
 
 
 def _inside(element: etree._Element, most: int = MOST_INSIDE, between: str = "") -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from app.scans.engine import guise
 from app.scans.engine import host as hosts
 from app.scans.engine.address import DROPPERS, deceptive, judge_host
 from app.scans.engine.concept import Places, near, places
@@ -32,19 +33,28 @@ COIN = re.compile(r"\b(?:bc1[a-z0-9]{25,60}|[13][a-km-zA-HJ-NP-Z1-9]{25,34}|0x[0
 PERCENT = re.compile(r"(?:\b|-)(?:8[5-9]|9[0-9])\s?%")
 
 
-def _patterns() -> dict[str, re.Pattern[str]]:
+def _patterns() -> tuple[dict[str, re.Pattern[str]], dict[str, tuple[str, ...]]]:
     found: dict[str, list[str]] = {}
+    marks: dict[str, list[str]] = {}
     section = ""
     for line in (DATA / "patterns.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("[") and line.endswith("]") and line[1:-1].replace(" ", "").isalpha():
             section = line[1:-1]
         elif line and not line.startswith("#"):
-            found.setdefault(section, []).append(line)
-    return {name: re.compile("|".join(several)) for name, several in found.items()}
+            before, arrow, pattern = line.partition(" => ")
+            found.setdefault(section, []).append(pattern if arrow else line)
+            marks.setdefault(section, []).extend(each.strip() for each in before.split("|") if arrow)
+    return {name: re.compile("|".join(several)) for name, several in found.items()}, {
+        name: tuple(several) for name, several in marks.items()
+    }
 
 
-TURNS = _patterns()
+TURNS, _MARKS = _patterns()
 """Of the curated file, by name."""
+PASTING = _MARKS["paste"]
+"""One of these is in whatever the pattern for pasting matches: looking for them costs a tenth."""
+CARD_SHOPS = hosts.named("gift card shops")
+_CARD_CODE = re.compile(r"code|\bpin\b|number|nummer|numero|kod\b|codigo|codice|номер|код|番号|卡号|رقم")
 PACKAGE = re.compile(r"\.apk(?:$|[?#])", re.I | re.M)
 FILES = re.compile(r"\.(?:exe|scr|msi|apk|bat|cmd|vbs|hta|ps1|jar|pkg|dmg|iso|img|lnk|msix|zip|rar|7z)(?:$|[?#])", re.I | re.M)
 DISGUISED = re.compile(
@@ -118,7 +128,7 @@ def warns(page: Document, asks: bool) -> bool:
 
 def _odd_place(page: Document, host: str, spelled: frozenset[str], secrets: set[str], password: bool, kinds: set[str]) -> None:
     """Secrets that are asked for where nobody honest asks for them."""
-    if spelled & {"BRAND_IN_HOST"}:
+    if spelled & {"BRAND_IN_HOST"} and not guise.unofficial(page):
         kinds.add("BRAND_HOST_ASKS")
     if {"card", "cvv"} <= secrets and spelled & ODD_HOST:
         kinds.add("CARD_ON_ODD_HOST")
@@ -166,7 +176,7 @@ def _pretexts(
     strong = card or password or bool(secrets & {"ssn", "pin", "otp", "card"})
     if "trade" in found and not card:
         return
-    owed = "payout" in found and strong and (money or card) and not ("trade" in found and password)
+    owed = _owed(found) and strong and (money or card) and not ("trade" in found and password)
     fined = "toll" in found and card and ("urgent" in found or money) and "trade" not in found
     if (
         (owed and (card or secrets & {"card", "pin", "ssn"}))
@@ -186,6 +196,12 @@ def _pretexts(
         kinds.add("BANK_CHOICE")
 
 
+def _owed(found: Places) -> bool:
+    """Whether money is owed to the visitor, and not only the rules of a shop for giving it back are linked."""
+    paid = found.get("payout", ())
+    return any(not near({"payout": [place], "policy": found.get("policy", [])}, "payout", "policy", 2) for place in paid)
+
+
 def _parcels(page: Document, found: Places, card: bool, asks: bool, kinds: set[str]) -> None:
     held = near(found, "parcel", "held", 7)
     fee = "fee" in found and (near(found, "parcel", "fee", 14) or held)
@@ -202,6 +218,8 @@ def _promises(page: Document, found: Places, card: bool, kinds: set[str]) -> Non
     if near(found, "prize", "congratulations", 16) and near(found, "prize", "you", 5):
         more = card or "bait" in found or "share" in found or "urgent" in found or TURNS["amount"].search(page.text) is not None
         kinds.add("PRIZE_SCAM" if more and (acts or "survey" in found or "fee" in found) else "PRIZE_SIGNS")
+    elif "prize" in found and "share" in found and "survey" in found and "whatsapp:" in links.lower():
+        kinds.add("PRIZE_SCAM")
     elif near(found, "prize", "you", 5) and "PASSWORD_ON_ODD_HOST" in kinds:
         kinds.add("PRIZE_SIGNS")
     signs = 0
@@ -237,12 +255,21 @@ def _alarms(page: Document, found: Places, kinds: set[str]) -> None:
     )
     phone = PHONE.search(page.text) is not None and ("call" in found or "urgent" in found)
     counted = TURNS["counted"].search(page.text) is not None
+    if not traps and not counted and _is_site(page):
+        return  # somebody who repairs computers
     if (phone and (counted or traps or "urgent" in found or near(found, "call", "urgent", 6))) or (counted and traps):
         kinds.add("SUPPORT_SCAM")
     elif phone or counted or traps:
         kinds.add("SUPPORT_SCAM_SIGNS")
     if counted and ("urgent" in found or near(found, "account", "blocked", 6)):
         kinds.add("SUPPORT_SCAM")
+
+
+def _is_site(page: Document) -> bool:
+    """Whether the page stands among others of its site: what is set up to deceive is one page, as a rule."""
+    home = hosts.registered(hosts.host_of(page.address))
+    own = {link.partition("#")[0] for link in page.links[:60] if hosts.registered(hosts.host_of(link)) == home}
+    return len(own - {page.address}) >= 3
 
 
 def _onward(page: Document, found: Places, host: str, asks: bool, kinds: set[str]) -> None:
@@ -262,6 +289,16 @@ def _onward(page: Document, found: Places, host: str, asks: bool, kinds: set[str
         means = {page.first_words[i] for i in found["untraceable"] if i < len(page.first_words)}
         if len(means) >= 2 or "coin" in found:
             kinds.add("UNTRACEABLE_PAYMENT")
+    wallets = ("charity" in found or "withdraw" in found) and COIN.search(page.raw_text[:MOST_SEARCHED]) is not None
+    if any(near(found, "withdraw", each, 16) for each in ("fee", "tax", "deposit")) and "fulfil" in found:
+        pressed = "urgent" in found or near(found, "account", "blocked", 8)
+        if pressed and (wallets or MESSENGER.search(page.all_links)):
+            kinds.add("ADVANCE_FEE")
+    if "charity" in found and wallets and "iban" not in page.words and found.keys() & {"urgent", "today"}:
+        kinds.add("UNTRACEABLE_PAYMENT")
+    shops = len(page.words & CARD_SHOPS) >= 2 and TURNS["gift card"].search(page.text) is not None
+    if shops and any(_CARD_CODE.search(each.hint) for each in page.fields):
+        kinds.add("GIFT_CARD_CODES")
     if "fee" in found and found.keys() & {"loan", "coin", "prize"} and near(found, "upfront", "fulfil", 5):
         kinds.add("ADVANCE_FEE")
     told = len({page.first_words[i] for i in found.get("recorded", ()) if i < len(page.first_words)})
@@ -282,17 +319,10 @@ def _framed(page: Document, host: str, kinds: set[str]) -> None:
         kinds.add("FRAMED_ELSEWHERE")
 
 
-_PASTING = (
-    "ctrl", "strg", "cmd", "control", "command", "контрл", "⌘", "paste", "fugen sie", "collez", "pegue", "pega", "cole",
-    "incolla", "wklej", "вставьте", "yapistir",
-)  # fmt: skip
-"""One of these is in whatever the pattern for pasting matches: looking for them costs a tenth."""
-
-
 def commanded(page: Document) -> bool:
     """Whether visitors are told to paste a command under a pretext. Manuals show the command and need none."""
     text = page.text
-    if page.length > SHORT or not any(word in text for word in _PASTING):
+    if page.length > SHORT or not any(word in text for word in PASTING):
         return False
     if not TURNS["paste"].search(text) or not TURNS["run dialog"].search(text):
         return False

@@ -6,13 +6,14 @@ import re
 from functools import cache
 from itertools import islice
 
+from app.scans.engine import guise, lure
 from app.scans.engine import host as hosts
-from app.scans.engine import lure
 from app.scans.engine.address import DECEPTIVE, deceptive, judge_host
+from app.scans.engine.concept import near
 from app.scans.engine.document import MOST_COUNTED, Document, Field, Form
-from app.scans.engine.words import BREAKS, DATA, normal, theme, watch
+from app.scans.engine.words import BREAKS, DATA, lines, normal, theme, watch
 
-VERSION = "page-2"
+VERSION = "page-3"
 
 MOST_HOSTS = 200
 """So many hosts of links to programs are looked at."""
@@ -22,12 +23,9 @@ LONG = MOST_COUNTED
 
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     found: dict[str, list[str]] = {}
-    section = ""
-    for line in (DATA / "fields.txt").read_text(encoding="utf-8").splitlines():
-        if line.startswith("["):
-            section = line.strip("[]")
-        elif line and not line.startswith("#"):
-            found.setdefault(section, []).append(line)
+    for section, line in lines("fields.txt"):
+        if section.startswith("field "):
+            found.setdefault(section.removeprefix("field "), []).append(line)
     return tuple((name, re.compile("|".join(several))) for name, several in found.items())
 
 
@@ -64,6 +62,7 @@ def look(page: Document, final: str) -> set[str]:
     _talk(page, secrets, password, asks, article, host, kinds)
     _letters(page, kinds)
     lure.look(page, host, secrets, password, kinds)
+    guise.look(page, host, asks, kinds)
     if page.unseen and _INSTRUCTIONS.search(page.unseen):
         kinds.add("SPEAKS_TO_MODELS_UNSEEN")
     elif speaks_to_models(page):
@@ -146,6 +145,8 @@ def _forms(page: Document, host: str, final: str, secrets: set[str], password: b
             for form in page.forms
         ):
             kinds.add("CARD_WITH_LOGIN")
+    if {"pin", "otp"} <= secrets and "account" not in secrets:
+        kinds.add("PIN_WITH_CODE")
     if "card" in secrets and "pin" in secrets:
         kinds.add("CARD_PIN_FIELD")
     heavy = secrets & {"card", "pin", "ssn", "maiden", "license", "account", "cvv"}
@@ -346,7 +347,7 @@ def _brand(page: Document, host: str, asks: bool, password: bool, article: bool,
         named = [name for name in named if _foreign(name, host) and not _called(name, label) and name not in _buttons(page)]
         if any(_named_as_owner(name, page) and not _own_installation(name, page, host) for name in named):
             kinds.add("BRAND_NAMED_AT_FORM")
-    if asks and not kinds & {"BRAND_CLAIMED", "BRAND_NAMED_AT_FORM"} and page.length < 320:
+    if asks and not kinds & {"BRAND_CLAIMED", "BRAND_NAMED_AT_FORM"} and page.length < 320 and not guise.unofficial(page):
         title = f" {normal(page.title)} "
         for name, owners in hosts.brand_names().items():
             if (
@@ -635,11 +636,12 @@ def _scams(page: Document, said: dict[str, set[str]], count: dict[str, int], sho
     ransom = at("ransom", 0)
     if (ransom >= 2 and coin) or ransom >= 3:
         kinds.add("RANSOM_NOTE")
-    drops = (at("update", 0) >= 2 or at("cracked", 0) >= 2) and (
+    drops = (at("update", 0) >= 2 or at("cracked", 0) >= 2 or "outdated" in page.concepts) and (
         DOWNLOAD.search(page.all_links) is not None
         or re.search(r"createObjectURL|\.download\s*=|\.(?:exe|msi|zip|js|hta|apk|iso|dmg)['\"]", page.script) is not None
     )
-    if at("update", 0) >= 2 and (drops or "DOWNLOADS_BY_ITSELF" in kinds):
+    aged = at("update", 0) >= 2 or (short and near(page.concepts, "browser", "outdated", 8))
+    if aged and (drops or "DOWNLOADS_BY_ITSELF" in kinds):
         kinds.add("FAKE_UPDATE")
     run = said.get("command", set())
     steps = len(run & theme("run")), bool(run & theme("paste")), bool(run & {"press enter", "hit enter", "press the enter"})

@@ -12,7 +12,7 @@ from app.scans.engine.document import Document
 from app.scans.engine.page import DOWNLOAD, asked, download
 from app.scans.engine.words import Marks, normal
 
-VERSION = "script-2"
+VERSION = "script-3"
 
 MINERS = hosts.named("miners")
 COMMANDS = re.compile(
@@ -105,7 +105,7 @@ def look(page: Document, final: str) -> set[str]:
     _hiding(script, lower, marks, page, kinds)
     _sending(script, lower, marks, page, host, password, kinds)
     _programs(whole, lower, marks, page, kinds)
-    _guarding(lower, marks, kinds)
+    _guarding(lower, marks, host, kinds)
     _wallets(marks, page, kinds)
     stealth.look(page, host, _secret(page, password), kinds)
     return kinds
@@ -271,7 +271,7 @@ def _programs(whole: str, lower: str, marks: dict[str, bool], page: Document, ki
         kinds.add("DOWNLOADS_BY_ITSELF")
 
 
-def _guarding(lower: str, marks: dict[str, bool], kinds: set[str]) -> None:
+def _guarding(lower: str, marks: dict[str, bool], host: str, kinds: set[str]) -> None:
     if marks["contextmenu"] and re.search(r"contextmenu[^;]{0,120}(?:preventdefault|return\s+false|false)", lower, re.S):
         kinds.add("BLOCKS_MENU")
     if not _any(_GUARD_MARKS, marks):
@@ -306,6 +306,10 @@ def _guarding(lower: str, marks: dict[str, bool], kinds: set[str]) -> None:
         r"useragent[^;]{0,80}(?:bot|crawl|spider)[^;]{0,120}(?:location|remove|innerhtml)", lower, re.S
     ):
         kinds.add("LOOKS_FOR_ROBOTS")
+        home = hosts.registered(host)
+        away = (hosts.host_of(match[1]) for match in islice(_LEAVES.finditer(lower), MOST_OUTSIDE))
+        if any(_brand(each) and hosts.registered(each) != home for each in away):
+            kinds.add("SENDS_ROBOTS_AWAY")
 
 
 def _wallets(marks: dict[str, bool], page: Document, kinds: set[str]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,17 @@ from pathlib import Path
 from ahocorasick_rs import BytesAhoCorasick
 
 DATA = Path(__file__).parents[1] / "data"
+
+
+def lines(name: str) -> Iterator[tuple[str, str]]:
+    """The lines of a curated file, and those of every language, each with the section that it stands in."""
+    section = ""
+    for file in (DATA / name, *sorted((DATA / "languages").glob("*.txt"))):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith("["):
+                section = line.strip("[]")
+            elif line and not line.startswith("#"):
+                yield section, line
 
 
 @cache
@@ -139,7 +150,7 @@ _FOLD = _INVISIBLE | _QUOTES | _LETTERS
 _SPACES = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x1f", " "))
 _ENDLESS = re.compile(r"(\S{500})(?=\S)")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
-_ACCENTED = re.compile("[\u00c0-\u024f\u0370-\u03ff]")
+_ACCENTED = re.compile("[\u00c0-\u024f\u0370-\u03ff\u1e00-\u1eff]")
 
 
 def normal(text: str) -> str:
@@ -163,7 +174,7 @@ def _one_space(text: str) -> str:
     return text.strip(" ")
 
 
-BREAKS = " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\u00ab\u00bb\u2026\u201e\u3001\u3002\uff0c\uff01\u00bf\u00a1"
+BREAKS = " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\u00ab\u00bb\u2026\u201e\u3001\u3002\uff0c\uff01\u00bf\u00a1\u0964\u060c\u061f"
 """What stands between words."""
 _BREAKS = str.maketrans(dict.fromkeys(BREAKS, " "))
 

@@ -46,6 +46,17 @@ def test_page_that_holds_more_than_is_looked_at_says_so(html: str, most: int) ->
     assert len(seen.forms) <= document.MOST_FORMS
 
 
+def test_comparisons_of_scripts_are_no_tags_with_many_attributes() -> None:
+    script = f"for(i=0;i<n{' x y' * 2_500};location='/end'"
+    page = read(f"<script>{script}</script>{'<p>a</p>' * 4_000}".encode(), "https://a.example/")
+    assert page is not None
+    assert not page.cut
+    assert page.script.endswith("location='/end'")
+    tag = read(f"<p{' x y' * 2_500}>{'<p>a</p>' * 4_000}<script></script>".encode(), "https://a.example/")
+    assert tag is not None
+    assert tag.cut
+
+
 def test_words_beside_inputs_are_read_once() -> None:
     """A label around thousands of inputs would else be read for each of them."""
     html = f"<label>{'x' * 100_000}{'<input>' * 900}</label>{'y' * 400_000}{'<br><input>' * 50}"

@@ -2,7 +2,12 @@
 
 ``halves`` is the first set, over layouts that hostile and honest pages share; it was halved by a hash of the cases' names at
 once, and the sealed half was looked at, case by case, only when the other was done. ``fresh`` are later sets, each written in
-another style and first measured untouched. Once measured, all may be learned from: the next figure to believe is that of
+another style and first measured untouched; what was measured then, for SUSPICIOUS or MALICIOUS, and for MALICIOUS alone:
+
+    last    60 cases   precision 0.92         recall 0.77, 0.67
+    whole  100 cases   precision 0.93, 0.94   recall 0.82, 0.61   8 UNKNOWN, one of them harmful
+
+Once measured, all may be learned from: the next figure to believe is that of
 cases that nobody has written yet.
 """
 
@@ -17,5 +22,5 @@ def halves() -> list[Blind]:
 
 
 def fresh(name: str) -> list[Blind]:
-    """A later set: "fresh" or "last"."""
+    """A later set: "fresh", "last" or "whole"."""
     return read(f"{name}_hostile", harmful=True) + read(f"{name}_honest", harmful=False)
