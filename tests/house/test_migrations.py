@@ -44,6 +44,7 @@ def dump(server: Embedded, database: str) -> str:
 
 
 def test_each_goes_up_and_down_without_a_trace(server: Embedded, url: str) -> None:
+    """Each comes twice: had the second time made something else, the next one's way down would not lead to ``before``."""
     bare = before = dump(server, "house_migrations")
     for migration in migrations():
         assert migrate.up(url, until=migration.id) == [migration.id]
@@ -51,10 +52,10 @@ def test_each_goes_up_and_down_without_a_trace(server: Embedded, url: str) -> No
         after = dump(server, "house_migrations")
         assert after != before, f"{migration.id} changes nothing"
         assert migrate.down(url) == [migration.id]
-        assert dump(server, "house_migrations") == before, f"{migration.id} leaves something, or takes too much"
+        assert dump(server, "house_migrations") == before, f"{migration.id}, or the one before, leaves or takes too much"
         assert migrate.up(url, until=migration.id) == [migration.id]
-        assert dump(server, "house_migrations") == after, f"{migration.id} makes something else the second time"
         before = after
+    assert dump(server, "house_migrations") == before, "the last one makes something else the second time"
     migrate.down(url, migrations()[0].id)
     assert dump(server, "house_migrations") == bare
 

@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +172,7 @@ def _read_script(path: Path) -> Script:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SetupError(f"{path.name} cannot be read: {error}.") from None
-    statements = tuple(_statements(text))
+    statements = _statements(text)
     if not statements:
         raise SetupError(f"{path.name} holds no statement; one that cannot be undone says so with RAISE.")
     for statement in statements:
@@ -183,7 +182,8 @@ def _read_script(path: Path) -> Script:
     return Script(path, text, statements)
 
 
-def _statements(text: str) -> Iterator[Statement]:
+@cache  # who goes up and down reads the same files each time
+def _statements(text: str) -> tuple[Statement, ...]:
     """Split, and give each ``-- allow`` to the statement around it or else to the next one."""
     spans: list[tuple[str, int, int]] = []
     for start, end in split(text):
@@ -197,8 +197,7 @@ def _statements(text: str) -> Iterator[Statement]:
             around = [i for i, (_, first, last) in enumerate(spans) if first <= number <= last]
             for i in after if after and _only_comments(text, number, spans[after[0]][1]) else around:
                 allowed[i] |= dict.fromkeys(re.split(r"\s*,\s*", match[1]), match[2].strip())
-    for (part, first, last), reasons in zip(spans, allowed, strict=True):
-        yield Statement(part, first, last, reasons)
+    return tuple(Statement(part, first, last, reasons) for (part, first, last), reasons in zip(spans, allowed, strict=True))
 
 
 def _only_comments(text: str, after: int, before: int) -> bool:

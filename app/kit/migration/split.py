@@ -1,8 +1,8 @@
 """SQL text as PostgreSQL's own client reads it: where a statement ends, and what is comment.
 
-sqlparse, which yoyo splits with, needs eight seconds for the files of the house, and each start of a server reads them.
-Here one regular expression knows all that may hide a semicolon: strings, quoted names, dollar quotes and comments; as in
-psql one inside parentheses ends nothing, nor one in a function's ``BEGIN ATOMIC ... END``.
+sqlparse, which yoyo splits with, needs eight seconds for the files of the house. Here one regular expression knows all that
+may hide a semicolon: strings, quoted names, dollar quotes and comments; as in psql one inside parentheses ends nothing, nor
+one in a function's ``BEGIN ATOMIC ... END``.
 """
 
 from __future__ import annotations
