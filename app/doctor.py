@@ -20,6 +20,8 @@ from app.kit.pool import Pool, open_pool
 from app.kit.replica import fetch_position
 from app.kit.vault import UNSET, vault_of
 from app.scans.engine.feed import OLD, open_feed
+from app.scans.network import OLD as NETWORKS_OLD
+from app.scans.network import networks_of
 from app.settings import Settings
 
 MAX_LAG_SECONDS = 60
@@ -45,7 +47,8 @@ async def examine(url: str, settings: Settings) -> list[Check]:
     except SetupError as error:
         return [Check("connection", "failed", str(error))]
     try:
-        found = [*await _examine(url, pool, version or "unknown", settings), _examine_mail(settings), _examine_feed(settings)]
+        found = [*await _examine(url, pool, version or "unknown", settings), _examine_mail(settings)]
+        found += [_examine_feed(settings), _examine_networks(settings)]
         return [*found, *_examine_pooler(pool), *await _examine_replica(pool, settings)]
     except AppError as error:
         return [Check("connection", "failed", error.message)]
@@ -195,6 +198,18 @@ def _examine_feed(settings: Settings) -> Check:
     if not settings.scan_feed:
         return Check("feed", "warning", f"{told}: test addresses only, FIVEFOLD_SCAN_FEED is not set")
     return Check("feed", "warning" if age > OLD or listed.skipped else "ok", told)
+
+
+def _examine_networks(settings: Settings) -> Check:
+    """The file that tells networks of addresses: whether there is one, and how old."""
+    try:
+        as_of = networks_of(settings).as_of
+    except SetupError as error:
+        return Check("networks", "failed", str(error))
+    if as_of is None:
+        return Check("networks", "ok", "not known: FIVEFOLD_SCAN_NETWORKS is not set")
+    age = datetime.now(UTC) - as_of
+    return Check("networks", "warning" if age > NETWORKS_OLD else "ok", f"{max(age.days, 0)} days old")
 
 
 def _examine_health(health: Health) -> list[Check]:

@@ -200,6 +200,11 @@ class Settings(BaseSettings):
     scan_feed: str = Field(
         default="", description="File with known harmful addresses, read again when it changes; by default a small one of tests"
     )
+    scan_networks: str = Field(
+        default="",
+        description="MMDB file with the numbers of networks (ASN) of DB-IP, IPinfo or MaxMind, read again when it changes;"
+        " without one networks are not known",
+    )
     scan_model: str = Field(
         default="", max_length=80, description="Language model that judges pages, as its endpoint calls it; by default none"
     )

@@ -18,6 +18,7 @@ from app.kit.pool import Pool, open_pool
 from app.kit.runner import MAX_RUNNING, Runner, open_queue
 from app.privacy.analyzer import analyzer_of
 from app.scans.judges import end_judges, judges_of
+from app.scans.network import networks_of
 from app.schema import JOBS
 from app.settings import Settings
 
@@ -31,6 +32,7 @@ async def run(settings: Settings, *, jobs: Sequence[Job[Any]] = JOBS, drain: boo
     A database that is lost is waited for. Raises SetupError when there is none at the start, or for wrong settings.
     """
     analyzer_of(settings)  # an operator learns now what is missing, not from the first job
+    networks_of(settings)
     mail = outgoing(settings)
     (log.info if mail.chosen else log.warning)("mail goes out", to=str(mail))
     open_sealer(settings)

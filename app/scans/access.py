@@ -19,18 +19,19 @@ from enum import Enum
 from uuid import UUID
 
 import strawberry
-from pydantic import BaseModel
 
 from app.core.audit_block import time_of
 from app.core.audit_verify import Altered
+from app.core.retention import WORKSPACES, Night, OfWorkspace, ask_each
 from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.errors import AppError, ErrorCode
-from app.kit.graphql import Node, field, global_id, parse_uuid, query
-from app.kit.jobs import Work, enqueue_many, job
+from app.kit.graphql import BigInt, Node, field, global_id, parse_uuid, query
+from app.kit.jobs import Work, job
 from app.kit.page import Page, page
 from app.kit.pool import Lost
 from app.kit.sql import File
+from app.scans.network import NOT_KNOWN, Networks
 from app.scans.observation import Hop, Observation, Touch
 from app.scans.scan import get_purged_scan, scans_by_id
 from app.scans.secret import MASK, mask_step
@@ -38,10 +39,8 @@ from app.scans.url import parse_url, url_hash
 
 BATCH = 1000
 """So many rows go in one transaction."""
-WORKSPACES = 500
 GATHER_SECONDS = 0.003
 """So long what is about to be touched waits for more, to be written together."""
-FIRST = UUID(int=0)
 
 
 @strawberry.enum(description="What a request of a scan was for.")
@@ -68,6 +67,10 @@ class Access(Node):
     )
     address: str | None = strawberry.field(
         description="The address that was connected to, the only one; null where nothing was connected to."
+    )
+    asn: BigInt | None = strawberry.field(
+        description="The number of the network (autonomous system) that announced the address; null where nobody knows it,"
+        " or the operator keeps no list of networks."
     )
     port: int = strawberry.field(description="0 where the URL was refused before it was read that far.")
     status: int | None = strawberry.field(description="The status of HTTP, if there was an answer.")
@@ -135,12 +138,14 @@ list_old_access = File("scans/across").many("list_old_access", Old)
 page_access = sql.page("page_access", Access)
 
 
-async def record_accesses(db: Db, scan_id: UUID, observation: Observation, key: bytes) -> None:
+async def record_accesses(db: Db, scan_id: UUID, observation: Observation, key: bytes, networks: Networks = NOT_KNOWN) -> None:
     """Write down every request of an observation, in the open transaction. ``key`` is the workspace's, for ``url_hash``."""
-    await record_all_accesses(db, [(scan_id, observation)], key)
+    await record_all_accesses(db, [(scan_id, observation)], key, networks)
 
 
-async def record_all_accesses(db: Db, observed: Iterable[tuple[UUID, Observation]], key: bytes) -> None:
+async def record_all_accesses(
+    db: Db, observed: Iterable[tuple[UUID, Observation]], key: bytes, networks: Networks = NOT_KNOWN
+) -> None:
     """As ``record_accesses``, of many scans of one workspace: how went what was written before, and what was refused."""
     asked = [each for scan_id, observation in observed for each in _requests(scan_id, observation)]
     noted = [(each.hop.access_id, each) for each in asked if each.hop.access_id is not None]
@@ -163,6 +168,7 @@ async def record_all_accesses(db: Db, observed: Iterable[tuple[UUID, Observation
         scan_ids=[each.scan_id for each in asked],
         trials=[each.trial for each in asked],
         addresses=[each.hop.address for each in asked],
+        asns=[networks.number_of(each.hop.address) for each in asked],
         ports=[each.hop.port for each in asked],
         milliseconds=[each.hop.milliseconds for each in asked],
         seqs=[each.hop.seq for each in asked],
@@ -188,11 +194,11 @@ class Ahead:
     """Writes what is about to be touched before it is, in a transaction for all that ask at about the same time.
 
     ``db`` is used by nobody else, and lent a connection for each transaction only. ``key`` is the workspace's, for
-    ``url_hash``; ``trial`` says whether this machine may be reached.
+    ``url_hash``; ``trial`` says whether this machine may be reached, ``networks`` whose addresses are.
     """
 
-    def __init__(self, db: Db, key: bytes, *, trial: bool) -> None:
-        self._db, self._key, self._trial = db, key, trial
+    def __init__(self, db: Db, key: bytes, *, trial: bool, networks: Networks = NOT_KNOWN) -> None:
+        self._db, self._key, self._trial, self._networks = db, key, trial, networks
         self._asked: list[_Asked] = []
         self._under_way: list[_Asked] = []
         self._begun: dict[UUID, str] = {}
@@ -249,6 +255,7 @@ class Ahead:
                     trial=self._trial,
                     scan_ids=[each.scan_id for each in asked],
                     addresses=[each.touch.address for each in asked],
+                    asns=[self._networks.number_of(each.touch.address) for each in asked],
                     ports=[each.touch.port for each in asked],
                     seqs=[each.touch.seq for each in asked],
                     kinds=[(AccessKind.ICON if each.touch.icon else AccessKind.PAGE).value for each in asked],
@@ -307,18 +314,8 @@ async def find_altered_accesses(db: Db, limit: int) -> Sequence[Altered]:
     return await list_altered_access(db, limit=limit)
 
 
-class Night(BaseModel, frozen=True):
-    """Nothing but that it is time."""
-
-
-class PurgeAccesses(BaseModel, frozen=True):
-    """Whose rows are past their time."""
-
-    workspace_id: UUID
-
-
-@job("scans.purge_workspace_accesses", PurgeAccesses, concurrency=2, priority=-10)
-async def purge_workspace_accesses(work: Work, payload: PurgeAccesses) -> None:
+@job("scans.purge_workspace_accesses", OfWorkspace, concurrency=2, priority=-10)
+async def purge_workspace_accesses(work: Work, payload: OfWorkspace) -> None:
     """A batch at a time, each complete in itself: cut off anywhere, the rest is found again."""
     while True:
         async with work.db.transaction():
@@ -330,12 +327,11 @@ async def purge_workspace_accesses(work: Work, payload: PurgeAccesses) -> None:
 @job("scans.purge_accesses", Night, cron="10 3 * * *")
 async def purge_accesses(work: Work, payload: Night) -> None:
     """Every night, for each workspace with something to purge, a job of its own."""
-    after = FIRST
-    while found := await list_old_access(work.db, after=after, limit=WORKSPACES):
-        async with work.db.transaction():
-            asked = [(PurgeAccesses(workspace_id=each.workspace_id), str(each.workspace_id)) for each in found]
-            await enqueue_many(work.db, purge_workspace_accesses, asked)
-        after = found[-1].workspace_id
+
+    async def find(after: UUID) -> list[UUID]:
+        return [each.workspace_id for each in await list_old_access(work.db, after=after, limit=WORKSPACES)]
+
+    await ask_each(work.db, purge_workspace_accesses, find)
 
 
 @strawberry.type

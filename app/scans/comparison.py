@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from enum import Enum
 from itertools import zip_longest
 from typing import Any
@@ -15,11 +16,17 @@ from app.kit.context import Info
 from app.kit.db import Db
 from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode
-from app.kit.graphql import parse_uuid, query
+from app.kit.graphql import BigInt, parse_uuid, query
 from app.kit.page import Page, page
 from app.kit.sql import File
 from app.scans.indicator import Category
 from app.scans.judgement import Engine
+from app.scans.publication import (
+    PublishedScan,
+    page_publication_of_address,
+    page_publication_of_network,
+    page_related_publication,
+)
 from app.scans.scan import Scan
 
 BAND = 20
@@ -45,6 +52,19 @@ class ScanRelation(Enum):
     FAVICON = strawberry.enum_value("FAVICON", description="The same icon.")
     CERTIFICATE = strawberry.enum_value("CERTIFICATE", description="The same certificate.")
     ADDRESS = strawberry.enum_value("ADDRESS", description="An address that both connected to.")
+    NETWORK = strawberry.enum_value("NETWORK", description="The network (autonomous system) of such an address, by its number.")
+
+
+@strawberry.enum(description="What may be other of a step of the way.")
+class HopChange(Enum):
+    """By what steps are told apart."""
+
+    ADDED = strawberry.enum_value("ADDED", description="Only the later scan took it.")
+    REMOVED = strawberry.enum_value("REMOVED", description="Only the earlier scan took it.")
+    URL = strawberry.enum_value("URL", description="The URL, also where it looks the same without what might be secret.")
+    ADDRESS = strawberry.enum_value("ADDRESS", description="The address that was connected to.")
+    NETWORK = strawberry.enum_value("NETWORK", description="The network of that address, where both are known.")
+    STATUS = strawberry.enum_value("STATUS", description="The status of HTTP, or that there was none.")
 
 
 @strawberry.type(description="A fact that is other, as text; null where there was none.")
@@ -66,13 +86,25 @@ class IndicatorDifference:
     added: bool = strawberry.field(description="Whether the later scan has it, and the earlier has not.")
 
 
+@strawberry.type(description="A step of the way that a scan took.")
+class ComparedHop:
+    """As the access log has it."""
+
+    seq: int = strawberry.field(description="Its place on the way, from 0.")
+    masked_url: str
+    address: str | None = strawberry.field(description="The address that was connected to; null where nothing was.")
+    asn: BigInt | None = strawberry.field(description="The number of its network, where it is known.")
+    status: int | None = strawberry.field(description="The status of HTTP, if there was an answer.")
+    url_hash: strawberry.Private[str]
+
+
 @strawberry.type(description="A step of the way that is other.")
 class HopDifference:
-    """``place`` counts from 0."""
+    """A step of each scan that are the same place of the way, or a step that one of them alone took."""
 
-    place: int
-    before: str | None = strawberry.field(description="The masked URL and the address that was connected to.")
-    after: str | None
+    before: ComparedHop | None
+    after: ComparedHop | None
+    changes: list[HopChange]
 
 
 @strawberry.type(description="What is other between two scans: facts, and never content.")
@@ -96,7 +128,7 @@ class ScanComparison:
 
 @dataclass(frozen=True)
 class ScanFact:
-    """What is compared of a scan. ``indicators`` are "engine kind weight", ``hops`` "hash address masked-url"."""
+    """What is compared of a scan. ``indicators`` are "engine kind weight", ``hops`` objects as ``ComparedHop`` has them."""
 
     id: UUID
     url_hash: str
@@ -113,7 +145,7 @@ class ScanFact:
     certificate: str | None
     favicon: str | None
     indicators: list[str]
-    hops: list[str]
+    hops: Any
 
 
 @dataclass(frozen=True)
@@ -124,6 +156,7 @@ class Pivot:
     favicon_hash: bytes | None
     certificate_hash: bytes | None
     addresses: list[str]
+    asns: list[int]
 
 
 sql = File("scans/comparison")
@@ -131,6 +164,7 @@ facts_by_scan = sql.edge("edge_scan_fact", ScanFact)
 get_pivot = sql.one("get_pivot", Pivot)
 page_related_scan = sql.page("page_related_scan", Scan)
 page_scan_of_address = sql.page("page_scan_of_address", Scan)
+page_scan_of_network = sql.page("page_scan_of_network", Scan)
 
 
 def changes(before: ScanFact, after: ScanFact) -> list[ScanChange]:
@@ -169,13 +203,7 @@ def compare(before: ScanFact, after: ScanFact) -> ScanComparison:
             for name, was, now in _pairs(_facts(before), _facts(after))
             if was != now
         ],
-        hops=[
-            HopDifference(place=place, before=was, after=now)
-            for place, (was, now) in enumerate(
-                _aligned([_shown(each) for each in before.hops], [_shown(h) for h in after.hops])
-            )
-            if was != now
-        ],
+        hops=list(_way(_hops(before), _hops(after))),
     )
 
 
@@ -190,12 +218,33 @@ def _other(before: str | None, after: str | None) -> bool:
 
 
 def _target(fact: ScanFact) -> str | None:
-    return fact.hops[-1].split(" ")[0] if fact.hops else fact.final_host
+    return fact.hops[-1]["url_hash"] if fact.hops else fact.final_host
 
 
-def _shown(hop: str) -> str:
-    _, address, url = hop.split(" ", 2)
-    return f"{url} {address}"
+def _hops(fact: ScanFact) -> list[ComparedHop]:
+    return [ComparedHop(**each) for each in fact.hops]
+
+
+def _way(before: list[ComparedHop], after: list[ComparedHop]) -> Iterator[HopDifference]:
+    """What is other of two ways: steps with the same URL are the same step, so that one more does not make all others new."""
+    same = SequenceMatcher(None, [hop.url_hash for hop in before], [hop.url_hash for hop in after], autojunk=False)
+    for _, first, last, begin, end in same.get_opcodes():
+        for was, now in zip_longest(before[first:last], after[begin:end]):
+            found = _hop_changes(was, now)
+            if found:
+                yield HopDifference(before=was, after=now, changes=found)
+
+
+def _hop_changes(was: ComparedHop | None, now: ComparedHop | None) -> list[HopChange]:
+    if was is None or now is None:
+        return [HopChange.ADDED if was is None else HopChange.REMOVED]
+    other = {
+        HopChange.URL: was.url_hash != now.url_hash,
+        HopChange.ADDRESS: was.address != now.address,
+        HopChange.NETWORK: was.asn is not None and now.asn is not None and was.asn != now.asn,
+        HopChange.STATUS: was.status != now.status,
+    }
+    return [change for change, is_other in other.items() if is_other]
 
 
 def _lacking(those: list[str], other: list[str], added: bool) -> Iterable[IndicatorDifference]:
@@ -228,10 +277,6 @@ def _pairs(before: dict[str, str | None], after: dict[str, str | None]) -> list[
     return [(name, before.get(name), after.get(name)) for name in dict.fromkeys([*before, *after])]
 
 
-def _aligned(before: list[str], after: list[str]) -> list[tuple[str | None, str | None]]:
-    return list(zip_longest(before, after))
-
-
 @strawberry.type
 class ComparisonQuery:
     """Root fields that hold scans against each other."""
@@ -247,21 +292,60 @@ class ComparisonQuery:
     async def related_scans(
         self, info: Info, scan_id: strawberry.ID, by: ScanRelation, first: int = 20, after: str | None = None
     ) -> Page[Scan] | None:
-        """Other scans of the workspace with the same page, icon or certificate, or an address in common, the newest first."""
+        """Other scans of the workspace with the same page, icon or certificate, or an address or network in common, the newest
+        first."""
         found, db = parse_uuid(scan_id, "Scan", field="scanId"), info.context.db
         pivot = await get_pivot(db, scan_id=found)
         if pivot is None:
             raise AppError(ErrorCode.NOT_FOUND, "There is no such scan in this workspace.", field="scanId")
         if by is ScanRelation.ADDRESS:
             return await page(page_scan_of_address, db, first, after, scan_id=found, addresses=pivot.addresses)
-        none = b""  # which no hash is
+        if by is ScanRelation.NETWORK:
+            return await page(page_scan_of_network, db, first, after, scan_id=found, asns=pivot.asns)
+        content, favicon, certificate = _hashes(pivot, by)
         return await page(
             page_related_scan,
             db,
             first,
             after,
             scan_id=found,
-            content_hash=(pivot.content_hash or none) if by is ScanRelation.CONTENT else None,
-            favicon_hash=(pivot.favicon_hash or none) if by is ScanRelation.FAVICON else None,
-            certificate_hash=(pivot.certificate_hash or none) if by is ScanRelation.CERTIFICATE else None,
+            content_hash=content,
+            favicon_hash=favicon,
+            certificate_hash=certificate,
         )
+
+    @query("scans:read")
+    async def related_published_scans(
+        self, info: Info, scan_id: strawberry.ID, by: ScanRelation, first: int = 20, after: str | None = None
+    ) -> Page[PublishedScan] | None:
+        """What anybody made PUBLIC that has something in common with a scan of the workspace, the newest first. Scans that are
+        not public are never looked at."""
+        found, db = parse_uuid(scan_id, "Scan", field="scanId"), info.context.db
+        pivot = await get_pivot(db, scan_id=found)
+        if pivot is None:
+            raise AppError(ErrorCode.NOT_FOUND, "There is no such scan in this workspace.", field="scanId")
+        if by is ScanRelation.ADDRESS:
+            return await page(page_publication_of_address, db, first, after, scan_id=found, addresses=pivot.addresses)
+        if by is ScanRelation.NETWORK:
+            return await page(page_publication_of_network, db, first, after, scan_id=found, asns=pivot.asns)
+        content, favicon, certificate = _hashes(pivot, by)
+        return await page(
+            page_related_publication,
+            db,
+            first,
+            after,
+            scan_id=found,
+            content_hash=content,
+            favicon_hash=favicon,
+            certificate_hash=certificate,
+        )
+
+
+def _hashes(pivot: Pivot, by: ScanRelation) -> tuple[bytes | None, bytes | None, bytes | None]:
+    """The hash of page, icon or certificate by which others are found; None for the other two."""
+    none = b""  # which no hash is
+    return (
+        (pivot.content_hash or none) if by is ScanRelation.CONTENT else None,
+        (pivot.favicon_hash or none) if by is ScanRelation.FAVICON else None,
+        (pivot.certificate_hash or none) if by is ScanRelation.CERTIFICATE else None,
+    )

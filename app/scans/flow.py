@@ -36,6 +36,7 @@ from app.scans.access import Ahead, record_all_accesses
 from app.scans.fetch import FetchLimits, observe
 from app.scans.judgement import Engines, Judgement, JudgeSettings, Verdict, engines_of, judge
 from app.scans.judges import JudgesSettings, TooHard, judges_of
+from app.scans.network import NetworkSettings, networks_of
 from app.scans.observation import FetchFailure, Observation
 from app.scans.scan import TABLE, URL_KEY, ScanState, consented
 from app.scans.scan_result import Outcome, record_results
@@ -57,7 +58,7 @@ MOST_OVERDUE = 500
 MOST_WORKSPACES = 1000
 
 
-class ScanSettings(VaultSettings, JudgeSettings, JudgesSettings, Protocol):
+class ScanSettings(VaultSettings, JudgeSettings, JudgesSettings, NetworkSettings, Protocol):
     """What the operator says of scans, see app/settings.py."""
 
     scan_loopback: bool
@@ -159,6 +160,7 @@ class _Flow:
         self._work, self._db, self._settings = work, work.db, settings
         self._taker = work.db.beside()
         self._engines: Engines = replace(engines_of(settings), elsewhere=judges_of(settings))
+        self._networks = networks_of(settings)
         self._limits = FetchLimits(seconds=settings.scan_seconds)
         self._most = settings.scan_at_once
         self._waiting: deque[_Scan] = deque()
@@ -177,6 +179,8 @@ class _Flow:
         """Until nothing waits, or the turn is over; whether more may wait then. Raises Lost where the database is."""
         until = monotonic() + TURN_SECONDS
         await self._db.pause()
+        if self._networks.is_due(monotonic()):
+            await asyncio.to_thread(self._networks.refresh, monotonic())
         try:
             await self._take(2 * self._most)
             while self._running or self._come or self._taking:
@@ -218,7 +222,7 @@ class _Flow:
                 sealed = [(each.id, each.url_sealed) for each in taken]
                 if taken and self._ahead is None:
                     self._key = await derive_key(db, self._settings, URL_KEY)
-                    self._ahead = Ahead(db.beside(), self._key, trial=self._settings.scan_loopback)
+                    self._ahead = Ahead(db.beside(), self._key, trial=self._settings.scan_loopback, networks=self._networks)
                 urls = await unseal_all(db, self._settings, TABLE, "url_sealed", sealed)
                 if taken and self._engines.ask_others:
                     self._consented |= await consented(db, [each.id for each in taken])
@@ -342,7 +346,7 @@ class _Flow:
             async with self._db.transaction():
                 # What was touched is told, also of scans that somebody else has ended meanwhile.
                 seen = [(scan.id, scan.observation) for scan in fresh if scan.observation is not None]
-                await record_all_accesses(self._db, seen, self._key)
+                await record_all_accesses(self._db, seen, self._key, self._networks)
                 versions = await self._begin_analysis(come)
                 await self._end([scan for scan in come if scan.end is not None and scan.id in versions], versions)
         finally:

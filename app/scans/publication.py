@@ -63,7 +63,11 @@ delete_publication = sql.one("delete_publication", Gone)
 get_own_publication = sql.one("get_own_publication", PublishedScan)
 get_publication = sql.one("get_publication", PublishedScan)
 insert_publication = sql.one("insert_publication", PublishedScan)
+insert_publication_address = sql.exec("insert_publication_address")
 page_publication = sql.page("page_publication", PublishedScan)
+page_publication_of_address = sql.page("page_publication_of_address", PublishedScan)
+page_publication_of_network = sql.page("page_publication_of_network", PublishedScan)
+page_related_publication = sql.page("page_related_publication", PublishedScan)
 
 
 @strawberry.input(description="What to let others know, and whom.")
@@ -152,6 +156,8 @@ class PublicationMutation:
                 token_hash=None if token is None else _hash(token),
             )
             assert made is not None
+            if public:
+                await insert_publication_address(db, id=made.id, scan_id=scan_id)
             await settle(db, "publishScan", input.idempotency_key, made.id)
         return PublishScanPayload(published=made, token=token)
 

@@ -81,6 +81,7 @@ SCANNER_READS = NEEDS_NO_TOKEN | {
         "publishedScan",
         "publishedScans",
         "purgedScans",
+        "relatedPublishedScans",
         "relatedScans",
         "scan",
         "scanRetention",

@@ -37,6 +37,7 @@ OTHER_NOUN = {
     "core.reservation": "wallet",
     "privacy.playbook_step": "playbook",
     "scans.access_outcome": "access",
+    "scans.publication_address": "publication",
     "privacy.recommendation_dismissal": "recommendation",
     "privacy.rights_request_event": "rights_request",
     "privacy.setting_advice": "setting_label",
@@ -56,6 +57,7 @@ NOT_UNDER_WORKSPACE = {
     "core.usage_counter.usage_counter_pkey": "named by what is counted, and the day or month",
     "core.billing_customer.billing_customer_pkey": "one for each workspace",
     "scans.access_outcome.access_outcome_pkey": "one for each access",
+    "scans.publication_address.publication_address_pkey": "named by what was published, and the address",
     "scans.engine_verdict.engine_verdict_pkey": "named by its scan and engine",
     "scans.indicator.indicator_pkey": "named by its scan, engine and kind",
     "scans.scan_result.scan_result_pkey": "one for each scan",
@@ -131,6 +133,7 @@ NOT_AUDITED = {
         {"audit_update", "audit_delete"},
         "is append-only, but for the reason, which an erasure takes away",
     ),
+    "scans.publication_address": (AUDIT, "is written and goes with what was published, which is audited"),
     "scans.access": ({"audit_update"}, "is append-only"),
     "scans.access_outcome": ({"audit_update"}, "is append-only"),
     "privacy.change": ({"audit_insert"}, "is derived from snapshots, whose INSERT is audited"),
@@ -527,6 +530,7 @@ UNREACHABLE = {
         f"scans.access.access_{name}": "made by the code"
         for name in (
             "address_public",
+            "asn_range",
             "certificate_length",
             "content_length",
             "failure_form",
@@ -553,6 +557,7 @@ UNREACHABLE = {
     "scans.indicator.indicator_evidence_known": "an enum of the code",
     "scans.indicator.indicator_kind_form": "made by the code",
     "scans.indicator.indicator_weight_range": "made by the code",
+    "scans.publication_address.publication_address_asn_range": "copied from the log of accesses",
     "scans.monitor.monitor_alert_on_given": "check_alerts",
     "scans.monitor.monitor_alert_on_known": "check_alerts",
     "scans.monitor.monitor_host_length": "parse_url",
@@ -565,6 +570,8 @@ UNREACHABLE = {
     **{
         f"scans.publication.publication_{name}": "copied from the scan and its result, or made by the code"
         for name in (
+            "favicon_hash_length",
+            "favicon_is_public",
             "categories_known",
             "certificate_hash_length",
             "content_hash_length",
@@ -676,7 +683,7 @@ def test_one_noun_one_word(kinds: dict[str, str]) -> None:
         home = OTHER_NOUN.get(table, noun)
         assert (root() / "sql" / module / f"{home}.sql").exists(), table
         assert f"{module}_create_{noun.removesuffix('_event')}" in made or table in OTHER_NOUN, table
-        assert not noun.endswith("s") or noun.endswith(("analysis", "access")), table
+        assert not noun.endswith("s") or noun.endswith(("analysis", "access", "address")), table
     assert OTHER_NOUN.keys() <= kinds.keys()
 
 
@@ -890,6 +897,9 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("find_published_hash", "fivefold_owner"): ["fivefold_api"],
         ("list_open_dispute", "fivefold_owner"): ["fivefold_api"],
         ("list_publication", "fivefold_owner"): ["fivefold_api"],
+        ("list_publication_of_address", "fivefold_owner"): ["fivefold_api"],
+        ("list_publication_of_network", "fivefold_owner"): ["fivefold_api"],
+        ("list_related_publication", "fivefold_owner"): ["fivefold_api"],
         ("list_watchful", "fivefold_owner"): ["fivefold_worker"],
         ("list_purgeable", "fivefold_owner"): ["fivefold_worker"],
         ("resolve_dispute", "fivefold_owner"): ["fivefold_api"],

@@ -117,6 +117,7 @@ BOUNDED = {
     "ScanComparison.changes": "one of each",
     "ScanComparison.facts": "one for each fact and allowed header",
     "ScanComparison.hops": "as many as a fetch follows",
+    "HopDifference.changes": "as many as there are values",
     "ScanComparison.indicators": "one for each kind and engine",
     "ScanComparison.removedCategories": "one of each",
     "Webhook.kinds": "100 at most, by constraint",
@@ -418,6 +419,7 @@ async def test_every_id_that_comes_out_is_a_global_id(api: Api, tmp_path: Path) 
              "scan": f'id: "{scan_id}"', "accessLog": f'scanId: "{scan_id}"',
              "publishedScan": f'id: "{public}"', "sharedScan": f'token: "{token}"', "lookup": 'hashPrefix: "00000000"',
              "urlHistory": 'url: "https://example.com/"', "relatedScans": f'scanId: "{judged_id}", by: CONTENT',
+             "relatedPublishedScans": f'scanId: "{judged_id}", by: CONTENT',
              "compareScans": f'beforeId: "{judged_id}", afterId: "{judged_id}"',
              "node": f'id: "{link_id}"', "nodes": f'ids: ["{newest}"]'}  # fmt: skip
     assert SCHEMA.query_type is not None

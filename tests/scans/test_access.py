@@ -21,6 +21,7 @@ from app import audit, people
 from app.core.audit_block import Sealer
 from app.core.audit_verify import ALTERED
 from app.core.erasure import erase_due
+from app.core.retention import Night
 from app.core.upkeep import Nothing
 from app.kit.context import Actor
 from app.kit.db import Db
@@ -31,8 +32,9 @@ from app.kit.jobs import enqueue
 from app.kit.note import read_private_key
 from app.kit.pool import open_pool
 from app.kit.token import create_key
-from app.scans.access import BATCH, Ahead, Night, purge_accesses, record_accesses, record_all_accesses
+from app.scans.access import BATCH, Ahead, purge_accesses, record_accesses, record_all_accesses
 from app.scans.fetch import observe
+from app.scans.network import NOT_KNOWN, Networks, networks_of
 from app.scans.observation import FetchFailure, Hop, Observation, Tls, Touch
 from app.scans.url import url_hash
 from app.settings import Settings
@@ -41,12 +43,13 @@ from tests.core.test_audit_block import seal
 from tests.factory.core import Person
 from tests.factory.jobs import run_jobs, worker_db
 from tests.factory.kit import inhabit, serving
+from tests.factory.mmdb import write_mmdb
 from tests.factory.scans import queued, touched
 from tests.factory.web import MARKER, hostile_web, redirect
 
 KEY = bytes(range(32))
 ENTRY = (
-    "id scanId seq kind maskedUrl address port status failure milliseconds contentSha256 certificateSha256 trial recordedAt"
+    "id scanId seq kind maskedUrl address asn port status failure milliseconds contentSha256 certificateSha256 trial recordedAt"
     " ended"
 )
 LOG = (
@@ -55,6 +58,12 @@ LOG = (
 )
 TLS = Tls("TLSv1.3", "x", b"c" * 32, "", datetime.now(UTC), datetime.now(UTC), True)
 PUBLIC = ip_address("93.184.215.14")
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Networks:
+    file = write_mmdb(tmp_path_factory.mktemp("networks") / "asn.mmdb", {"93.184.215.0/24": {"asn": "AS15133"}})
+    return networks_of(Settings(scan_networks=str(file)))
 
 
 def seen(*hops: Hop, **given: Any) -> Observation:
@@ -84,22 +93,22 @@ async def worker(api: Api, person: Person) -> AsyncIterator[Db]:
 
 
 @asynccontextmanager
-async def ahead(api: Api, person: Person) -> AsyncIterator[tuple[Ahead, Db]]:
+async def ahead(api: Api, person: Person, networks: Networks = NOT_KNOWN) -> AsyncIterator[tuple[Ahead, Db]]:
     """What writes before somebody's scans touch anything."""
     async with worker(api, person) as db:
-        writes = Ahead(db, KEY, trial=False)
+        writes = Ahead(db, KEY, trial=False, networks=networks)
         try:
             yield writes, db
         finally:
             await writes.close()
 
 
-async def record(api: Api, person: Person, scan: str, *observations: Observation) -> None:
+async def record(api: Api, person: Person, scan: str, *observations: Observation, networks: Networks = NOT_KNOWN) -> None:
     """As a scan's job does it."""
     async with worker(api, person) as db:
         for each in observations:
             async with db.transaction():
-                await record_accesses(db, parse_uuid(scan, "Scan", field="id"), each, KEY)
+                await record_accesses(db, parse_uuid(scan, "Scan", field="id"), each, KEY, networks)
 
 
 async def log(api: Api, person: Person, scan: str) -> list[dict[str, Any]]:
@@ -135,6 +144,17 @@ async def test_every_request_is_a_row(shared: Api, ada: Person) -> None:
         async with shared.database.connect() as admin:
             hashes = {row[0] for row in await admin.fetch("SELECT url_hash FROM scans.access WHERE scan_id = $1", key_of(scan))}
         assert {url_hash(KEY, url) for url in urls} < hashes
+
+
+async def test_networks_are_written_before_they_are_touched(shared: Api, ada: Person, networks: Networks) -> None:
+    """And of what was refused there is none; what the file does not know stays unknown."""
+    scan, other = await queued(shared, ada), ip_address("8.8.8.8")
+    async with ahead(shared, ada, networks) as (log_ahead, _):
+        await log_ahead.note(key_of(scan), Touch(0, "https://example.com/", PUBLIC, 443, False))
+    assert [(row["asn"], row["ended"]) for row in await log(shared, ada, scan)] == [("15133", False)]
+    refused = hop(2, address=None, port=0, status=None, failure=FetchFailure.ADDRESS_REFUSED)
+    await record(shared, ada, scan, seen(hop(0), hop(1, address=other), refused), networks=networks)
+    assert [row["asn"] for row in await log(shared, ada, scan)] == ["15133", "15133", None, None]
 
 
 def key_of(scan: str) -> UUID:
@@ -236,6 +256,7 @@ async def test_the_audit_tells_the_whole_row(shared: Api, ada: Person) -> None:
     assert detail.pop("scan_id") == str(key_of(scan))
     assert detail == {
         "address": "93.184.215.14",
+        "asn": None,
         "port": 443,
         "milliseconds": 5,
         "seq": 0,
@@ -416,7 +437,7 @@ class Kept:
 
 @pytest.fixture(scope="module")
 async def sealed(
-    server: Embedded, template: str, jwt_key: Path, tmp_path_factory: pytest.TempPathFactory
+    networks: Networks, server: Embedded, template: str, jwt_key: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Kept]:
     folder = tmp_path_factory.mktemp("sealed")
     create_key(folder / "audit.pem")
@@ -447,6 +468,7 @@ def kept(server: Embedded, sealed: Kept) -> Iterator[Kept]:
 CHANGES = (
     "address = '1.1.1.1'",
     "address = NULL, status = NULL, failure = 'NAME_NOT_FOUND'",
+    "asn = 15133",
     "port = 80",
     "milliseconds = 1",
     "seq = 9",
@@ -512,6 +534,14 @@ async def test_whatever_is_altered_in_a_sealed_row_is_named(kept: Kept) -> None:
     told = audit.show(await audit.verify(kept.database.url(), Settings(), keys=[kept.key_file]))
     assert "FAILED" in told
     assert str(first) in told
+
+
+async def test_rows_from_before_there_were_networks_are_what_was_told(kept: Kept) -> None:
+    """Nothing was told of a network, and they have none; who writes one into them is named."""
+    await kept.tamper("UPDATE core.audit_detail SET detail = detail - 'asn' WHERE detail ? 'asn'")
+    assert {kind for kind, _ in await kept.findings()} == {"DETAIL_CHANGED"}, "by the seals, which this test has broken"
+    await kept.tamper(f"UPDATE scans.access SET asn = 7 WHERE id = '{kept.accesses[0]}'")
+    assert ("ROW_CHANGED", str(kept.accesses[0])) in await kept.findings()
 
 
 async def test_who_alters_row_and_detail_alike_is_named_by_the_seal(kept: Kept) -> None:

@@ -22,6 +22,8 @@ SET fivefold.audit_ddl = 'allowed';
 ALTER TABLE scans.scan DISABLE TRIGGER ALL;
 ALTER TABLE scans.scan_result DISABLE TRIGGER ALL;
 ALTER TABLE scans.access DISABLE TRIGGER ALL;
+ALTER TABLE scans.publication DISABLE TRIGGER ALL;
+ALTER TABLE scans.publication_address DISABLE TRIGGER ALL;
 CREATE TEMPORARY TABLE place AS SELECT uuidv7() AS id, n FROM generate_series(1, {others}) AS n;
 CREATE TEMPORARY TABLE made AS
 SELECT CASE WHEN g.n <= {scans} THEN '{one}'::uuid ELSE p.id END AS workspace_id, uuidv7() AS id, g.n
@@ -39,15 +41,26 @@ INSERT INTO scans.scan_result (workspace_id, scan_id, verdict, score, weights_ve
 SELECT m.workspace_id, m.id, 'HARMLESS', 1, 1, '{{}}', '{{}}', 'x', '{{}}', '{{}}', '{{}}', sha256(int4send(m.n % 3)),
     sha256(int4send(m.n % 3)), sha256(int4send(m.n % 3))
 FROM made AS m;
-INSERT INTO scans.access (workspace_id, scan_id, address, port, milliseconds, seq, status, kind, masked_url, url_hash)
-SELECT m.workspace_id, m.id, ('93.184.215.' || m.n % 5)::inet, 443, 12, 0, 200, 'PAGE', 'https://x.example.com/',
+INSERT INTO scans.publication (workspace_id, id, scan_id, scanned_at, visibility, verdict, score, host, masked_url, categories,
+    content_hash, favicon_hash, certificate_hash, expression_hash)
+SELECT m.workspace_id, uuidv7(), m.id, now(), 'PUBLIC', 'HARMLESS', 1, 'x.example.com', 'https://x.example.com/', '{{}}',
+    sha256(int4send(m.n % 3)), sha256(int4send(m.n % 3)), sha256(int4send(m.n % 3)), sha256(int4send(m.n))
+FROM made AS m
+WHERE m.n % 10 = 0;
+INSERT INTO scans.publication_address (workspace_id, publication_id, address, asn)
+SELECT p.workspace_id, p.id, ('93.184.215.' || a.n)::inet, 64512
+FROM scans.publication AS p
+CROSS JOIN generate_series(1, 2) AS a (n);
+INSERT INTO scans.access (workspace_id, scan_id, address, asn, port, milliseconds, seq, status, kind, masked_url, url_hash)
+SELECT m.workspace_id, m.id, ('93.184.215.' || m.n % 5)::inet, 64512 + m.n % 2, 443, 12, 0, 200, 'PAGE', 'https://x.example.com/',
     sha256(int4send(m.n % 50))
 FROM made AS m;
-ANALYZE scans.scan, scans.scan_result, scans.access;
+ANALYZE scans.scan, scans.scan_result, scans.access, scans.publication, scans.publication_address;
 """
 
 LAST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 HASH = "sha256(int4send({}))"
+NOBODY = {"scan_id": f"'{LAST}'", "content_hash": "NULL", "favicon_hash": "NULL", "certificate_hash": "NULL"}
 LISTS: list[tuple[str, dict[str, str]]] = [
     ("scans/scan.page_scan", {}),
     ("scans/scan.page_scan", {"ended": "'FAILED'"}),
@@ -63,6 +76,13 @@ LISTS: list[tuple[str, dict[str, str]]] = [
     ("scans/comparison.page_related_scan", {"scan_id": f"'{LAST}'", "favicon_hash": HASH.format(2)}),
     ("scans/comparison.page_related_scan", {"scan_id": f"'{LAST}'", "certificate_hash": HASH.format(2)}),
     ("scans/comparison.page_scan_of_address", {"scan_id": f"'{LAST}'", "addresses": "'{93.184.215.1,93.184.215.2,8.8.8.8}'"}),
+    ("scans/comparison.page_scan_of_network", {"scan_id": f"'{LAST}'", "asns": "'{64512,64513,1}'"}),
+    *(
+        ("scans/publication.page_related_publication", NOBODY | {f"{each}_hash": HASH.format(2)})
+        for each in ("content", "favicon", "certificate")
+    ),
+    ("scans/publication.page_publication_of_address", NOBODY | {"addresses": "'{93.184.215.1,93.184.215.2,8.8.8.8}'"}),
+    ("scans/publication.page_publication_of_network", NOBODY | {"asns": "'{64512,1}'"}),
     ("scans/dispute.page_dispute", {}),
     ("scans/monitor.page_monitor", {}),
 ]
