@@ -39,11 +39,12 @@ insert_idempotency = sql.one("insert_idempotency", IdempotencyKey)
 update_idempotency = sql.exec("update_idempotency")
 
 
-async def claim(db: Db, field: str, key: str, given: Any) -> Idempotency | None:
+async def claim(db: Db, field: str, key: str, given: Any, *, result_id: UUID | None = None) -> Idempotency | None:
     """None when the caller is the first and must do the work; otherwise what the first one did.
 
     Call it first in the mutation's transaction: a second request waits here until the first has ended. Raises
-    IDEMPOTENCY_CONFLICT when the key came with other input. ``given`` is the input, without the key.
+    IDEMPOTENCY_CONFLICT when the key came with other input. ``given`` is the input, without the key. ``result_id``: what the
+    caller is about to make; it calls ``settle`` only where it came otherwise.
     """
     if not 1 <= len(key) <= 200:
         raise AppError(ErrorCode.BAD_INPUT, "An idempotency key has 1 to 200 characters.", field="idempotencyKey")
@@ -52,7 +53,8 @@ async def claim(db: Db, field: str, key: str, given: Any) -> Idempotency | None:
     except TypeError:
         message = "The input holds a number of more than 64 bits, or is nested too deeply. Send something simpler."
         raise AppError(ErrorCode.BAD_INPUT, message) from None
-    if await insert_idempotency(db, field=field, key=key, input_hash=input_hash):
+    created = None if result_id is None else True
+    if await insert_idempotency(db, field=field, key=key, input_hash=input_hash, result_id=result_id, created=created):
         return None
     found = await get_idempotency(db, field=field, key=key)
     if found is None or found.input_hash != input_hash:

@@ -53,14 +53,11 @@ claim_changes = sql.exec("update_change_claimed")
 delete_acknowledgements = sql.exec("delete_acknowledgement")
 insert_acknowledgements = sql.exec("insert_acknowledgement")
 move_acknowledgements = sql.exec("update_acknowledgement_place")
-reopen_changed_again = sql.exec("update_acknowledgement_reopened")
 
 
-async def reopen(db: Db, link_id: UUID, snapshot_id: UUID, findings: Sequence[Finding]) -> None:
-    """What was acknowledged of settings before they changed in a snapshot is open again."""
-    settings = [finding.setting for finding in findings if finding.significance not in SILENT]
-    if settings:
-        await reopen_changed_again(db, link_id=link_id, snapshot_id=snapshot_id, settings=settings)
+def reopened(findings: Sequence[Finding]) -> list[str]:
+    """The settings of which all that was acknowledged before is open again."""
+    return [finding.setting for finding in findings if finding.significance not in SILENT]
 
 
 async def keep_acknowledged(

@@ -153,6 +153,11 @@ async def keep_findings(db: Db, snapshot_id: UUID, findings: Sequence[Finding]) 
         )
 
 
+def shown(snapshot: Snapshot, findings: Sequence[Finding]) -> list[Change]:
+    """What differs as the changes of a snapshot, as they would be read."""
+    return [Change(id=snapshot.id, detected_at=snapshot.captured_at, **vars(finding)) for finding in findings]
+
+
 @strawberry.type
 class ChangeQuery:
     """Root fields that read changes."""

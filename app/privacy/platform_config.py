@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 
@@ -96,8 +96,16 @@ class PlatformConfig(Node):
     rate_limit: RateLimit = edge(_rate_limits, description="How often the platform bears being asked.")
 
 
+@dataclass(frozen=True)
+class ConfigVersion:
+    """Which version of a platform's config it is."""
+
+    version: int
+
+
 sql = File("privacy/platform_config")
 active_configs_by_platform = sql.edge("edge_active_config", PlatformConfig)
+get_config_version = sql.one("get_config_version", ConfigVersion)
 platform_configs_by_id = sql.edge("edge_platform_config", PlatformConfig)
 insert_platform_config = sql.one("insert_platform_config", PlatformConfig)
 list_platform_config = sql.many("list_platform_config", PlatformConfig)

@@ -123,6 +123,21 @@ class PlatformLink(Node):
 
 
 @dataclass(frozen=True)
+class ScannedLink:
+    """A link whose turn it is, and what its scan was taken against; ``template_id`` is None where its platform has no such."""
+
+    id: UUID
+    platform_id: UUID
+    latest_snapshot_id: UUID | None
+    status: PlatformLinkStatus
+    health: PlatformLinkHealth
+    seen_until: datetime | None
+    signed_since: datetime | None
+    template_id: UUID | None
+    config_version: int
+
+
+@dataclass(frozen=True)
 class LinkCount:
     """How many links are active."""
 
@@ -134,11 +149,10 @@ count_platform_link = sql.one("count_platform_link", LinkCount)
 links_by_id = sql.edge("edge_platform_link", PlatformLink)
 get_link_by_label = sql.one("get_platform_link_by_label", PlatformLink)
 insert_platform_link = sql.one("insert_platform_link", PlatformLink)
-lock_platform_link = sql.one("lock_platform_link", PlatformLink)
+lock_scanned_link = sql.one("lock_scanned_link", ScannedLink)
 page_platform_link = sql.page("page_platform_link", PlatformLink)
 unlink = sql.one("unlink_platform_link", PlatformLink)
 update_link_signing = sql.one("update_link_signing", PlatformLink)
-update_latest_snapshot = sql.exec("update_latest_snapshot")
 update_seen_until = sql.exec("update_seen_until")
 
 

@@ -19,19 +19,18 @@ from app.kit.edge import edge
 from app.kit.errors import AppError, ErrorCode
 from app.kit.graphql import mutation, parse_uuid
 from app.kit.page import check_size
-from app.kit.sql import File
 from app.privacy import risk
-from app.privacy.acknowledgement import keep_acknowledged, reopen
+from app.privacy.acknowledgement import keep_acknowledged, reopened
 from app.privacy.alert import alert
-from app.privacy.change import CHANGE_DETECTED, Change, changes_by_snapshot, delete_changes, keep_findings
+from app.privacy.change import CHANGE_DETECTED, Change, changes_by_snapshot, delete_changes, keep_findings, shown
 from app.privacy.origin import Finding, Origin, Sight, compare
+from app.privacy.platform_config import get_config_version
 from app.privacy.platform_link import (
-    PlatformLink,
     PlatformLinkHealth,
     PlatformLinkStatus,
-    lock_platform_link,
+    ScannedLink,
+    lock_scanned_link,
     no_link,
-    update_latest_snapshot,
     update_link_signing,
     update_seen_until,
 )
@@ -122,30 +121,21 @@ class RecordSnapshotInput:
 
 
 async def _changes(db: Db, payloads: Sequence[Any]) -> list[list[Change]]:
-    """An unchanged scan brought none, whatever its snapshot brought when it was new."""
-    found = await changes_by_snapshot.groups(db, snapshot_ids=[payload.snapshot.id for payload in payloads])
-    return [[] if payload.unchanged else changes for payload, changes in zip(payloads, found, strict=True)]
+    """What the scan has just written is known, unless it came late or earlier: then it is read."""
+    unknown = [payload.snapshot.id for payload in payloads if payload.known is None]
+    found = iter(await changes_by_snapshot.groups(db, snapshot_ids=unknown)) if unknown else iter(())
+    return [next(found) if payload.known is None else payload.known for payload in payloads]
 
 
 @strawberry.type(description="What a scan led to.")
 class RecordSnapshotPayload:
-    """What a scan led to."""
+    """``known`` are its changes, where they need not be read. An unchanged scan brought none, whatever its snapshot brought."""
+
+    known: strawberry.Private[list[Change] | None]
 
     snapshot: Snapshot = strawberry.field(description="The new snapshot, or the one that still holds.")
     unchanged: bool = strawberry.field(description="True when nothing differs from the snapshot before: none was added.")
     changes: list[Change] = edge(_changes, description="What differs from the snapshot before.")
-
-
-@dataclass(frozen=True)
-class ScannedTemplate:
-    """What a scan was taken against."""
-
-    id: UUID
-    structure_hash: bytes
-    config_version: int
-
-
-get_scanned_template = File("privacy/template").one("get_scanned_template", ScannedTemplate)
 
 
 async def record(db: Db, given: RecordSnapshotInput, rule: ScanSettings) -> RecordSnapshotPayload:
@@ -154,34 +144,66 @@ async def record(db: Db, given: RecordSnapshotInput, rule: ScanSettings) -> Reco
     # The signature is no part of what is compared: the same scan may be signed again.
     whole = vars(given) | {"values": [vars(value) for value in given.values]}  # as asdict() makes it, without copies
     sent = {name: value for name, value in whole.items() if name != "signature" and value is not None}
-    done = await claim(db, "recordSnapshot", given.idempotency_key, sent)
+    foreseen = new_id(max(given.captured_at, EARLIEST))
+    done = await claim(db, "recordSnapshot", given.idempotency_key, sent, result_id=foreseen)
     if done is not None:
         (snapshot,) = await snapshots_by_id(db, ids=[done.result_id])
         assert snapshot is not None
-        return RecordSnapshotPayload(snapshot=snapshot, unchanged=not done.created)
+        return RecordSnapshotPayload(known=None if done.created else [], snapshot=snapshot, unchanged=not done.created)
     check_moment(given.captured_at)
     if device is not None:
         _check_signed_moment(given.captured_at)
         refuse_revoked(device)
-    link = await lock_platform_link(db, id=parse_uuid(given.link_id, "PlatformLink", field="linkId"))
+    link_id = parse_uuid(given.link_id, "PlatformLink", field="linkId")
+    structure_hash = _read_hash(given.template_hash)
+    link = await lock_scanned_link(db, id=link_id, structure_hash=structure_hash, captured_at=given.captured_at)
     if link is None:
         raise no_link("linkId")
     if link.status is not PlatformLinkStatus.ACTIVE:
         raise AppError(ErrorCode.LINK_ENDED, "This link was ended. Link the platform again to go on.", field="linkId")
     await _check_signed(db, link, device)
-    template = await _find_template(db, link.platform_id, given)
-    settings = (await settings_of(db, [template.id]))[template.id]
-    values = check_values(settings, given.values)
+    if link.template_id is None:
+        raise AppError(
+            ErrorCode.UNKNOWN_TEMPLATE,
+            "This platform has no template of this hash. Compute it as described for Template.hash, in lower-case hex, "
+            "and compare it with platform.activeTemplate.hash.",
+            field="templateHash",
+        )
+    template = ScannedTemplate(link.template_id, structure_hash, (await settings_of(db, [link.template_id]))[link.template_id])
+    values = check_values(template.settings, given.values)
     _check_duration(given.duration_milliseconds)
     confidence = _read_confidence(given, values, rule)
     values = {key: value for key, value in values.items() if key in confidence}
-    snapshot, created = await _place(db, link, template, settings, values, confidence, given, device)
-    moment = None if created else given.captured_at
-    await settle(db, "recordSnapshot", given.idempotency_key, snapshot.id, created=created, moment=moment)
-    return RecordSnapshotPayload(snapshot=snapshot, unchanged=not created)
+    if link.latest_snapshot_id is not None and link.latest_snapshot_id > foreseen:
+        snapshot_id = new_id(given.captured_at)  # of captures of one moment, the one whose turn came first is the earlier
+    else:
+        snapshot_id = foreseen
+    payload = await _place(db, link, template, snapshot_id, values, confidence, given, device)
+    if payload.snapshot.id != foreseen:
+        created, moment = not payload.unchanged, given.captured_at if payload.unchanged else None
+        await settle(db, "recordSnapshot", given.idempotency_key, payload.snapshot.id, created=created, moment=moment)
+    return payload
 
 
-async def _check_signed(db: Db, link: PlatformLink, device: Device | None) -> None:
+@dataclass(frozen=True)
+class ScannedTemplate:
+    """What a scan was taken against."""
+
+    id: UUID
+    structure_hash: bytes
+    settings: list[TemplateSetting]
+
+
+def _read_hash(text: str) -> bytes:
+    """The bytes of a hash; none of what is not written as Template.hash is, so that no template has it."""
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        return b""
+    return found if found.hex() == text else b""
+
+
+async def _check_signed(db: Db, link: ScannedLink, device: Device | None) -> None:
     """The first signed scan of a link closes it to unsigned ones. Callers hold the link's row. Raises SIGNATURE_REQUIRED."""
     if device is not None:
         if link.signed_since is None:
@@ -238,24 +260,6 @@ def _read_confidence(given: RecordSnapshotInput, values: Mapping[str, str], rule
     return {key: confidence for key, confidence in read.items() if confidence >= rule.setting_confidence}
 
 
-async def _find_template(db: Db, platform_id: UUID, given: RecordSnapshotInput) -> ScannedTemplate:
-    try:
-        structure_hash = bytes.fromhex(given.template_hash)
-    except ValueError:
-        structure_hash = b""
-    found = await get_scanned_template(
-        db, platform_id=platform_id, structure_hash=structure_hash, captured_at=given.captured_at
-    )
-    if found is None or given.template_hash != found.structure_hash.hex():
-        raise AppError(
-            ErrorCode.UNKNOWN_TEMPLATE,
-            "This platform has no template of this hash. Compute it as described for Template.hash, in lower-case hex, "
-            "and compare it with platform.activeTemplate.hash.",
-            field="templateHash",
-        )
-    return found
-
-
 def check_values(settings: Sequence[TemplateSetting], given: Sequence[SettingValueInput]) -> dict[str, str]:
     """The values by key of what was seen. Raises an error that names the first wrong setting and what to change."""
     if len(given) > MAX_VALUES:
@@ -299,26 +303,25 @@ def check_values(settings: Sequence[TemplateSetting], given: Sequence[SettingVal
 
 async def _place(
     db: Db,
-    link: PlatformLink,
+    link: ScannedLink,
     template: ScannedTemplate,
-    settings: list[TemplateSetting],
+    snapshot_id: UUID,
     values: dict[str, str],
     confidence: dict[str, float],
     given: RecordSnapshotInput,
     device: Device | None,
-) -> tuple[Snapshot, bool]:
-    """The snapshot of the values and whether it is new. Callers hold the link's row.
+) -> RecordSnapshotPayload:
+    """The snapshot of the values, new or not. Callers hold the link's row.
 
     A capture that comes late is inserted at its place, and the changes of those behind it are computed again. A signed one
     says for ever what was seen at its moment: sent again when its key is forgotten, it finds just that and changes nothing.
     So that this holds, two signed scans of one moment that contradict each other are not taken.
     """
-    snapshot_id = new_id(given.captured_at)
     before, behind = await _neighbors(db, link, snapshot_id)
-    packed, observed = pack(settings, values)
+    packed, observed = pack(template.settings, values)
     if before is not None and content(before) == (template.id, packed, observed):
-        await _confirm(db, link, before, behind, given, template.config_version)
-        return before, False
+        await _confirm(db, link, before, behind, given, link.config_version)
+        return RecordSnapshotPayload(known=[], snapshot=before, unchanged=True)
     if device is not None and before is not None and before.captured_at == given.captured_at:
         raise AppError(
             ErrorCode.BAD_INPUT,
@@ -326,57 +329,81 @@ async def _place(
             field="capturedAt",
         )
     held = await _find_stretch(db, link, before, behind, given.captured_at) if before is not None else Stretch(None, None)
-    snapshot = await insert_snapshot(
-        db,
+    snapshot = Snapshot(
         id=snapshot_id,
         link_id=link.id,
         template_id=template.id,
-        captured_at=given.captured_at,
-        scan_method=given.scan_method.value,
-        config_version=template.config_version,
-        risk_score=risk.assess(settings, values).score,
+        captured_at=given.captured_at.astimezone(UTC),
+        scan_method=given.scan_method,
+        config_version=link.config_version,
+        risk_score=risk.assess(template.settings, values).score,
         risk_formula=risk.FORMULA,
         confidence=round(sum(confidence.values()) / len(confidence), 4) if confidence else 0.0,
+        completion_rate=len(values) / len(template.settings),
         packed=packed,
         observed=observed,
-        device_id=device.id if device else None,
         previous_seen_until=held.until,
     )
-    assert snapshot is not None
     findings: list[Finding] = []
     if before is not None:
         acted = frozenset(v.key for v in given.values if v.user_action)
         sights = await _sights(db, link, before, snapshot, {template.id: template.structure_hash})
         findings = compare(*sights, acted=acted, confidence=confidence, otherwise=snapshot.confidence)
-        await keep_findings(db, snapshot.id, findings)
-        await reopen(db, link.id, snapshot.id, findings)
-        await alert(db, snapshot, findings)
-        if findings:
-            await publish(db, CHANGE_DETECTED, snapshot.id)
+    latest_until = given.captured_at if not behind and held.again_at is None else None
+    milliseconds = given.duration_milliseconds
+    await _insert(db, snapshot, findings, device=device, latest_until=latest_until, scan_milliseconds=milliseconds)
+    db.told = db.told or bool(findings)
+    await alert(db, snapshot, findings)
     if before is not None and held.again_at is not None:
         again = await _see_again(db, link, before, held.again_at)
-        if not behind:
-            await update_latest_snapshot(
-                db,
-                id=link.id,
-                latest_snapshot_id=again.id,
-                seen_until=link.seen_until,
-                scan_milliseconds=given.duration_milliseconds,
-            )
+        latest_until = link.seen_until if not behind else None
+        await _insert(db, again, [], device=None, latest_until=latest_until, scan_milliseconds=milliseconds)
         behind = [again, *behind]
     elif behind:
         await _hold(db, snapshot, behind[0])
     else:
-        await update_latest_snapshot(
-            db,
-            id=link.id,
-            latest_snapshot_id=snapshot.id,
-            seen_until=given.captured_at,
-            scan_milliseconds=given.duration_milliseconds,
-        )
         await _recover(db, link)
     await _compare_again(db, link, snapshot, behind, findings)
-    return snapshot, True
+    # Those behind a late one may have changed what is said of its changes.
+    return RecordSnapshotPayload(known=None if behind else shown(snapshot, findings), snapshot=snapshot, unchanged=False)
+
+
+async def _insert(
+    db: Db,
+    snapshot: Snapshot,
+    findings: Sequence[Finding],
+    *,
+    device: Device | None,
+    latest_until: datetime | None,
+    scan_milliseconds: int | None,
+) -> None:
+    """Write a snapshot and its changes. ``latest_until``: up to when it is known to hold, where it is its link's latest."""
+    await insert_snapshot(
+        db,
+        id=snapshot.id,
+        link_id=snapshot.link_id,
+        template_id=snapshot.template_id,
+        captured_at=snapshot.captured_at,
+        scan_method=snapshot.scan_method.value,
+        config_version=snapshot.config_version,
+        risk_score=snapshot.risk_score,
+        risk_formula=snapshot.risk_formula,
+        confidence=snapshot.confidence,
+        packed=snapshot.packed,
+        observed=snapshot.observed,
+        previous_seen_until=snapshot.previous_seen_until,
+        device_id=device.id if device else None,
+        settings=[f.setting for f in findings],
+        old_values=[f.old_value for f in findings],
+        new_values=[f.new_value for f in findings],
+        origins=[f.origin.value for f in findings],
+        significances=[f.significance.value for f in findings],
+        confidences=[f.confidence for f in findings],
+        reopened=reopened(findings),
+        kind=CHANGE_DETECTED,
+        latest_until=latest_until,
+        scan_milliseconds=scan_milliseconds,
+    )
 
 
 @dataclass(frozen=True)
@@ -389,7 +416,7 @@ class Stretch:
 
 
 async def _find_stretch(
-    db: Db, link: PlatformLink, before: Snapshot, behind: Sequence[Snapshot], captured_at: datetime
+    db: Db, link: ScannedLink, before: Snapshot, behind: Sequence[Snapshot], captured_at: datetime
 ) -> Stretch:
     """What is known of the snapshot before a capture that saw something else.
 
@@ -418,7 +445,7 @@ async def _find_stretch(
 
 
 async def _confirm(
-    db: Db, link: PlatformLink, held: Snapshot, behind: Sequence[Snapshot], given: RecordSnapshotInput, config_version: int
+    db: Db, link: ScannedLink, held: Snapshot, behind: Sequence[Snapshot], given: RecordSnapshotInput, config_version: int
 ) -> None:
     """An unchanged scan: the snapshot holds until there. The link says so of the latest, the next snapshot of all others."""
     captured_at = given.captured_at
@@ -444,23 +471,19 @@ async def _teach(db: Db, after: Snapshot, until: datetime | None) -> None:
         after.previous_seen_until = until
 
 
-async def _config_at(db: Db, link: PlatformLink, snapshot: Snapshot, moment: datetime) -> int:
+async def _config_at(db: Db, link: ScannedLink, snapshot: Snapshot, moment: datetime) -> int:
     """By which version of the config an unchanged scan read the same as the snapshot."""
-    (template,) = await templates_by_id(db, ids=[snapshot.template_id])
-    assert template is not None
-    found = await get_scanned_template(
-        db, platform_id=link.platform_id, structure_hash=template.structure_hash, captured_at=moment
-    )
-    return found.config_version if found is not None else snapshot.config_version
+    found = await get_config_version(db, platform_id=link.platform_id, moment=moment)
+    return found.version if found is not None else snapshot.config_version
 
 
-async def _recover(db: Db, link: PlatformLink) -> None:
+async def _recover(db: Db, link: ScannedLink) -> None:
     """After failures the schedule goes on; a link that is well needs nothing."""
     if link.health is not PlatformLinkHealth.HEALTHY:
         await recover(db, link.id, datetime.now(UTC))
 
 
-async def _neighbors(db: Db, link: PlatformLink, snapshot_id: UUID) -> tuple[Snapshot | None, list[Snapshot]]:
+async def _neighbors(db: Db, link: ScannedLink, snapshot_id: UUID) -> tuple[Snapshot | None, list[Snapshot]]:
     """The snapshot before one that is to be, and those behind it whose changes may depend on it, the next first."""
     if link.latest_snapshot_id is None:
         return None, []
@@ -471,30 +494,14 @@ async def _neighbors(db: Db, link: PlatformLink, snapshot_id: UUID) -> tuple[Sna
     return (earlier[0] if earlier else None), behind
 
 
-async def _see_again(db: Db, link: PlatformLink, held: Snapshot, seen_at: datetime) -> Snapshot:
+async def _see_again(db: Db, link: ScannedLink, held: Snapshot, seen_at: datetime) -> Snapshot:
     """A snapshot once more, where an unchanged scan confirmed it: a late capture saw something else in between."""
-    again = await insert_snapshot(
-        db,
-        id=new_id(seen_at),
-        link_id=held.link_id,
-        template_id=held.template_id,
-        captured_at=seen_at,
-        scan_method=held.scan_method.value,
-        config_version=await _config_at(db, link, held, seen_at),
-        risk_score=held.risk_score,
-        risk_formula=held.risk_formula,
-        confidence=held.confidence,
-        packed=held.packed,
-        observed=held.observed,
-        previous_seen_until=None,
-        device_id=None,
-    )
-    assert again is not None
-    return again
+    version = await _config_at(db, link, held, seen_at)
+    return replace(held, id=new_id(seen_at), captured_at=seen_at, config_version=version, previous_seen_until=None)
 
 
 async def _compare_again(
-    db: Db, link: PlatformLink, late: Snapshot, behind: Sequence[Snapshot], late_findings: Sequence[Finding]
+    db: Db, link: ScannedLink, late: Snapshot, behind: Sequence[Snapshot], late_findings: Sequence[Finding]
 ) -> None:
     """The changes of those behind a late capture: of the next, and of each one behind a scan that did not see everything.
 
@@ -533,7 +540,7 @@ def _essence(change: Change | Finding) -> tuple[Any, ...]:
 
 
 async def _sights(
-    db: Db, link: PlatformLink, before: Snapshot, after: Snapshot, hashes: Mapping[UUID, bytes] | None = None
+    db: Db, link: ScannedLink, before: Snapshot, after: Snapshot, hashes: Mapping[UUID, bytes] | None = None
 ) -> tuple[Sight, Sight]:
     """What was known at two captures. What the earlier one did not see is taken from those before it.
 

@@ -11,8 +11,8 @@ WHERE i.workspace_id = :workspace_id
 
 -- name: insert_idempotency :one
 -- Waits for whoever holds the same key; returns nothing when that one committed.
-INSERT INTO core.idempotency (workspace_id, field, key, input_hash)
-VALUES (:workspace_id, :field, :key, :input_hash)
+INSERT INTO core.idempotency (workspace_id, field, key, input_hash, result_id, created)
+VALUES (:workspace_id, :field, :key, :input_hash, :result_id, :created)
 ON CONFLICT (workspace_id, field, key) DO NOTHING
 RETURNING key;
 

@@ -37,17 +37,6 @@ WHERE a.workspace_id = :workspace_id
     AND a.snapshot_id = :snapshot_id
     AND a.setting = ANY (:settings::text[]);
 
--- name: update_acknowledgement_reopened :exec
--- A setting changed again: what was acknowledged of it before is open again.
-UPDATE privacy.acknowledgement AS a
-SET reopened_at = now(),
-    reopen_reason = 'CHANGED_AGAIN'
-WHERE a.workspace_id = :workspace_id
-    AND a.link_id = :link_id
-    AND a.setting = ANY (:settings::text[])
-    AND a.snapshot_id < :snapshot_id
-    AND a.reopened_at IS NULL;
-
 -- name: update_change_claimed :exec
 -- What a person says they changed, they changed, whatever the rules make of it.
 UPDATE privacy.change AS c

@@ -22,6 +22,15 @@ SELECT c.id, c.version, c.valid_from, c.url_patterns, c.selectors,
 FROM privacy.platform_config AS c
 WHERE c.id = ANY(:ids::uuid[]);
 
+-- name: get_config_version :one
+-- Which was valid at a moment.
+SELECT c.version
+FROM privacy.platform_config AS c
+WHERE c.platform_id = :platform_id
+    AND c.valid_from <= :moment
+ORDER BY c.valid_from DESC
+LIMIT 1;
+
 -- name: insert_platform_config :one
 -- The next version of a platform; callers hold the platform's row, so versions have no gap and no double.
 INSERT INTO privacy.platform_config (

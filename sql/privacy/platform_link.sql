@@ -28,13 +28,37 @@ INSERT INTO privacy.platform_link (workspace_id, account_id, platform_id, label,
 VALUES (:workspace_id, :account_id, :platform_id, :label, coalesce(:linked_at::timestamptz, now()), 'WEEKLY')
 RETURNING id, platform_id, latest_snapshot_id, label, status, health, linked_at, unlinked_at, unlink_reason, seen_until, signed_since;
 
--- name: lock_platform_link :one
--- Scans of one link take turns here, so that none compares with a snapshot that is not the last.
-SELECT l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.health, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until, l.signed_since
+-- name: lock_scanned_link :one
+-- Scans of one link take turns here, so that none compares with a snapshot that is not the last. Along with it, what the scan was
+-- taken against: the active template of that structure, else the newest that was active, else one that this workspace proposed;
+-- with the config that was valid at the capture. Neither depends on what changes while a scan waits for its turn.
+SELECT l.id, l.platform_id, l.latest_snapshot_id, l.status, l.health, l.seen_until, l.signed_since,
+    t.id AS template_id, coalesce(c.version, 0) AS config_version
 FROM privacy.platform_link AS l
+LEFT JOIN LATERAL (
+    SELECT n.id
+    FROM privacy.template AS n
+    WHERE n.platform_id = l.platform_id
+        AND n.structure_hash = :structure_hash
+        AND n.state <> 'REJECTED'
+        AND (
+            n.activated_at IS NOT NULL
+            OR EXISTS (SELECT FROM privacy.proposal AS p WHERE p.workspace_id = :workspace_id AND p.template_id = n.id)
+        )
+    ORDER BY n.state = 'ACTIVE' DESC, n.activated_at IS NOT NULL DESC, n.version DESC NULLS LAST
+    LIMIT 1
+) AS t ON true
+LEFT JOIN LATERAL (
+    SELECT v.version
+    FROM privacy.platform_config AS v
+    WHERE v.platform_id = l.platform_id
+        AND v.valid_from <= :captured_at
+    ORDER BY v.valid_from DESC
+    LIMIT 1
+) AS c ON true
 WHERE l.workspace_id = :workspace_id
     AND l.id = :id
-FOR NO KEY UPDATE;
+FOR NO KEY UPDATE OF l;
 
 -- name: page_platform_link :page
 -- The links of the workspace, newest first.
@@ -58,18 +82,6 @@ WHERE l.workspace_id = :workspace_id
     AND l.id = :id
 RETURNING l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.health, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until, l.signed_since;
 
--- name: update_latest_snapshot :exec
--- Only a snapshot that was captured last becomes the latest. What failed before it is over, and no scan is awaited.
-UPDATE privacy.platform_link AS l
-SET latest_snapshot_id = :latest_snapshot_id,
-    seen_until = :seen_until,
-    scan_milliseconds = :scan_milliseconds,
-    awaited_until = NULL,
-    consecutive_failures = CASE WHEN l.last_failure_at > :seen_until THEN l.consecutive_failures ELSE 0 END,
-    stopped_at = CASE WHEN l.last_failure_at > :seen_until THEN l.stopped_at END
-WHERE l.workspace_id = :workspace_id
-    AND l.id = :id;
-
 -- name: update_link_signing :one
 -- Turning it on again keeps the first moment.
 UPDATE privacy.platform_link AS l
@@ -79,7 +91,7 @@ WHERE l.workspace_id = :workspace_id
 RETURNING l.id, l.platform_id, l.latest_snapshot_id, l.label, l.status, l.health, l.linked_at, l.unlinked_at, l.unlink_reason, l.seen_until, l.signed_since;
 
 -- name: update_seen_until :exec
--- An unchanged scan: the latest snapshot holds until here, and no row is added. What failed before is over, as above.
+-- An unchanged scan: the latest snapshot holds until here, and no row is added. What failed before is over, no scan is awaited.
 UPDATE privacy.platform_link AS l
 SET seen_until = :seen_until,
     scan_milliseconds = :scan_milliseconds,

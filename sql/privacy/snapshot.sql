@@ -56,19 +56,46 @@ WHERE i.workspace_id = :workspace_id
     AND s.packed = :packed
     AND s.observed IS NOT DISTINCT FROM :observed;
 
--- name: insert_snapshot :one
--- The id is made of the moment of the capture, so that ids sort by it whatever the order of arrival.
+-- name: insert_snapshot :exec
+-- A scan is kept by one statement, for each of them costs a round trip: the snapshot with its changes; what was acknowledged of
+-- those settings before is open again; who listens is told; and its link, where the snapshot was captured last, says so
+-- (:latest_until: up to when it is known to hold), is awaited no longer, and has left behind what failed before.
+WITH changed AS (
+    INSERT INTO privacy.change (workspace_id, snapshot_id, setting, old_value, new_value, origin, significance, confidence)
+    SELECT :workspace_id, :id, c.setting, c.old_value, c.new_value, c.origin, c.significance, c.confidence
+    FROM unnest(:settings::text[], :old_values::text[], :new_values::text[], :origins::text[], :significances::text[], :confidences::float8[])
+        AS c (setting, old_value, new_value, origin, significance, confidence)
+), reopened AS (
+    UPDATE privacy.acknowledgement AS a
+    SET reopened_at = now(),
+        reopen_reason = 'CHANGED_AGAIN'
+    WHERE a.workspace_id = :workspace_id
+        AND a.link_id = :link_id
+        AND a.setting = ANY (:reopened::text[])
+        AND a.snapshot_id < :id
+        AND a.reopened_at IS NULL
+), told AS (
+    INSERT INTO core.outbox (workspace_id, object_id, kind, detail)
+    SELECT :workspace_id, :id, :kind, '{}'
+    WHERE :settings::text[] <> '{}'
+), linked AS (
+    UPDATE privacy.platform_link AS l
+    SET latest_snapshot_id = :id,
+        seen_until = :latest_until,
+        scan_milliseconds = :scan_milliseconds,
+        awaited_until = NULL,
+        consecutive_failures = CASE WHEN l.last_failure_at > :latest_until THEN l.consecutive_failures ELSE 0 END,
+        stopped_at = CASE WHEN l.last_failure_at > :latest_until THEN l.stopped_at END
+    WHERE l.workspace_id = :workspace_id
+        AND l.id = :link_id
+        AND :latest_until::timestamptz IS NOT NULL
+)
 INSERT INTO privacy.snapshot (
     workspace_id, id, link_id, template_id, captured_at, scan_method, config_version, risk_score, risk_formula, confidence, packed, observed,
     previous_seen_until, device_id)
 VALUES (
     :workspace_id, :id, :link_id, :template_id, :captured_at, :scan_method, :config_version, :risk_score, :risk_formula, :confidence, :packed,
-    :observed, :previous_seen_until, :device_id)
-RETURNING id, link_id, template_id, captured_at, scan_method, config_version, risk_score, risk_formula, confidence, packed, observed,
-    previous_seen_until,
-    CASE WHEN observed IS NULL THEN 1
-    ELSE bit_count(observed)::float8 / (SELECT t.setting_count FROM privacy.template AS t WHERE t.id = template_id)
-    END AS completion_rate;
+    :observed, :previous_seen_until, :device_id);
 
 -- name: list_snapshot_after :many
 -- The oldest first: what follows a late capture; their changes are computed again.

@@ -82,29 +82,6 @@ JOIN privacy.template_setting AS s ON s.template_id = t.id
 LEFT JOIN privacy.setting_advice AS a ON a.template_id = s.template_id AND a.key = s.key
 ORDER BY k.position, s.position;
 
--- name: get_scanned_template :one
--- What a scan was taken against: the active template of that structure, else the newest that was active, else one that this
--- workspace proposed; with the config that was valid at the capture.
-SELECT t.id, t.structure_hash, coalesce(c.version, 0) AS config_version
-FROM privacy.template AS t
-LEFT JOIN LATERAL (
-    SELECT v.version
-    FROM privacy.platform_config AS v
-    WHERE v.platform_id = t.platform_id
-        AND v.valid_from <= :captured_at
-    ORDER BY v.valid_from DESC
-    LIMIT 1
-) AS c ON true
-WHERE t.platform_id = :platform_id
-    AND t.structure_hash = :structure_hash
-    AND t.state <> 'REJECTED'
-    AND (
-        t.activated_at IS NOT NULL
-        OR EXISTS (SELECT FROM privacy.proposal AS p WHERE p.workspace_id = :workspace_id AND p.template_id = t.id)
-    )
-ORDER BY t.state = 'ACTIVE' DESC, t.activated_at IS NOT NULL DESC, t.version DESC NULLS LAST
-LIMIT 1;
-
 -- name: insert_template :one
 -- The next version, from the curated files; run by the owner of the tables, who holds the platform's row. Nothing when that
 -- file's version is there.

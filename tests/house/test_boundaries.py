@@ -45,11 +45,6 @@ SQL = re.compile(
     r"|\b(GRANT|REVOKE)\s+[A-Z]|\bSET (LOCAL|ROLE|SESSION)\b|\bBEGIN ISOLATION|\bset_config\("
 )
 
-OTHER_HOME = {
-    "privacy/template": ("app.privacy.scan", "a scan finds its template and the config of that moment in one statement"),
-}
-"""Files of sql/ that another module than the noun's opens (as well), with the reason."""
-
 
 def test_imports_point_inward() -> None:
     problems = []
@@ -123,12 +118,9 @@ def test_one_noun_one_word() -> None:
         expected = {f"app.{file.replace('/', '.')}"}
         if file.endswith("/across"):  # of several nouns, each of which opens it for its own
             expected = {home for home in homes if home.startswith(f"app.{file.split('/')[0]}.")}
-        if file in OTHER_HOME:
-            expected.add(OTHER_HOME[file][0])
         if homes != expected:
             problems.append(f"sql/{file}.sql is opened by {sorted(homes)}, expected {sorted(expected)}")
     assert problems == []
-    assert set(OTHER_HOME) <= files
 
 
 def test_each_module_has_its_test() -> None:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -499,6 +499,39 @@ async def test_a_setting_that_came_back_as_it_was_did_not_change(small: Small) -
     await recorded(small.api, token, scan(link_id, small.second))
     await recorded(small.api, token, scan(link_id, small.second, day=1, values={"ads": None}))
     assert (await recorded(small.api, token, scan(link_id, small.second, day=2)))["changes"] == []
+
+
+WHOLE = """
+fragment Whole on Snapshot {
+  id capturedAt scanMethod configVersion riskScore riskFormula riskLevel confidence completionRate previousSeenUntil contentHash
+  template { id } link { id } device { id } settings { key value } changes { ...Each }
+}
+fragment Each on Change {
+  id setting oldValue newValue origin significance confidence detectedAt label snapshot { id } acknowledgement { mine }
+}
+"""
+RECORD_WHOLE = (
+    "mutation ($input: RecordSnapshotInput!) { recordSnapshot(input: $input) { snapshot { ...Whole } changes { ...Each } } }"
+    + WHOLE
+)
+READ_WHOLE = "query ($id: ID!) { node(id: $id) { ...Whole } }" + WHOLE
+
+
+async def test_what_is_answered_is_what_is_read_later(small: Small) -> None:
+    """Neither the snapshot nor its changes are read back for the answer."""
+    token = small.ada.token
+    link_id = await link(small.api, token, "small")
+    await recorded(small.api, token, scan(link_id, small.first, values={"ads": "on"}))
+    elsewhere = (START + timedelta(days=2.5, microseconds=7)).astimezone(timezone(timedelta(hours=2))).isoformat()
+    for sent in (
+        scan(link_id, small.second, day=2, values={"ads": "off", "history": None, "keep": "A month"}, scanMethod="OCR"),
+        scan(link_id, small.second, day=3, values={"ads": None, "history": "off"}),
+        scan(link_id, small.second, values={"ads": "on", "history": "on"}, capturedAt=elsewhere),  # late
+    ):
+        answered = (await small.api(RECORD_WHOLE, {"input": sent}, token=token)).data["recordSnapshot"]
+        read = (await small.api(READ_WHOLE, {"id": answered["snapshot"]["id"]}, token=token)).data["node"]
+        assert answered["changes"] == read["changes"] != []
+        assert answered["snapshot"] == read
 
 
 async def test_what_was_never_seen_before_is_no_change(small: Small) -> None:
