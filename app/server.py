@@ -259,6 +259,8 @@ class Service:
             await db.renew()
             context = replace(context, loaders={}, outcomes={}, ast=None)
             result = await self.executor.execute(document, operation, asked.variables, context)
+        if db.news:
+            self.live.hub.look()
         for error in result.errors or ():
             self.metrics.errors.labels(getattr(error.original_error or error, "code_name", "INTERNAL")).inc()
         return answer(result, media_type, {"cost": {"requested": cost, "maximum": MAX_COST}})

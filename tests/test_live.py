@@ -789,10 +789,13 @@ async def test_the_function_shows_who_was_told_and_nothing_else(live: Server) ->
         rows = await connection.fetch("SELECT * FROM core.list_news($1, 0)", [ada.workspace_id, uuid4()])
         assert [(row["told_workspace_id"], row["kind"]) for row in rows] == [(ada.workspace_id, SCAN_REQUESTED)]
         assert len(await connection.fetch("SELECT * FROM core.list_news('{}', 0)")) == 1
+        horizon = rows[0]["horizon"]
+        assert [await connection.fetchval("SELECT core.has_news($1)", since) for since in (0, horizon)] == [True, False]
         assert await connection.fetch("SELECT * FROM core.outbox") == []
     async with live.api.database.connect("fivefold_worker") as connection:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.fetch("SELECT * FROM core.list_news('{}', 0)")
+        for asked in ("core.list_news('{}', 0)", "core.has_news(0)"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.fetch(f"SELECT * FROM {asked}")
 
 
 # GraphiQL

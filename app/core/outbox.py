@@ -45,8 +45,16 @@ class News:
     kind: str | None
 
 
+@dataclass(frozen=True)
+class AnyNews:
+    """Whether anybody was told anything."""
+
+    found: bool
+
+
 sql = File("core/outbox")
 get_moment = sql.one("get_moment", Moment)
+get_news = sql.one("get_news", AnyNews)
 insert_outbox = sql.exec("insert_outbox")
 list_news = sql.many("list_news", News)
 list_outbox = sql.many("list_outbox", Told)
@@ -78,10 +86,15 @@ async def publish(db: Db, kind: str, object_id: UUID, detail: Mapping[str, Any] 
     personal data: it is kept for seven days, whatever becomes of the object.
     """
     await insert_outbox(db, object_id=object_id, kind=kind, detail=dict(detail or {}))
+    db.news = True
 
 
 async def read_news(pool: Pool, workspace_ids: Sequence[UUID], since: int | None) -> tuple[int, list[tuple[UUID, str]]]:
     """Which of the workspaces were told what kind of thing by transactions from ``since`` on, and where to ask from next."""
+    if since is not None:
+        (found,) = await look_up(pool, get_news.statement, {"since": since})
+        if not found["found"]:
+            return since, []
     records = await look_up(pool, list_news.statement, {"workspace_ids": workspace_ids, "since": since})
     news = [make(News, record) for record in records]
     return news[0].horizon, [(n.told_workspace_id, n.kind) for n in news if n.told_workspace_id is not None and n.kind]

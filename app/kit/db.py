@@ -54,6 +54,7 @@ class Db:
     ``tell``: after each commit, ``position`` is to be where it stands in the write-ahead log.
     ``lost``: the connection is, and the operation might be run again; ``commits`` counts what may have been written by then.
     ``languages``: what the caller reads, the dearest first. ``told``: what hears of each statement how many seconds it took.
+    ``news``: something that others listen for may have been written.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Db:
         self.tell = False
         self.position: int | None = None
         self.languages: tuple[str, ...] = ()
+        self.news = False
         self._actor = actor
         self._told = told
         self._pool = self._held = pool

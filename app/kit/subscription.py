@@ -1,8 +1,8 @@
 """Subscriptions: what was told in the outbox, in order, to everyone who listens.
 
 A *feed* is one question (a caller, a document, its variables) and all who ask it, over whatever connections: what is new is
-read and resolved once for all of them, under the caller's own identity. The *hub* of a process asks in one statement, a few
-times a second and only while somebody listens, which workspaces were told something, and wakes their feeds. Each feed goes
+read and resolved once for all of them, under the caller's own identity. The *hub* of a process asks, some times a second and
+only while somebody listens, whether anything was told, and if so which workspaces, and wakes their feeds. Each feed goes
 on behind the place that it has reached, so a wake-up too many does no harm, and nothing is skipped whatever fails.
 """
 
@@ -15,6 +15,7 @@ import functools
 import inspect
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
@@ -33,7 +34,10 @@ from app.kit.page import encode_cursor
 if TYPE_CHECKING:
     from app.kit.db import Db
 
-POLL_SECONDS = 0.15
+LOOK_SECONDS = 0.05
+"""How long after one look at the outbox comes the next."""
+REST = 8.0
+"""What this process tells is looked for sooner, but not before so many times as long as the last look took have passed."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """After a failure, and after many."""
 LAG_SECONDS = 1.0
@@ -324,6 +328,7 @@ class Hub:
         self._fresh: set[UUID] = set()
         self._horizon: int | None = None
         self._busy = asyncio.Event()
+        self._told = asyncio.Event()
 
     def __len__(self) -> int:
         return sum(len(feeds) for feeds in self._feeds.values())
@@ -373,22 +378,38 @@ class Hub:
             shared.add(subscriber)
         self._close(feed)
 
+    def look(self) -> None:
+        """This process has told something: look soon. What others tell is found without."""
+        self._told.set()
+
     async def run(self) -> None:
         """Ask what is new for as long as somebody listens. Ends when it is cancelled."""
-        pause = POLL_SECONDS
+        failed = 0.0
         while True:
             if not self._feeds:
                 self._busy.clear()
                 self._horizon = None
                 await self._busy.wait()
+            self._told.clear()
+            begun = time.monotonic()
             try:
                 await self._poll()
-                pause = POLL_SECONDS
+                failed = 0.0
             except Exception as error:  # noqa: BLE001 - listening goes on, whatever happens to one question
-                if pause == POLL_SECONDS:
+                if not failed:
                     log.warning("outbox not read", exc_info=error)
-                pause = min(pause * 2, LONGEST_PAUSE)
-            await asyncio.sleep(pause)
+                failed = min(failed * 2 or FIRST_PAUSE, LONGEST_PAUSE)
+                await asyncio.sleep(failed)
+            else:
+                await self._rest(REST * (time.monotonic() - begun))
+
+    async def _rest(self, least: float) -> None:
+        """Until the next look, at least so long."""
+        least = min(least, LOOK_SECONDS)
+        await asyncio.sleep(least)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS - least):
+                await self._told.wait()
 
     async def _poll(self) -> None:
         if self._list is None:

@@ -352,7 +352,7 @@ async def _place(
     latest_until = given.captured_at if not behind and held.again_at is None else None
     milliseconds = given.duration_milliseconds
     await _insert(db, snapshot, findings, device=device, latest_until=latest_until, scan_milliseconds=milliseconds)
-    db.told = db.told or bool(findings)
+    db.news = db.news or bool(findings)
     await alert(db, snapshot, findings)
     if before is not None and held.again_at is not None:
         again = await _see_again(db, link, before, held.again_at)

@@ -5,6 +5,10 @@
 -- What the transaction sees, as a place in the outbox: what is told later lies behind it.
 SELECT pg_current_snapshot()::text AS snapshot;
 
+-- name: get_news :one
+-- Whether there is anything to ask for: most looks find nothing, and this one does not cost more the more there are who listen.
+SELECT core.has_news(:since) AS found;
+
 -- name: insert_outbox :exec
 -- In the transaction that made it happen.
 INSERT INTO core.outbox (workspace_id, object_id, kind, detail)

@@ -880,6 +880,7 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("is_curator", "fivefold_owner"): ["fivefold_api"],
         ("key_use", "fivefold_owner"): ["fivefold_api", "fivefold_worker"],
         ("list_caller", "fivefold_owner"): ["fivefold_api"],
+        ("has_news", "fivefold_owner"): ["fivefold_api"],
         ("list_news", "fivefold_owner"): ["fivefold_api"],
         ("list_watched", "fivefold_owner"): ["fivefold_worker"],
         ("raise_security_alerts", "fivefold_owner"): ["fivefold_worker"],
