@@ -240,7 +240,9 @@ class Service:
         reads = document.roots(operation) & READINGS.keys()
         writing = bool(reads) or operation.operation.value == "mutation"
         db.enter(actor)
-        if caller.check is not None and not await db.begin(caller.check, writing=writing):
+        if caller.check is not None and not writing:
+            db.expect(caller.check)
+        elif caller.check is not None and not await db.begin(caller.check, writing=True):
             actor = (await self._authenticate(headers, db, client, anew=True)).actor
             db.enter(actor)
         db.languages = accepted(headers.get("accept-language"))
@@ -253,11 +255,21 @@ class Service:
             else:
                 db.tell = True
         noted = db.commits  # that something is read is audited first, and once
-        result = await self.executor.execute(document, operation, asked.variables, context)
+        try:
+            result = await self.executor.execute(document, operation, asked.variables, context)
+        except Invalid:
+            if not await db.is_confirmed():
+                await self._authenticate(headers, db, client, anew=True)
+            raise
         if db.lost and (db.commits == noted or has_keys(operation, asked.variables)):
             self.metrics.retries.inc()
             await db.renew()
             context = replace(context, loaders={}, outcomes={}, ast=None)
+            result = await self.executor.execute(document, operation, asked.variables, context)
+        if not await db.is_confirmed():
+            actor = (await self._authenticate(headers, db, client, anew=True)).actor
+            db.enter(actor)
+            context = replace(context, actor=actor, loaders={}, outcomes={}, ast=None, recorded=set())
             result = await self.executor.execute(document, operation, asked.variables, context)
         if db.news:
             self.live.hub.look()

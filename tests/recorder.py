@@ -28,6 +28,7 @@ from strawberry.types.execution import ExecutionResult
 
 from app.kit.document import Document
 from app.kit.executor import Executor
+from app.kit.pool import Session
 from app.kit.sql import BOUND, Statement, columns
 from app.schema import schema
 from tests.factory.operation import reached
@@ -116,6 +117,13 @@ class Recorder:
             self.texts.update(match[0] for match in _ID.finditer(query))  # behind BEGIN, with values in it
             return done
 
+        announce = Session.announce
+
+        def announced(session: Session, text: str) -> bool:
+            self.texts.update(match[0] for match in _ID.finditer(text))  # if it fails, so does what follows it
+            return announce(session, text)
+
+        setattr(Session, "announce", announced)  # noqa: B010 - as below
         setattr(asyncpg.Connection, "execute", executed)  # noqa: B010 - as below
         setattr(asyncpg.Connection, "cursor", streamed)  # noqa: B010 - as below
         setattr(asyncpg.Connection, "fetch", recorded)  # noqa: B010 - what is typed as overloads cannot be assigned

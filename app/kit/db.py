@@ -53,6 +53,7 @@ class Db:
     ``keep_rows``: rows that are only shown may stay as they came, see app/kit/executor.py; ``shown``: what of a page's.
     ``tell``: after each commit, ``position`` is to be where it stands in the write-ahead log.
     ``lost``: the connection is, and the operation might be run again; ``commits`` counts what may have been written by then.
+    ``refused``: the database says that the caller is not who it was, see ``expect``.
     ``languages``: what the caller reads, the dearest first. ``told``: what hears of each statement how many seconds it took.
     ``news``: something that others listen for may have been written.
     """
@@ -69,7 +70,7 @@ class Db:
         self.keep_rows = False
         self.shown: Shown | None = None
         self.request_id = request_id
-        self.lost = False
+        self.lost = self.refused = False
         self.commits = 0
         self.tell = False
         self.position: int | None = None
@@ -83,6 +84,7 @@ class Db:
         self._connection: Connection | None = None
         self._begun: str | None = None
         self._fresh = False
+        self._check: Literal | None = None
         self._round = 0
         self._failure: AppError | None = None
         self._committing = False
@@ -108,6 +110,25 @@ class Db:
     def read_from(self, replica: Replica, after: int | None) -> None:
         """Read from a replica, once it has replayed the log up to ``after``; from the primary if it does not soon."""
         self._replica, self._after = replica, after
+
+    def expect(self, check: Literal) -> None:
+        """Nothing is read before this statement has passed; it goes with BEGIN. Ask ``is_confirmed()`` before the answer."""
+        assert self._begun is None
+        self.statements.append(check.id)
+        self._check = check
+
+    async def is_confirmed(self) -> bool:
+        """Whether what is expected holds; it is asked now where nothing was read. If not, all begins anew. Raises AppError."""
+        if self.refused:
+            await self.renew()
+            self.refused = False
+            return False
+        check, self._check = self._check, None
+        if check is None or self.lost:
+            return True
+        await self._give_back()
+        self.statements.remove(check.id)
+        return await self.begin(check, writing=False)
 
     async def begin(self, check: Literal, *, writing: bool) -> bool:
         """Begin the first transaction with a statement that must not fail: one round trip for both. Whether it may go on.
@@ -175,7 +196,7 @@ class Db:
         async with self._turn:
             try:
                 if reading and not self._is_reading() and not (self._replica and await self._begin_there(self._replica)):
-                    await self._begin(_READ)
+                    await self._begin(_READ, ahead=True)
                 connection = self._connection or await self._connect()
                 begun = self._asked = perf_counter()
                 records: list[asyncpg.Record] = await connection.fetch(text, *(args[p] for p in params))
@@ -188,6 +209,8 @@ class Db:
                 raise known from error
             finally:
                 self._asked = None
+            if reading:
+                self._check = None  # it has passed, or nothing would have been read
             if self._told is not None:
                 self._told(statement.id, perf_counter() - begun)
             return records
@@ -315,18 +338,27 @@ class Db:
         if self._failure is not None:
             raise self._failure.copy()
 
-    async def _begin(self, begin: str, check: str = "") -> None:
-        """Begin a transaction, and declare who asks; what is open, of this operation or an earlier one, ends before."""
+    async def _begin(self, begin: str, check: str = "", *, ahead: bool = False) -> None:
+        """Begin a transaction, and declare who asks; what is open, of this operation or an earlier one, ends before.
+
+        ``ahead``: a statement is sent next, and may go in the same round trip.
+        """
         connection = self._connection or await self._connect(lingering=True)
         self._still_there()
         lingers = session_of(connection).settle()
         end = "COMMIT; " if self._begun is not None or lingers else ""
         self._begun, self._fresh = begin, False  # before it is sent: a cancelled BEGIN may have begun
+        if self._check is not None:
+            check = f"; {self._check.text}"
+        text = f"{end}{begin}; {self._held.prelude}{_identity(self.actor, self.request_id)}{check}"
+        if ahead and self._may_linger and session_of(connection).announce(text):
+            return
         self._asked = perf_counter()
         try:
-            await connection.execute(f"{end}{begin}; {self._held.prelude}{_identity(self.actor, self.request_id)}{check}")
+            await connection.execute(text)
         finally:
             self._asked = None
+        self._check = None
 
     async def _begin_there(self, replica: Replica) -> bool:
         """Begin to read on the replica. False when it is away, busy, or has not replayed what the caller has written."""
@@ -434,6 +466,11 @@ class Db:
         What has ended the connection is kept, and is the answer to whatever is asked of it from now on.
         """
         committing, self._committing = self._committing, False
+        if self._check is not None and isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
+            await self._undo()
+            self._check, self.refused = None, True
+            self._failure = AppError(ErrorCode.UNAUTHENTICATED, "The caller is not who it was.")
+            return self._failure.copy()
         if self._is_loss(error):
             self.lost = True
             self._failure = in_doubt() if committing else Lost(_WAS_LOST, written=False)

@@ -17,6 +17,7 @@ import orjson
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from app.kit.announce import Announcer
 from app.kit.errors import AppError, ErrorCode, SetupError
 
 Connection = asyncpg.pool.PoolConnectionProxy
@@ -43,9 +44,18 @@ class Session(asyncpg.Connection):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        protocol, transport, *_ = args
+        self._announcer = Announcer(protocol, transport)
         self.lingering = False
         self._timer: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
+
+    def announce(self, text: str) -> bool:
+        """Send it ahead of the statement that is sent next, without a turn of the loop between. Whether that can be."""
+        if self._announcer.waiting or self.is_closed():
+            return False
+        self._announcer.announce(text)
+        return True
 
     def linger(self) -> None:
         """What is open may end with the next BEGIN, from when it is given back."""
@@ -84,7 +94,9 @@ class Session(asyncpg.Connection):
             self.terminate()
 
     async def _reset(self) -> None:
-        if self.lingering:  # asyncpg would roll it back
+        if self._announcer.waiting:  # nobody waited for what went ahead, and its answer is nobody else's
+            self.terminate()
+        elif self.lingering:  # asyncpg would roll it back
             self._timer = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._end_soon)
         else:
             await super()._reset()

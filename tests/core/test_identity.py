@@ -373,12 +373,21 @@ async def test_a_person_who_leaves_is_out_at_once(shared: Api) -> None:
     assert (await shared(VIEWER, token=ben.token)).data["viewer"]["role"] == "OWNER"
 
 
-async def test_an_account_that_is_gone_has_no_caller(shared: Api) -> None:
-    dora = await shared.person("dora")
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        (VIEWER, {}),
+        ("{ __typename }", {}),
+        ("query($on: Boolean!) { __typename @skip(if: $on) }", {"on": "yes"}),
+    ],
+    ids=["reads", "asks-nothing", "is-wrong"],
+)
+async def test_an_account_that_is_gone_has_no_caller(shared: Api, text: str, variables: dict[str, Any]) -> None:
+    dora = await shared.person(f"dora-{len(text)}")
     assert (await shared(VIEWER, token=dora.token)).data
     async with shared.database.connect() as admin:
         await admin.execute("DELETE FROM core.identity WHERE account_id = $1", dora.account_id)
-    answer = await shared(VIEWER, token=dora.token)
+    answer = await shared(text, variables, token=dora.token)
     assert (answer.status, answer.code) == (401, "UNAUTHENTICATED"), "the token is remembered, the account is not"
 
 
