@@ -210,12 +210,16 @@ def _kinds() -> dict[str, Kind]:
         "NAME_WITH_LURE_IN_HOST": Kind(
             e.ADDRESS, 36, phishing, "The page asks for secrets, and its host joins the name it bears to words of signing in."
         ),
+        "NAME_WITH_WORD_IN_HOST": Kind(
+            e.ADDRESS, 14, phishing, "The page asks for secrets, and its host joins the name it bears to a word of signing in."
+        ),
         "LOOK_OF_OTHER_SITE": Kind(
             e.STRUCTURE, 40, phishing, "The page asks for secrets in the name, and with the icon or logo, of another site."
         ),
         "SAVED_PAGE": Kind(e.STRUCTURE, 46, phishing, "The page asks for secrets and was saved from another site."),
         "DRAWN_BROWSER": Kind(e.STRUCTURE, 66, phishing, "The page draws a window of a browser, with a brand's address in it."),
         "PIN_WITH_CODE": Kind(e.FORM, 42, phishing, "One page asks for a PIN and for the code that is sent to confirm it."),
+        "PIN_WITH_PHONE": Kind(e.FORM, 30, phishing, "One page asks for a PIN and for a telephone's number."),
         "DEVICE_CODE_LURE": Kind(
             e.STRUCTURE,
             64,

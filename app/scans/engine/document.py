@@ -629,7 +629,7 @@ def _hidden_depth(link: etree._Element, depths: dict[etree._Element, int]) -> in
 
 # What scripts write
 
-_BASE64 = re.compile(r"['\"`]([A-Za-z0-9+/\s]{40,}={0,2})['\"`]")
+_BASE64 = re.compile(r"['\"`](={0,2}[A-Za-z0-9+/\s]{40,}={0,2})['\"`]")
 _PERCENT = re.compile(r"['\"`]((?:[^'\"`%\n]{0,20}+%[0-9A-Fa-f]{2}){10,}+[^'\"`\n]{0,200000}+)['\"`]")
 _HEX = re.compile(r"((?:\\x[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}){10,})")
 _CODES = re.compile(
@@ -686,7 +686,10 @@ def decoded(script: str) -> list[str]:
     """What stands encoded in a script, as far as it becomes text by one step."""
     found: list[str] = []
     if "atob" in script or "base64" in script.lower():
-        found += [_plain(match[1]) for match, _ in zip(_BASE64.finditer(script), range(40), strict=False)]
+        quoted = [match[1] for match in islice(_BASE64.finditer(script), 40)]
+        found += [_plain(each) for each in quoted]
+        if "reverse()" in script:
+            found += [_plain(each[::-1]) for each in quoted]
     if script.count("%") > 20 and ("unescape" in script or "decodeURI" in script):
         found += [unquote(match[1][:MOST_DECODED]) for match, _ in zip(_PERCENT.finditer(script), range(20), strict=False)]
     if "\\x" in script or "\\u00" in script:

@@ -117,15 +117,20 @@ def _named_like_it(page: Document, host: str, kinds: set[str]) -> None:
         called, rest = ({name}, [own.removeprefix(name)]) if name else (set(), [])
     if not called or not rest:
         return
-    lures = {word for word in words_of(rest) if word in LURES}
-    foreign = {
-        each for each in rest if each not in lures and not each.isdigit() and len(each) > 3 and not (words_of([each]) & LURES)
-    }
+    lures = {word for word in words_of(rest) if word in LURES} | {_lure_of(each) for each in rest} - {""}
+    foreign = any(len(each) > 3 and not each.isdigit() and not words_of([each]) & LURES and not _lure_of(each) for each in rest)
     if foreign or not lures:
         return
     cheap = tld in CHEAP_TLDS or tld in hosts.SUSPICIOUS_TLDS
     if len(lures) >= 2 or (lures - WEAK_LURES and cheap):
         kinds.add("NAME_WITH_LURE_IN_HOST")
+    elif lures - WEAK_LURES:
+        kinds.add("NAME_WITH_WORD_IN_HOST")
+
+
+def _lure_of(word: str) -> str:
+    """The word of signing in that a compound begins with, as German ones do: sicherheitsverfahren."""
+    return next((word[:n] for n in range(len(word) - 1, 6, -1) if word[:n] in LURES), "")
 
 
 def _taken(page: Document, host: str, kinds: set[str]) -> None:

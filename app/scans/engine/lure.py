@@ -54,6 +54,7 @@ TURNS, _MARKS = _patterns()
 PASTING = _MARKS["paste"]
 """One of these is in whatever the pattern for pasting matches: looking for them costs a tenth."""
 CARD_SHOPS = hosts.named("gift card shops")
+MESSENGERS = frozenset(("whatsapp", "telegram", "signal", "viber", "zalo", "line", "wechat"))
 _CARD_CODE = re.compile(r"code|\bpin\b|number|nummer|numero|kod\b|codigo|codice|номер|код|番号|卡号|رقم")
 PACKAGE = re.compile(r"\.apk(?:$|[?#])", re.I | re.M)
 FILES = re.compile(r"\.(?:exe|scr|msi|apk|bat|cmd|vbs|hta|ps1|jar|pkg|dmg|iso|img|lnk|msix|zip|rar|7z)(?:$|[?#])", re.I | re.M)
@@ -72,6 +73,7 @@ ODD_HOST = frozenset(
     ("FREE_HOSTING", "TUNNEL_OR_DYNAMIC_HOST", "SUSPICIOUS_TLD", "IP_HOST", "RANDOM_LABEL", "LURE_WORDS_IN_HOST")
 )
 """What a host may be like that gives no reason for trust."""
+_BRAND_HOSTS = frozenset(("BRAND_IN_HOST", "BRAND_WITH_WEAK_LURE_IN_HOST", "BRAND_WITH_LURE_IN_HOST", "BRAND_LOOKALIKE"))
 FORM_SERVICES = hosts.named("form services")
 """Where anybody sets up a form in minutes, and nobody his log-in."""
 
@@ -85,6 +87,10 @@ def look(page: Document, host: str, secrets: set[str], password: bool, kinds: se
     spelled = judge_host(host)
     _offers(page, kinds)
     _framed(page, host, kinds)
+    if spelled & _BRAND_HOSTS and page.fields and page.length <= SHORT and TURNS["pairing"].search(page.text):
+        named = page.words & MESSENGERS and any(name in host for name in MESSENGERS)
+        if named and _phones(page, secrets):
+            kinds.add("MESSENGER_CODE")
     if asks:
         _odd_place(page, host, spelled, secrets, password, kinds)
     if not page.length:
@@ -126,6 +132,11 @@ def warns(page: Document, asks: bool) -> bool:
     return len(told) >= 2 or "deceit" in head or "fake" in head
 
 
+def _phones(page: Document, secrets: set[str]) -> bool:
+    """Whether the page asks for a telephone's number."""
+    return "phone" in secrets or any(each.type == "tel" for each in page.fields)
+
+
 def _odd_place(page: Document, host: str, spelled: frozenset[str], secrets: set[str], password: bool, kinds: set[str]) -> None:
     """Secrets that are asked for where nobody honest asks for them."""
     if spelled & {"BRAND_IN_HOST"} and not guise.unofficial(page):
@@ -134,6 +145,9 @@ def _odd_place(page: Document, host: str, spelled: frozenset[str], secrets: set[
         kinds.add("CARD_ON_ODD_HOST")
     if password and spelled & (ODD_HOST - {"IP_HOST"}):
         kinds.add("PASSWORD_ON_ODD_HOST")
+    phones = _phones(page, secrets)
+    if "pin" in secrets and phones:
+        kinds.add("PIN_WITH_PHONE")
     if "otp" in secrets and "telegram" in page.words and (password or any(each.type == "tel" for each in page.fields)):
         kinds.add("MESSENGER_CODE")
     targets = {hosts.host_of(form.action) for form in page.forms}
@@ -211,6 +225,11 @@ def _parcels(page: Document, found: Places, card: bool, asks: bool, kinds: set[s
         kinds.add("PARCEL_SIGNS")
 
 
+def _denied(found: Places, name: str) -> bool:
+    """Whether a word of refusal stands just before the concept, as in: not guaranteed."""
+    return any(0 < at - no <= 2 for at in found.get(name, ()) for no in found.get("no", ()))
+
+
 def _promises(page: Document, found: Places, card: bool, kinds: set[str]) -> None:
     """Prizes and riches."""
     links = page.all_links
@@ -223,7 +242,7 @@ def _promises(page: Document, found: Places, card: bool, kinds: set[str]) -> Non
     elif near(found, "prize", "you", 5) and "PASSWORD_ON_ODD_HOST" in kinds:
         kinds.add("PRIZE_SIGNS")
     signs = 0
-    if near(found, "profit", "guarantee", 8) and not near(found, "no", "guarantee", 2):
+    if near(found, "profit", "guarantee", 8) and not _denied(found, "guarantee"):
         signs += 1
     amount = TURNS["amount"].search(page.text) is not None or "%" in page.text
     if amount and near(found, "profit", "daily", 7):

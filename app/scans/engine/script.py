@@ -73,6 +73,7 @@ _SURE_OF_WALLET = (
 _TAKES_WALLET = (
     "setapprovalforall", "increaseallowance", "drainer", "signalltransactions", "approve(", "permit(", "transferfrom",
     'eth_sign"', "eth_sign'", "seaport", "maxuint256", "0xffffffff", "eth_sendtransaction",
+    "systemprogram.transfer",
 )  # fmt: skip
 _MARKS = Marks((
     *MINERS, *_COMMAND_MARKS, *_SENDS, *_GUARD_MARKS, *_HIDING_MARKS, *_SPRAYS, *_OTHER_MARKS, *_ASKS_WALLET, *_SURE_OF_WALLET,
