@@ -263,6 +263,7 @@ def _kinds() -> dict[str, Kind]:
         "ALLOW_NOTIFICATIONS_LURE": Kind(e.TEXT, 60, spam + scam, "The page wants notifications allowed under a pretext."),
         "CRACKED_SOFTWARE": Kind(e.TEXT, 45, malware, "The page offers programs without their locks."),
         "PHARMACY_SPAM": Kind(e.TEXT, 72, spam, "The page sells medicine without prescription."),
+        "WEB_SHELL": Kind(e.STRUCTURE, 76, malware, "The page is a tool of those who broke into its server."),
         "HIDDEN_LINKS": Kind(e.STRUCTURE, 55, spam, "The page hides links to casinos, pills or the like."),
         "FAKE_SHOP_SIGNS": Kind(e.TEXT, 50, scam, "The page sells everything at a fraction of its price."),
         "LURES_ONWARD": Kind(

@@ -130,6 +130,8 @@ def _named_like_it(page: Document, host: str, kinds: set[str]) -> None:
 
 def _lure_of(word: str) -> str:
     """The word of signing in that a compound begins with, as German ones do: sicherheitsverfahren."""
+    if words_of([word]) & LURES:
+        return ""
     return next((word[:n] for n in range(len(word) - 1, 6, -1) if word[:n] in LURES), "")
 
 

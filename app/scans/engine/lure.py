@@ -16,6 +16,8 @@ from app.scans.engine.document import Document
 from app.scans.engine.words import DATA, normal
 
 MOST_SEARCHED = 50_000
+FEW = 120
+"""A page of no more words has room for a pretext and for nothing that would explain a command."""
 SHORT = 320
 """A page of more words is no form with a pretext."""
 GOVERNMENT = re.compile(
@@ -347,7 +349,16 @@ def commanded(page: Document) -> bool:
         return False
     if not TURNS["enter"].search(text) and "clipboard" not in page.script and "execCommand" not in page.script:
         return False
-    return TURNS["pretext"].search(text) is not None and TURNS["shown"].search(text) is None
+    if TURNS["shown"].search(text) is None:
+        return TURNS["pretext"].search(text) is not None
+    return page.length <= FEW and TURNS["sure pretext"].search(text) is not None
+
+
+_SCRIPT_FILE = re.compile(
+    r"//([^/\s]{4,100})/\S*(?:[_-](?:setup|update|installer?)[\w.]{0,12}|(?:setup|update|installer)[_-][\w.-]{1,40})\.(?:jse?|vbs|wsf)(?:$|[?#])",
+    re.I | re.M,
+)
+"""Programs that are handed out as scripts, which Windows runs where they are opened."""
 
 
 def _offers(page: Document, kinds: set[str]) -> None:
@@ -359,6 +370,10 @@ def _offers(page: Document, kinds: set[str]) -> None:
         return
     if DISGUISED.search(links):
         kinds.add("OFFERS_DISGUISED_PROGRAM")
+    elif any(mark in links for mark in (".js", ".vbs", ".wsf")):
+        owners, known = {match[1].lower() for match in _SCRIPT_FILE.finditer(links)}, hosts.brand_domains()
+        if any(not hosts.below(each, known) and not hosts.below(each, hosts.COMMON_SERVICES) for each in owners):
+            kinds.add("OFFERS_DISGUISED_PROGRAM")
     if FILES.search(links):
         if TURNS["archive password"].search(page.text[:MOST_SEARCHED]):
             kinds.add("PASSWORDED_ARCHIVE")

@@ -347,6 +347,12 @@ def _brand(page: Document, host: str, asks: bool, password: bool, article: bool,
         named = [name for name in named if _foreign(name, host) and not _called(name, label) and name not in _buttons(page)]
         if any(_named_as_owner(name, page) and not _own_installation(name, page, host) for name in named):
             kinds.add("BRAND_NAMED_AT_FORM")
+    if password and page.length < 320 and not kinds & {"BRAND_CLAIMED", "BRAND_NAMED_AT_FORM"}:
+        for match in islice(lure.TURNS["log in to"].finditer(page.text), 20):
+            after = page.text[match.end() : match.end() + 40].translate(_PUNCTUATION).split()
+            spoken = {" ".join(after[:n]) for n in (1, 2, 3)} & hosts.brand_names().keys()
+            if any(_foreign(name, host) and not _own_installation(name, page, host) for name in spoken):
+                kinds.add("BRAND_NAMED_AT_FORM")
     if asks and not kinds & {"BRAND_CLAIMED", "BRAND_NAMED_AT_FORM"} and page.length < 320 and not guise.unofficial(page):
         title = f" {normal(page.title)} "
         for name, owners in hosts.brand_names().items():
@@ -603,6 +609,8 @@ def _scams(page: Document, said: dict[str, set[str]], count: dict[str, int], sho
     at = count.get
     if _about(page) or lure.warns(page, asks):
         return
+    if short and "shells" in said and (page.fields or said["shells"] & {"uname:"}):
+        kinds.add("WEB_SHELL")
     support = at("support", 0)
     # Costly patterns are tried only where phrases made them interesting.
     phone = support > 0 and PHONE.search(page.text) is not None
@@ -691,6 +699,7 @@ def _scams(page: Document, said: dict[str, set[str]], count: dict[str, int], sho
         kinds.add("WALLET_LURE")
 
 
+watch("shells", ("filesman", "c99shell", "r57shell", "b374k", "indoxploit", "p0wny", "weevely", "uname:", "wso 2."))
 _INSTRUCTIONS = re.compile(
     r"(?:ignore|disregard|forget|override)\s+(?:(?:all|any|the|your|these|previous|prior|above|earlier)\s+){1,5}"
     r"(?:instructions|prompts?|rules|guidelines|directions|context)"

@@ -8,6 +8,7 @@ from itertools import islice
 
 from app.scans.engine import host as hosts
 from app.scans.engine import lure, stealth
+from app.scans.engine.address import judge_host
 from app.scans.engine.document import Document
 from app.scans.engine.page import DOWNLOAD, asked, download
 from app.scans.engine.words import Marks, normal
@@ -28,7 +29,7 @@ _COMMAND_MARKS = (
 _CLIPBOARD = re.compile(r"clipboard\.writeText|execCommand\(\s*['\"]copy|clipboardData\.setData|ClipboardEvent", re.I)
 _SENDS = (
     "fetch(", "fetch (", "xmlhttprequest", "sendbeacon", "new image", "$.post", "$.ajax", "$.get", "axios.", "websocket",
-    ".src",
+    ".src", "wss:",
 )  # fmt: skip
 _ADDRESS = re.compile(r"['\"`](?:https?:|wss?:)?//([a-z0-9.-]{3,100}|\d+\.\d+\.\d+\.\d+)(?::\d+)?(?=[/'\"`?:])", re.I)
 _GATHERS = re.compile(
@@ -198,7 +199,7 @@ def _sending(
     ):
         kinds.add("SECRETS_TO_COLLECTOR")
     if not sends:
-        _leaving(script, page, host, password, kinds)
+        _leaving(script if marks["location"] else "", host, password, kinds)
         return
     cards = len(set(_CARD.findall(lower))) if strange else 0
     takes = (password or strange) and re.search(
@@ -214,22 +215,29 @@ def _sending(
     )
     if keys and strange and re.search(r"\.key\b|keycode|\.which|charcode|fromcharcode", lower) and _GATHERS.search(lower):
         kinds.add("KEY_LOGGER")
+    if password and strange and marks["wss:"] and re.search(r"formdata|\.value", lower):
+        kinds.add("SECRETS_SENT_BY_SCRIPT")
     named = password and takes and re.search(r"passw|\bpwd\b|\bpass\b", lower) is not None
     if named and any(not _brand(other) for other in strange) and re.search(r"\.value|formdata|serialize|\.val\(", lower):
         kinds.add("SECRETS_SENT_BY_SCRIPT")
-    _leaving(script, page, host, password, kinds)
+    _leaving(script if marks["location"] else "", host, password, kinds)
 
 
 def _brand(host: str) -> bool:
     return hosts.below(host, hosts.brand_domains())
 
 
-def _leaving(script: str, page: Document, host: str, password: bool, kinds: set[str]) -> None:
-    if not password:
-        return
+_IMITATES = frozenset(("BRAND_LOOKALIKE", "BRAND_ADDRESS_IN_HOST", "BRAND_WITH_LURE_IN_HOST", "MIXED_SCRIPTS_IN_HOST"))
+
+
+def _leaving(script: str, host: str, password: bool, kinds: set[str]) -> None:
     owners = hosts.owners(host)
     for address in islice(dict.fromkeys(match[1] for match in _LEAVES.finditer(script)), MOST_OUTSIDE):
         target = hosts.host_of(address)
+        if judge_host(target) & _IMITATES and hosts.registered(target) != hosts.registered(host):
+            kinds.add("SENT_TO_ODD_HOST")
+        if not password:
+            continue
         if (
             target
             and _brand(target)

