@@ -31,7 +31,7 @@ SELECT
     ) + (
         SELECT count(*)
         FROM pg_trigger AS t
-        WHERE (t.tgfoid = 'core.record_audit'::regproc OR t.tgname LIKE 'append\_only%')
+        WHERE (t.tgname LIKE 'audit\_%' OR t.tgname LIKE 'append\_only%')
             AND t.tgenabled <> 'A'
     ) AS audit_triggers_off,
     (SELECT count(*) FROM pg_event_trigger AS e WHERE e.evtname LIKE 'fivefold%' AND e.evtenabled <> 'D') AS event_triggers,

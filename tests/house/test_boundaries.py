@@ -139,6 +139,7 @@ def test_each_test_has_its_module() -> None:
     allowed = {
         "tests/core/test_account_restore.py": "deletions that are undone by a sign-in at a provider",
         "tests/core/test_audit_restore.py": "the seals of the audit, after a dump was restored",
+        "tests/core/test_audit_written.py": "functions of the database alone: both forms of the audit side by side",
         "tests/core/test_isolation.py": "every noun, seen from another workspace",
         "tests/core/test_organization.py": "organizations: who may what, over all nouns that they have",
         "tests/core/test_kill.py": "servers and workers that are killed in the middle of exports, erasures and payments",

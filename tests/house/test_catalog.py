@@ -97,6 +97,17 @@ NO_PARENT = {
 }
 """Owned tables that point to no workspace and no owned row, with the reason."""
 
+WRITTEN_OUT = (
+    "core.ledger_transfer",
+    "core.reservation",
+    "privacy.platform_link",
+    "privacy.snapshot",
+    "scans.access",
+    "scans.access_outcome",
+    "scans.scan",
+    "scans.scan_result",
+)
+"""Audited by a function of their own, which core.write_audit() wrote."""
 AUDIT = {"audit_insert", "audit_update", "audit_delete"}
 NOT_AUDITED = {
     "core.audit_event": (AUDIT, "is the audit"),
@@ -892,6 +903,7 @@ def test_functions_pin_their_path_and_definers_are_for_the_listed(ask: Ask) -> N
         ("require_member", "fivefold_owner"): [],
         ("record_action", "fivefold_definer"): ["fivefold_api", "fivefold_worker"],
         ("record_audit", "fivefold_definer"): ["fivefold_owner"],
+        **{(f"audit_{table.replace('.', '_')}", "fivefold_definer"): ["fivefold_owner"] for table in WRITTEN_OUT},
         ("take_rate_tokens", "fivefold_owner"): ["fivefold_api"],
         ("forget_audit_detail", "fivefold_definer"): ["fivefold_worker"],
         ("find_publication", "fivefold_owner"): ["fivefold_api"],
@@ -1061,6 +1073,7 @@ def test_every_table_is_audited_or_says_why_not(ask: Ask, kinds: dict[str, str])
         "SELECT g.tgrelid::regclass::text, g.tgname, g.tgtype & 28, g.tgtype & 3,"
         " string_to_array(encode(g.tgargs, 'escape'), E'\\\\000')"
         " FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid WHERE p.proname = 'record_audit'"
+        " OR p.proname = format('audit_%%s', replace(g.tgrelid::regclass::text, '.', '_'))"
     )
     events = {"audit_insert": 4, "audit_delete": 8, "audit_update": 16}
     assert [row[:2] for row in found if (row[2], row[3]) != (events.get(row[1]), 0)] == [], "once a statement, after the event"
@@ -1074,6 +1087,22 @@ def test_every_table_is_audited_or_says_why_not(ask: Ask, kinds: dict[str, str])
         assert (workspace != "") is (kinds[table] == "owned" or table in ("core.member", "core.workspace")), table
         assert not {"secret_hash", "packed", "observed", "salt"} & set(told.split(",")), f"{table}: never told"
     assert NOT_AUDITED.keys() <= kinds.keys()
+
+
+def test_audit_functions_are_as_they_would_be_written_now(house: Database) -> None:
+    """A migration that changes columns or triggers of such a table writes its function anew."""
+    asked = (
+        "SELECT proname, prosrc, proacl::text, proconfig::text, proowner FROM pg_proc"
+        " WHERE proname LIKE 'audit\\_%' AND prorettype = 'trigger'::regtype ORDER BY 1"
+    )
+    with psycopg.connect(house.url()) as connection:
+        found = connection.execute(asked.encode()).fetchall()
+        connection.execute("SET LOCAL ROLE fivefold_owner")
+        for table in WRITTEN_OUT:
+            connection.execute("SELECT core.write_audit(%s::text::regclass)", [table])
+        assert connection.execute(asked.encode()).fetchall() == found
+        assert len(found) == len(WRITTEN_OUT)
+        connection.rollback()
 
 
 def test_triggers_always_fire(ask: Ask) -> None:
