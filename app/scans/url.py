@@ -74,7 +74,7 @@ class Url:
 
     def expressions(self) -> list[str]:
         """Host suffixes and path prefixes, as Safe Browsing makes them; the most exact first, 30 at most."""
-        path, query = _browsing(self.path), _tail(None if self.query is None else _escape(_unescape(self.query)))
+        path, query = _browsing(self.path), _tail(None if self.query is None else _plain(self.query))
         found = dict.fromkeys(host + each for host in self._suffixes() for each in _prefixes(path, query))
         return list(found)
 
@@ -83,7 +83,7 @@ class Url:
         if self.address is not None:
             return [f"[{self.host}]" if ":" in self.host else self.host]
         labels = self.host.split(".")
-        registered = _suffix_list().privatesuffix(self.host)
+        registered = _registered(self.host)
         if registered is None:
             return [self.host]
         least = registered.count(".") + 1
@@ -293,6 +293,11 @@ def _suffix_list() -> PublicSuffixList:
     return PublicSuffixList()
 
 
+@lru_cache(maxsize=1024)
+def _registered(host: str) -> str | None:
+    return _suffix_list().privatesuffix(host)
+
+
 def _unescape(text: str) -> bytes:
     """Until nothing is left to unescape, as Safe Browsing has it; each round is shorter."""
     octets = text.encode()
@@ -305,9 +310,15 @@ def _escape(octets: bytes) -> str:
     return "".join(chr(octet) if 32 < octet < 127 and octet not in b"#%" else f"%{octet:02X}" for octet in octets)
 
 
+def _plain(text: str) -> str:
+    """Escaped once, whatever was escaped in it how often; what is canonical and holds no escape is so already."""
+    return _escape(_unescape(text)) if "%" in text else text
+
+
 def _browsing(path: str) -> str:
     """A path as Safe Browsing wants it: unescaped to the end, without dots and spare slashes."""
-    return re.sub("/{2,}", "/", _remove_dots(_escape(_unescape(path))))
+    plain = _plain(path)
+    return re.sub("/{2,}", "/", _remove_dots(plain)) if "//" in plain or "/." in plain else plain
 
 
 def _prefixes(path: str, query: str) -> list[str]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from ahocorasick_rs import BytesAhoCorasick
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from app.scans.engine.words import lines, normal, spaced, split_words
 
@@ -72,7 +72,7 @@ def _search() -> tuple[Callable[..., list[tuple[int, int, int]]], tuple[frozense
         told.setdefault(f" {stem}" if len(stem) >= 3 else f" {stem} ", set()).add(name)
     for stem, name in (pair for pairs in endings.values() for pair in pairs):
         told.setdefault(f"{stem} " if len(stem) >= 3 else f" {stem} ", set()).add(name)
-    search = BytesAhoCorasick([each.encode() for each in told]).find_matches_as_indexes
+    search = BytesAhoCorasick([each.encode() for each in told], implementation=Implementation.DFA).find_matches_as_indexes
     return search, tuple(map(frozenset, told.values()))
 
 
@@ -96,7 +96,8 @@ def meanings(word: str) -> frozenset[str]:
 def places(text: str) -> Places:
     """Where each concept is spoken of in a text, made normal, counted in words; without spaces two letters are a word."""
     found: Places = {}
-    if _ARABIC.search(text):
+    plain = text.isascii()
+    if not plain and _ARABIC.search(text):
         for place, word in enumerate(split_words(text)):
             for name in meanings(word):
                 found.setdefault(name, []).append(place)
@@ -113,7 +114,7 @@ def places(text: str) -> Places:
                 several = found.setdefault(name, [])
                 if several[-1:] != [place]:
                     several.append(place)
-    if _DENSE.search(text):
+    if not plain and _DENSE.search(text):
         _, _, _, pattern, direct = _lists()
         for match in pattern.finditer(text):
             for name in direct[match[0]]:

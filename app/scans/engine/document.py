@@ -17,6 +17,7 @@ from itertools import islice
 from typing import TypeVar
 from urllib.parse import unquote, urljoin
 
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 from lxml import etree
 
 from app.scans.engine import host as hosts
@@ -546,7 +547,10 @@ def _origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if parts and parts.netloc else ""
 
 
-_TO_MODELS = (b"instruction", b"prompt", b"assistant", b"language model", b"llm", b"scanner", b"classif", b"verdict")
+_TO_MODELS = BytesAhoCorasick(
+    [b"instruction", b"prompt", b"assistant", b"language model", b"llm", b"scanner", b"classif", b"verdict"],
+    implementation=Implementation.DFA,
+)
 
 
 _STYLED = etree.XPath("(descendant::*[@style])[position() <= 100]")
@@ -557,7 +561,7 @@ _UNSEEN = (b"<!--", b"hidden", b"style")
 def _unseen(body: bytes, root: etree._Element) -> str:
     """Words that no visitor sees, in comments and hidden elements; only of pages that may speak to machines."""
     lower = body.lower()
-    if not any(mark in lower for mark in _UNSEEN) or not any(mark in lower for mark in _TO_MODELS):
+    if not any(mark in lower for mark in _UNSEEN) or not _TO_MODELS.find_matches_as_indexes(lower):
         return ""
     told: list[str] = []
     start = 0

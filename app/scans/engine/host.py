@@ -161,6 +161,7 @@ def registered(host: str) -> str:
     return _list().privatesuffix(host) or host
 
 
+@lru_cache(maxsize=4096)
 def is_ip(host: str) -> bool:
     """Whether a host is an address and no name."""
     if ":" not in host and not host[-1:].isdigit():
@@ -172,6 +173,7 @@ def is_ip(host: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=4096)
 def is_private(host: str) -> bool:
     """Whether the host is of a machine or network of one's own: nothing can be said by its name."""
     if is_ip(host):
@@ -190,7 +192,8 @@ _PLAIN = re.compile(r"(?:https?:)?//([A-Za-z0-9.-]+)(?=[/?#]|\Z)")
 """Addresses whose host is what stands there; all others are taken apart by the library."""
 
 
-def split(address: str, base: str = "") -> SplitResult | None:
+@lru_cache(maxsize=64)  # several engines look at the same one
+def split(address: str) -> SplitResult | None:
     """The parts of an address, None where it is none."""
     try:
         parts = urlsplit(address.strip())

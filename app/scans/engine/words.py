@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ahocorasick_rs import BytesAhoCorasick
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -60,7 +60,8 @@ class Marks:
     def __init__(self, marks: Iterable[str]) -> None:
         self._marks = tuple(dict.fromkeys(marks))
         self._none = dict.fromkeys(self._marks, False)
-        self._search = BytesAhoCorasick([each.encode() for each in self._marks]).find_matches_as_indexes
+        told = [each.encode() for each in self._marks]
+        self._search = BytesAhoCorasick(told, implementation=Implementation.DFA).find_matches_as_indexes
 
     def within(self, text: str) -> dict[str, bool]:
         """For each of them whether the text holds it. Whoever asks for another gets a KeyError, and not a wrong no."""
