@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     )
     scan_loopback: bool = Field(default=False, description="Scans may fetch from this machine: for trials and tests only")
     scan_seconds: float = Field(default=20.0, gt=0, le=60, description="Longest time of fetching one page, redirects and all")
-    scan_at_once: int = Field(default=32, ge=1, le=500, description="So many pages one job fetches at once")
+    scan_at_once: int = Field(default=64, ge=1, le=500, description="So many pages one job fetches at once")
     scan_judges: int = Field(
         default=max(1, min(4, (os.cpu_count() or 2) // 2)),
         ge=0,
