@@ -380,10 +380,9 @@ class _Flow:
             states=[scan.end.value for scan in ending if scan.end is not None],
             failures=[scan.failure for scan in ending],
         )
-        completed = [each for each in ended if ScanState(each.state) is ScanState.COMPLETED]
-        await settle_all(self._db, [each.reservation_id for each in completed])
-        await release_all(self._db, [each.reservation_id for each in ended if each not in completed])
-        done = {each.id for each in completed}
+        done = {each.id for each in ended if each.state == ScanState.COMPLETED.value}
+        await settle_all(self._db, [each.reservation_id for each in ended if each.id in done])
+        await release_all(self._db, [each.reservation_id for each in ended if each.id not in done])
         await record_results(
             self._db,
             [
