@@ -380,7 +380,7 @@ class _Flow:
             states=[scan.end.value for scan in ending if scan.end is not None],
             failures=[scan.failure for scan in ending],
         )
-        done = {each.id for each in ended if each.state == ScanState.COMPLETED.value}
+        done = {each.id for each in ended if each.state is ScanState.COMPLETED}
         await settle_all(self._db, [each.reservation_id for each in ended if each.id in done])
         await release_all(self._db, [each.reservation_id for each in ended if each.id not in done])
         await record_results(
