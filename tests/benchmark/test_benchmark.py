@@ -47,7 +47,7 @@ async def test_everybody_answers_the_same_and_it_becomes_a_report(database: Data
                     workload, contenders, connections=2, delay=1.0, rounds=1, seconds=0.02, trips=away.trips
                 )
                 assert not case.trouble
-                assert all(each.trips[0] >= 2 for each in case.found.values())  # who calls, and what is asked
+                assert all(each.trips[0] >= 1 for each in case.found.values())
                 report.show_case(case)
                 found["cases"].append(case.as_json())
             url = database.url("fivefold_api")

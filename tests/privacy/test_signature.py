@@ -392,3 +392,25 @@ async def test_one_moment_says_one_thing(small: Small) -> None:
     same = device.sign(scan(link_id, small.second, values={"ads": "on"}))
     assert (await recorded(small.api, secret, same))["unchanged"] is True
     assert new_device().public_key != device.public_key
+
+
+async def test_one_moment_says_one_thing_whoever_was_overtaken(small: Small) -> None:
+    """The first waits for whoever holds its key; the second overtakes it."""
+    device, link_id, secret = await signing(small)
+    await recorded(small.api, secret, device.sign(scan(link_id, small.second, values={"keep": "A month"})))
+    first, second = (device.sign(scan(link_id, small.second, day=1, values={"ads": ads})) for ads in ("on", "off"))
+    async with small.api.database.connect() as admin, asyncio.TaskGroup() as group:
+        held = admin.transaction()
+        await held.start()
+        await admin.execute(
+            "INSERT INTO core.idempotency (workspace_id, field, key, input_hash)"
+            " VALUES ($1, 'recordSnapshot', $2, sha256('another'))",
+            small.ada.workspace_id,
+            first["idempotencyKey"],
+        )
+        overtaken = group.create_task(record(small.api, secret, first))
+        while not await admin.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"):  # noqa: ASYNC110 - PostgreSQL has no event for it
+            await asyncio.sleep(0.01)
+        assert (await recorded(small.api, secret, second))["unchanged"] is False
+        await held.rollback()
+    assert overtaken.result().code == "BAD_INPUT"
