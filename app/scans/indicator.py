@@ -163,6 +163,9 @@ def _kinds() -> dict[str, Kind]:
         "SECRETS_TO_IP": Kind(e.FORM, 55, phishing, "A form sends secrets to a bare network address."),
         "SECRETS_TO_SUSPICIOUS_HOST": Kind(e.FORM, 60, phishing, "A form sends secrets to a host that looks deceptive."),
         "ODD_FORM_TARGET": Kind(e.FORM, 25, phishing, "A form that asks for secrets leads to no web address."),
+        "SECRETS_TO_DATA": Kind(
+            e.FORM, 46, phishing, "A form that asks for secrets leads into a page spelled out as an address."
+        ),
         "KIT_FORM_TARGET": Kind(e.FORM, 22, phishing, "A form that asks for secrets is handled as phishing kits do."),
         "CARD_FIELDS": Kind(e.FORM, 4, odd, "The page asks for a payment card."),
         "CARD_WITH_LOGIN": Kind(e.FORM, 42, phishing, "One page asks for a password and a card."),
@@ -181,7 +184,7 @@ def _kinds() -> dict[str, Kind]:
         ),
         "MESSENGER_CODE": Kind(e.FORM, 48, phishing, "The page asks for the code that opens somebody's messenger."),
         "CARD_ON_ODD_HOST": Kind(
-            e.FORM, 45, phishing, "A card and its code are asked for on a host that gives no reason for trust."
+            e.FORM, 45, phishing, "A card, PIN or number of a person is asked for on a host that gives no reason for trust."
         ),
         # Brands on pages
         "BRAND_HOST_ASKS": Kind(

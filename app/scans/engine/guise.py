@@ -53,7 +53,8 @@ def look(page: Document, host: str, asks: bool, kinds: set[str]) -> None:
         _grants(page, host, kinds)
         if "://" in page.text:
             _window(page, host, asks, kinds)
-    if asks and not hosts.is_private(host):
+    # Test names are judged as any; a network's own names tell nothing of who made them.
+    if asks and (not hosts.is_private(host) or host.rpartition(".")[2] in ("example", "test")):
         _named_like_it(page, host, kinds)
         _taken(page, host, kinds)
 

@@ -143,7 +143,7 @@ def _odd_place(page: Document, host: str, spelled: frozenset[str], secrets: set[
     """Secrets that are asked for where nobody honest asks for them."""
     if spelled & {"BRAND_IN_HOST"} and not guise.unofficial(page):
         kinds.add("BRAND_HOST_ASKS")
-    if {"card", "cvv"} <= secrets and spelled & ODD_HOST:
+    if spelled & ODD_HOST and ({"card", "cvv"} <= secrets or (password and secrets & {"pin", "ssn"})):
         kinds.add("CARD_ON_ODD_HOST")
     if password and spelled & (ODD_HOST - {"IP_HOST"}):
         kinds.add("PASSWORD_ON_ODD_HOST")

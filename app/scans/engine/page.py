@@ -117,7 +117,7 @@ def _forms(page: Document, host: str, final: str, secrets: set[str], password: b
         elif action.startswith(("data:", "javascript:", "blob:")) and not action.startswith(
             ("javascript:void", "javascript:;")
         ):
-            kinds.add("ODD_FORM_TARGET")
+            kinds.add("ODD_FORM_TARGET" if action.startswith("javascript:") else "SECRETS_TO_DATA")
         elif target and target != host:
             if hosts.below(target, hosts.COLLECTORS):
                 kinds.add("SECRETS_TO_COLLECTOR")
@@ -454,6 +454,7 @@ def _structure(page: Document, host: str, final: str, asks: bool, kinds: set[str
         if frame.hidden and not hosts.below(owner, hosts.COMMON_SERVICES):
             odd = (
                 deceptive(frame.src)
+                or (frame.src[:5].lower() == "http:" and page.address[:6].lower() == "https:")
                 or (hosts.is_ip(owner) and not hosts.is_private(owner))
                 or re.search(r"\.php\?|/gate|/in\.cgi|/tds", frame.src)
             )
@@ -582,7 +583,11 @@ def _talk(page: Document, secrets: set[str], password: bool, asks: bool, article
             }
         ):
             kinds.add("DOCUMENT_LURE")
-        if re.search(r"your e-?mail password|e-?mail account password|password of your e-?mail|webmail password", page.text):
+        few = page.fields if page.length < 90 and "document" in page.concepts else []
+        asked_for = any(lure.TURNS["mail password"].search(each.hint) for each in few)
+        if asked_for or re.search(
+            r"your e-?mail password|e-?mail account password|password of your e-?mail|webmail password", page.text
+        ):
             kinds.add("MAIL_PASSWORD_REQUEST")
     if short and (card or password) and not about:
         held = said.get("parcel", set()) & theme("held")
@@ -630,7 +635,7 @@ def _scams(page: Document, said: dict[str, set[str]], count: dict[str, int], sho
         kinds.add("PRIZE_SCAM")
     elif prizes >= 2 and win:
         kinds.add("PRIZE_SIGNS")
-    giveaway = at("giveaway", 0)
+    giveaway = at("giveaway", 0) or ("coin" in page.concepts and lure.TURNS["doubling"].search(page.text) is not None)
     coin = (giveaway or at("ransom", 0)) and COIN.search(page.raw_text)
     if (giveaway >= 2) or (giveaway and coin):
         kinds.add("CRYPTO_GIVEAWAY")

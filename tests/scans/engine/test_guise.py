@@ -46,6 +46,17 @@ FOUND = {
     "OFFERS_DISGUISED_PROGRAM": ('<a href="/get/AnyConnect_Setup.js">Download</a>', HOME),
     "PASSWORDED_ARCHIVE": ('The archive is protected. Password: obs2025 <a href="/a.zip">Download</a>', HOME),
     "INVESTMENT_SCAM": ("Zarabiaj 900 zł dziennie, zysk gwarantowany, bez ryzyka.<form><input name=t></form>", HOME),
+    "SECRETS_TO_DATA": ('<form action="data:text/html,x"><input type=password name=p></form>', HOME),
+    "CRYPTO_GIVEAWAY": ("Send 1 ETH, get 2 ETH back: 0x51aF7d2C8b3E4a5F60718293a4B5c6D7e8F90a1B", HOME),
+    "MAIL_PASSWORD_REQUEST": (
+        "Invoice<form><input type=password name=p placeholder='Email password'><button>View</button></form>",
+        HOME,
+    ),
+    "CARD_ON_ODD_HOST": (
+        "<form><input type=password name=p><input name=a placeholder='ATM PIN'></form>",
+        "http://203.0.113.45/login.html",
+    ),
+    "HIDDEN_FRAME_OF_ODD_HOST": ('<iframe src="http://counter.example-kit.net/l" width=1 height=1></iframe>', HOME),
     "FAKE_UPDATE": (
         "<p>You use an older version of Firefox.</p><script>a.download='Firefox.Update.js';a.click()</script>",
         HOME,
@@ -66,6 +77,7 @@ HONEST = {
         + "".join(f'<a href="/{each}">{each}</a>' for each in ("prices", "team", "contact")),
         HOME,
     ),
+    "an exchange": ("Send 0.1 BTC and receive 2 ETH to your address: bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", HOME),
     "other ways in": ("<p>Sign in with Microsoft</p>" + LOGIN, HOME),
     "a fund": ("<p>Zysk nie jest gwarantowany. Wpłata 900 zł.</p><form><input name=t></form>", HOME),
     "a source": ('<a href="https://github.com/a/b/blob/main/setup_tool.js">setup_tool.js</a>', HOME),
