@@ -8,41 +8,31 @@ what that one says is dropped: it ran in a transaction that had failed, or that 
 from __future__ import annotations
 
 import asyncio
-from enum import Enum
 
 _ERROR, _READY = b"EZ"
 _AT_ANY_TIME = b"NSA"
 """Notices, parameters and notifications."""
+_TELLING = b"EZNSA"
 _HEAD = 5
 """Bytes of a message that say what it is, and how long but for the first."""
 
 
-class _Now(Enum):
-    """Whose answer is heard: that of asyncpg's statement, that of what went ahead, or one that is dropped."""
-
-    THEIRS = 0
-    AHEAD = 1
-    DROPPED = 2
-
-
 class Announcer(asyncio.Protocol):
-    """Stands between a transport and asyncpg's protocol, from when the connection is made."""
+    """Stands between a transport and asyncpg's protocol, from when the connection is made.
+
+    ``waiting``: the answer to what went ahead is not here yet, or where that failed, the one behind it.
+    """
 
     def __init__(self, protocol: asyncio.Protocol, transport: asyncio.Transport) -> None:
         self._protocol, self._transport = protocol, transport
-        self._now = _Now.THEIRS
+        self.waiting = self._failed = False
         self._rest = self._error = b""
         transport.set_protocol(self)
-
-    @property
-    def waiting(self) -> bool:
-        """Whether the answer to what went ahead is not here yet."""
-        return self._now is not _Now.THEIRS
 
     def announce(self, text: str) -> None:
         """Send it ahead of the next statement, which is sent in the same turn of the loop."""
         assert not self.waiting
-        self._now = _Now.AHEAD
+        self.waiting, self._failed = True, False
         body = text.encode() + b"\0"
         self._transport.write(b"Q" + (len(body) + 4).to_bytes(4, "big") + body)
 
@@ -60,26 +50,34 @@ class Announcer(asyncio.Protocol):
             end = at + 1 + int.from_bytes(data[at + 1 : at + _HEAD], "big")
             if end > len(data):
                 break
-            self._hear(data[at], data[at:end])
+            if self._failed:
+                self._drop(data[at], data[at:end])
+            elif data[at] in _TELLING:
+                self._hear(data[at], data[at:end])
             at = end
         self._rest = data[at:] if self.waiting else b""
         return b"" if self.waiting else data[at:]
 
     def _hear(self, kind: int, message: bytes) -> None:
+        """Of the answer to what went ahead, what tells how it ended."""
+        if kind == _ERROR:
+            self._error = message
+        elif kind == _READY:
+            self.waiting = self._failed = bool(self._error)
+        else:
+            self._protocol.data_received(message)
+
+    def _drop(self, kind: int, message: bytes) -> None:
+        """Of the answer behind it, all but its end: in its place, the error is heard."""
         if kind in _AT_ANY_TIME:
             self._protocol.data_received(message)
-        elif self._now is _Now.AHEAD:
-            if kind == _ERROR:
-                self._error = message
-            elif kind == _READY:
-                self._now = _Now.DROPPED if self._error else _Now.THEIRS
-        else:
-            if self._error:  # at once: where it has only prepared, asyncpg asks for the end of the answer when it hears that
-                error, self._error = self._error, b""
-                self._protocol.data_received(error)
-            if kind == _READY:
-                self._now = _Now.THEIRS
-                self._protocol.data_received(message)
+            return
+        if self._error:  # at once: where it has only prepared, asyncpg asks for the end of the answer when it hears that
+            error, self._error = self._error, b""
+            self._protocol.data_received(error)
+        if kind == _READY:
+            self.waiting = False
+            self._protocol.data_received(message)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol. A server that says farewell says it to what went ahead."""

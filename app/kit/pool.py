@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -107,6 +108,37 @@ def session_of(connection: Connection) -> Session:
     return cast("Session", connection._con)  # type: ignore[attr-defined]  # it has no public name
 
 
+class _Line(asyncpg.pool._PoolConnectionHolderQueue):  # type: ignore[name-defined,misc]  # it has no public name
+    """Free places, the latest first. What comes free is handed to who waits longest: asyncio's queues leave it to anybody who
+    asks at that moment, so that one who waits may do so for seconds."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._line: deque[asyncio.Future[Any]] = deque()
+
+    async def get(self) -> Any:
+        """See asyncio.Queue. Where something is free, nobody waits."""
+        if not self.empty():
+            return self.get_nowait()
+        waiter = asyncio.get_running_loop().create_future()
+        self._line.append(waiter)
+        try:
+            return await waiter
+        except BaseException:
+            if waiter.done() and not waiter.cancelled():  # it was handed over, and is not wanted any more
+                self.put_nowait(waiter.result())
+            raise
+
+    def put_nowait(self, item: Any) -> None:
+        """See asyncio.Queue."""
+        while self._line:
+            waiter = self._line.popleft()
+            if not waiter.done():
+                waiter.set_result(item)
+                return
+        super().put_nowait(item)
+
+
 class Pool(asyncpg.Pool):
     """asyncpg's pool, which knows when all its connections are of no use, and counts what an operator wants to see.
 
@@ -131,6 +163,13 @@ class Pool(asyncpg.Pool):
         self.answer_seconds = answer_seconds
         self.round = 0
         self.waiting = 0
+
+    async def _initialize(self) -> None:
+        await super()._initialize()  # type: ignore[misc]  # it has no public name
+        line = _Line(maxsize=self._maxsize)  # type: ignore[attr-defined]  # nor has this
+        for holder in self._holders:  # type: ignore[attr-defined]
+            line.put_nowait(holder)
+        self._queue = line
 
     async def take(self, *, lingering: bool = False) -> Connection:
         """A connection. First come, first served; raises Lost when there is none within ``acquire_seconds``.
@@ -189,7 +228,7 @@ class Pool(asyncpg.Pool):
 
     def _is_ready(self) -> bool:
         """Whether the next connection is there and free, so that nothing is waited for, nor a limit needed."""
-        free = self._queue._queue  # type: ignore[attr-defined]  # the last one in is the next one out
+        free = self._queue._queue  # the last one in is the next one out
         return bool(free) and free[-1].is_connected() and free[-1]._generation == self._generation  # type: ignore[attr-defined]
 
     async def expire(self, round_: int) -> None:
