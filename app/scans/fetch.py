@@ -116,6 +116,7 @@ class _Visit:
 
     def __init__(self, seq: int, url: str) -> None:
         self.seq, self.url, self.port = seq, url, 0
+        self.parsed: Url | None = None  # held, so that whoever writes it down need not read it again
         self.begun = perf_counter()
         self.address: Address | None = None
         self.access_id: UUID | None = None
@@ -167,7 +168,7 @@ class _Chain:
             self._visit = visit = _Visit(len(self._hops), url[:MOST_URL])
             try:
                 parsed = _parse(url)
-                visit.url = parsed.canonical
+                visit.url, visit.parsed = parsed.canonical, parsed
                 if visit.url in seen:
                     raise _Failed(FetchFailure.REDIRECT_LOOP)
                 if len(seen) > self._limits.redirects:
@@ -315,7 +316,7 @@ class _Chain:
 
     async def _fetch_favicon(self, visit: _Visit, page: _Visit, url: str) -> None:
         parsed = _parse(url)
-        visit.url = parsed.canonical
+        visit.url, visit.parsed = parsed.canonical, parsed
         assert page.target is not None
         if parsed.origin == _parse(page.url).origin and page.http is not None and page.http.ready:
             # The connection to the address that was looked at is still open, and nothing has to be resolved again.

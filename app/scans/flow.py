@@ -14,8 +14,10 @@ credit back.
 from __future__ import annotations
 
 import asyncio
+import urllib.parse
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -28,6 +30,7 @@ from pydantic import BaseModel
 from app.core.data_key import VaultSettings, derive_key, unseal_all
 from app.core.upkeep import Nothing
 from app.core.wallet import release_all, settle_all
+from app.kit.errors import AppError
 from app.kit.jobs import Work, enqueue, enqueue_many, job
 from app.kit.log import log
 from app.kit.pool import Lost
@@ -40,7 +43,7 @@ from app.scans.network import NetworkSettings, networks_of
 from app.scans.observation import FetchFailure, Observation
 from app.scans.scan import TABLE, URL_KEY, ScanState, consented
 from app.scans.scan_result import Outcome, record_results
-from app.scans.url import parse_url
+from app.scans.url import Url, parse_url
 
 PATIENCE = timedelta(seconds=180)
 """A scan that has begun ends within that time, whatever becomes of its workers."""
@@ -138,6 +141,8 @@ class _Scan:
     state: ScanState
     version: int
     url: str
+    parsed: Url | None = None
+    """Held while the scan is under way, so that all who ask for it read it once."""
     observation: Observation | None = None
     judgement: Judgement | None = None
     failure: str | None = None
@@ -205,6 +210,7 @@ class _Flow:
             if self._ahead is not None:
                 await self._ahead.close()
             await self._taker.close()
+            urllib.parse.clear_cache()  # type: ignore[attr-defined]  # the library remembers the last addresses that it has taken apart
 
     async def _take(self, room: int) -> None:
         """As many as there is room for."""
@@ -283,6 +289,8 @@ class _Flow:
             if not scan.url:
                 scan.failure = "SEALED"
                 return
+            with suppress(AppError):  # whoever reads it next says so
+                scan.parsed = parse_url(scan.url)
             scan.observation = await observe(
                 scan.url,
                 self._limits,

@@ -11,13 +11,15 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from itertools import pairwise
 from urllib.parse import unquote
 
 MASK = "***"
 _DEPTH = 4
 """So many layers of encoding are looked under; what has more is masked unseen."""
+_MOST_KNOWN = 8192
+_KNOWN: dict[int, bool] = {}
+"""What was found in texts, by their hash, which is another in each process: the texts themselves are not here."""
 
 _NAMES = frozenset(
     word
@@ -203,8 +205,18 @@ def _decode(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=4096)
 def _holds(text: str, depth: int) -> bool:
+    """As ``_look``. Remembered by hash: what was looked at is not kept, for it may be the secret."""
+    key = hash((text, depth))
+    known = _KNOWN.get(key)
+    if known is None:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        known = _KNOWN[key] = _look(text, depth)
+    return known
+
+
+def _look(text: str, depth: int) -> bool:
     text = _decode(text)
     if depth > _DEPTH or re.search("%[0-9A-Fa-f]{2}", text):
         return True

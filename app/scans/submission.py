@@ -96,8 +96,11 @@ def check_target(url: Url, *, loopback: bool) -> None:
         raise AppError(ErrorCode.BAD_INPUT, str(bad), field="url") from None
 
 
-async def submit(db: Db, settings: ScanSettings, given: SubmitScanInput) -> SubmitScanPayload:
-    """Ask for a scan in the open transaction. Raises BAD_INPUT, IDEMPOTENCY_CONFLICT, LIMIT_REACHED, INSUFFICIENT_CREDITS."""
+async def submit(db: Db, settings: ScanSettings, given: SubmitScanInput, batch_id: UUID | None = None) -> SubmitScanPayload:
+    """Ask for a scan in the open transaction. Raises BAD_INPUT, IDEMPOTENCY_CONFLICT, LIMIT_REACHED, INSUFFICIENT_CREDITS.
+
+    ``batch_id`` names the request that asks for many: its end is told with theirs, if that is who made it.
+    """
     seconds = None if given.freshness is None else int(given.freshness.total_seconds())
     done = await claim(db, "submitScan", given.idempotency_key, [given.url, given.visibility.name, seconds])
     if done is not None:
@@ -119,13 +122,19 @@ async def submit(db: Db, settings: ScanSettings, given: SubmitScanInput) -> Subm
             assert found is not None
             await settle(db, "submitScan", given.idempotency_key, fresh.id, created=False)
             return SubmitScanPayload(scan=found, reused=True, cost=0)
-    made = await create(db, settings, url, hashed, given.visibility)
+    made = await create(db, settings, url, hashed, given.visibility, batch_id=batch_id)
     await settle(db, "submitScan", given.idempotency_key, made.id)
     return SubmitScanPayload(scan=made, reused=False, cost=COST)
 
 
 async def create(
-    db: Db, settings: ScanSettings, url: Url, hashed: bytes, visibility: ScanVisibility, account_id: UUID | None = None
+    db: Db,
+    settings: ScanSettings,
+    url: Url,
+    hashed: bytes,
+    visibility: ScanVisibility,
+    account_id: UUID | None = None,
+    batch_id: UUID | None = None,
 ) -> Scan:
     """A scan that waits, paid for, with the job that runs it. Raises LIMIT_REACHED, INSUFFICIENT_CREDITS.
 
@@ -140,6 +149,7 @@ async def create(
         id=scan_id,
         member_id=account_id or db.actor.account_id,
         reservation_id=reservation_id,
+        batch_id=batch_id,
         visibility=visibility.value,
         host=url.masked_host,
         masked_url=url.masked,
@@ -167,7 +177,7 @@ async def tell_finished(work: Work, payload: TellFinished) -> None:
     """Look whether all have ended, which each does within its time; then say once what they came to."""
     await work.take_over(tell_finished, payload.request)
     async with work.once() as db:
-        found = await count_scan_together(db, ids=payload.scan_ids)
+        found = await count_scan_together(db, ids=payload.scan_ids, batch_id=_batch(payload.request))
         assert found is not None  # an aggregate always has a row
         if found.under_way:
             await enqueue(db, tell_finished, payload, dedupe=payload.request, delay=LOOK_AGAIN)
@@ -185,19 +195,28 @@ async def tell_counts(db: Db, notifications: Sequence[Any]) -> list[Notification
 def _counted(told: dict[str, int]) -> NotificationText:
     judged, failed = told["completed"], told["failed"]
     body = f"{judged} judged, {told['risky']} of them suspicious or malicious; {failed} failed and cost nothing."
-    return NotificationText(title=f"{judged + failed} scans have ended", body=body)
+    ended = judged + failed
+    return NotificationText(title="1 scan has ended" if ended == 1 else f"{ended} scans have ended", body=body)
 
 
-async def _follow(db: Db, inputs: Sequence[SubmitScanInput], answers: Sequence[Any]) -> None:
-    """Have somebody told when what was submitted together has ended. Of a request that is repeated one job waits, or none."""
+def _request(db: Db, inputs: Sequence[SubmitScanInput]) -> str:
+    """What the same request is again, when it is repeated."""
+    asked = "\n".join([str(db.actor.workspace_id), *(each.idempotency_key for each in inputs)])
+    return hashlib.sha256(asked.encode()).hexdigest()
+
+
+def _batch(request: str) -> UUID:
+    return UUID(hex=request[:32])
+
+
+async def _follow(db: Db, request: str, answers: Sequence[Any]) -> None:
+    """Have somebody told when what was submitted together has ended. Of a request that is repeated one job waits, or none; of
+    requests that overlap each tells of the scans that it made itself."""
     made = [each.scan for each in answers if isinstance(each, SubmitScanPayload) and not each.reused]
     waiting = [scan.id for scan in made if ScanState(scan.state) in PROGRESS]
     if len(waiting) < 2 or db.actor.account_id is None:
         return
-    request = hashlib.sha256("\n".join([str(db.actor.workspace_id), *(each.idempotency_key for each in inputs)]).encode())
-    asked = TellFinished(
-        workspace_id=db.actor.workspace_id, member_id=db.actor.account_id, scan_ids=waiting, request=request.hexdigest()
-    )
+    asked = TellFinished(workspace_id=db.actor.workspace_id, member_id=db.actor.account_id, scan_ids=waiting, request=request)
     async with db.transaction():
         await enqueue(db, tell_finished, asked, dedupe=asked.request, delay=LOOK_AGAIN)
 
@@ -218,13 +237,14 @@ class SubmissionMutation:
         that was refused. Those before and after it stand. When all have ended, whoever asked is told once."""
         check_size(len(inputs), field="inputs", most=MOST_AT_ONCE)
         answers: list[Any] = []
+        request = _request(info.context.db, inputs)
         for given in inputs:
             try:
                 async with info.context.db.transaction():
-                    answers.append(await submit(info.context.db, info.context.settings, given))
+                    answers.append(await submit(info.context.db, info.context.settings, given, _batch(request)))
             except Exception as error:  # noqa: BLE001 - an item that is an exception becomes the error of that item
                 answers.append(error)
-        await _follow(info.context.db, inputs, answers)
+        await _follow(info.context.db, request, answers)
         return answers
 
 

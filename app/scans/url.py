@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import unquote_to_bytes
+from weakref import WeakValueDictionary
 
 import idna
 from publicsuffixlist import PublicSuffixList
@@ -42,7 +44,7 @@ _PATH = _UNRESERVED | frozenset(b"/!$&'()*+,;=:@[]")
 _QUERY = _PATH | frozenset(b"?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Url:
     """An address in its one form. Showing it shows what may be shown."""
 
@@ -94,9 +96,22 @@ class Url:
         return self.masked
 
 
-@lru_cache(maxsize=512)  # one scan's is read when it is fetched, judged and written down
+_KEY = os.urandom(32)
+_IN_USE: WeakValueDictionary[bytes, Url] = WeakValueDictionary()
+"""Addresses that somebody holds, by a hash of what was written: one that is scanned is read when it is fetched, judged and
+written down. When the scan has ended nothing of it is here."""
+
+
 def parse_url(text: str) -> Url:
     """The address that somebody wrote. Raises BAD_INPUT, and never repeats what was written."""
+    digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16, key=_KEY).digest()
+    found = _IN_USE.get(digest)
+    if found is None:
+        found = _IN_USE[digest] = _read(text)
+    return found
+
+
+def _read(text: str) -> Url:
     text = text.strip(" \t\r\n")
     if not 1 <= len(text) <= MOST_URL:
         raise _bad(f"A URL has 1 to {MOST_URL} characters.")

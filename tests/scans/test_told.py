@@ -155,6 +155,21 @@ async def test_a_webhook_is_told_of_each_end_signed(local: Api, web: Web) -> Non
     assert {each["status"] for each in await deliveries(local, joan.token)} == {"DELIVERED"}
 
 
+async def test_requests_that_overlap_tell_of_each_scan_once(local: Api, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of what it made: also where a part is repeated, in another order, or all of it."""
+    monkeypatch.setattr(submission, "LOOK_AGAIN", submission.LOOK_AGAIN * 0)
+    ruth = await local.person("ruth")
+    await give(local, ruth, 20)
+    inputs = [{"url": web.url(f"/page?{n}"), "idempotencyKey": f"overlap {n}"} for n in range(5)]
+    for part in (inputs[:3], inputs[2:], inputs[2::-1], inputs[:3], inputs[1:3]):
+        assert (await local(BULK, {"inputs": part}, token=ruth.token)).codes == []
+    await run(local)
+    for _ in range(2):
+        await run_jobs(local, [submission.tell_finished], Settings(**LOOPBACK))
+        edges = (await local(NOTES, token=ruth.token)).data["notifications"]["edges"]
+        assert sorted(edge["node"]["text"]["title"] for edge in edges) == ["2 scans have ended", "3 scans have ended"]
+
+
 async def test_who_submits_many_is_told_once_when_all_have_ended(local: Api, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not while one is under way, not again when the request is repeated, and not where it is not wanted."""
     monkeypatch.setattr(submission, "LOOK_AGAIN", submission.LOOK_AGAIN * 0)

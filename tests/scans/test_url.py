@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.kit.errors import AppError, ErrorCode
+from app.scans import secret, url
 from app.scans.url import MOST_URL, expression_hash, parse_url, url_hash
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -258,3 +259,14 @@ def test_no_address_takes_long(part: str) -> None:
     began = time.process_time()
     parse_url("https://example.com/?" + part * ((MOST_URL - 21) // len(part) // (3 if part == "1 " else 1)))
     assert time.process_time() - began < 2
+
+
+def test_nothing_is_remembered_of_an_address_that_nobody_holds() -> None:
+    """It is read once while it is held; afterwards neither it nor what was looked at in it is in memory."""
+    text = "https://example.com/reset/Zm9vYmFyYmF6?token=4f9a8b7c6d5e"
+    held = parse_url(text)
+    assert parse_url(text) is held
+    before = len(url._IN_USE)
+    del held
+    assert len(url._IN_USE) == before - 1
+    assert {type(key) for key in secret._KNOWN} == {int}
