@@ -38,7 +38,7 @@ OWNER = "fivefold_owner"
 LOGINS = ("fivefold_migrator", "fivefold_api", "fivefold_worker", "fivefold_auditor")
 ROLES = {OWNER: "NOLOGIN", "fivefold_definer": "NOLOGIN", **dict.fromkeys(LOGINS, "LOGIN")}
 PROVEN = ("scans.access", "scans.access_outcome")
-"""Append-only tables outside of the audit whose rows it proves: guarded as it is, except that they may go as a whole."""
+"""Append-only tables outside of the audit whose rows it proves: guarded as it is."""
 EVENT_TRIGGERS = ("fivefold_guard_drop", "fivefold_guard_rewrite", "fivefold_guard_before", "fivefold_guard_after")
 MINIMUM_VERSION = 180000
 
@@ -321,12 +321,9 @@ BEGIN
         WHERE gone.object_type IN ('table', 'table column', 'trigger')
             AND (
                 gone.address_names[1] = 'core' AND gone.address_names[2] LIKE 'audit\_%'
-                -- one that the audit proves may go as a whole, which `audit verify` tells; piece by piece it may not
+                -- what checks the foreign key of another table goes with that
                 OR gone.address_names[1] || '.' || gone.address_names[2] = ANY ({proven})
-                    AND gone.address_names[3] NOT LIKE 'RI\_ConstraintTrigger\_%' AND NOT EXISTS (
-                    SELECT FROM pg_event_trigger_dropped_objects() AS whole
-                    WHERE whole.object_type = 'table' AND whole.address_names = gone.address_names[1:2]
-                )
+                    AND coalesce(gone.address_names[3], '') NOT LIKE 'RI\_ConstraintTrigger\_%'
             )
         LIMIT 1;
     ELSE
@@ -367,12 +364,14 @@ BEGIN
             IF current_query() ~* 'detach' AND current_query() ~* 'concurrently' AND current_query() ~* 'audit|u&' THEN
                 culprit := 'a partition of core.audit_event';
             END IF;
-        ELSIF TG_TAG IN ('ALTER TABLE', 'ALTER SCHEMA') THEN
+        ELSIF TG_TAG IN ('ALTER TABLE', 'ALTER SCHEMA', 'CREATE TRIGGER') THEN
+            -- CREATE OR REPLACE makes another trigger of one that was there, which does not fire always then
             SELECT 'trigger ' || gone INTO culprit
             FROM unnest(string_to_array(current_setting('fivefold.audit_always', true), ',')) AS gone
             WHERE gone <> ALL (always)
             LIMIT 1;
-        ELSE
+        END IF;
+        IF TG_EVENT = 'ddl_command_end' AND culprit IS NULL AND TG_TAG NOT IN ('ALTER TABLE', 'ALTER SCHEMA') THEN
             SELECT object_identity INTO culprit
             FROM pg_event_trigger_ddl_commands() AS command
             -- a trigger before INSERT (4) could swallow every event to come
@@ -397,16 +396,17 @@ BEGIN
 END
 $function$""".replace("{proven}", f"ARRAY[{', '.join(map(repr, PROVEN))}]")
 
-_ALTERS = "'ALTER TABLE', 'ALTER SCHEMA'"
+_COMPARED = "'ALTER TABLE', 'ALTER SCHEMA', 'CREATE TRIGGER'"
 _EVENTS = {
-    "fivefold_guard_drop": "sql_drop",
-    "fivefold_guard_rewrite": "table_rewrite",
-    "fivefold_guard_before": f"ddl_command_start WHEN TAG IN ({_ALTERS})",
+    "fivefold_guard_drop": ("sql_drop", ""),
+    "fivefold_guard_rewrite": ("table_rewrite", ""),
+    "fivefold_guard_before": ("ddl_command_start", _COMPARED),
     "fivefold_guard_after": (
-        f"ddl_command_end WHEN TAG IN ({_ALTERS}, "
-        "'CREATE FUNCTION', 'ALTER FUNCTION', 'ALTER ROUTINE', 'CREATE RULE', 'CREATE TRIGGER')"
+        "ddl_command_end",
+        f"{_COMPARED}, 'CREATE FUNCTION', 'ALTER FUNCTION', 'ALTER ROUTINE', 'CREATE RULE'",
     ),
 }
+"""What each hears of, and of which commands."""
 
 
 def _guard_steps() -> list[_Step]:
@@ -414,12 +414,19 @@ def _guard_steps() -> list[_Step]:
         _Step("schema guard, out of the owner's reach", "CREATE SCHEMA IF NOT EXISTS guard"),
         _Step("the function that protects the audit", _GUARD),
     ]
-    for name, event in _EVENTS.items():
+    for name, (event, tags) in _EVENTS.items():
+        heard = f" WHEN TAG IN ({tags})" if tags else ""
         make = f"""
 DO $do$
 BEGIN
+    IF EXISTS (
+        SELECT FROM pg_event_trigger
+        WHERE evtname = '{name}' AND coalesce(evttags, '{{}}') <> ARRAY[{tags}]::text[]
+    ) THEN
+        DROP EVENT TRIGGER {name};
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_event_trigger WHERE evtname = '{name}') THEN
-        CREATE EVENT TRIGGER {name} ON {event}
+        CREATE EVENT TRIGGER {name} ON {event}{heard}
             EXECUTE FUNCTION guard.protect_audit();
         RAISE NOTICE 'fivefold: created event trigger {name}';
     END IF;

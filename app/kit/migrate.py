@@ -32,6 +32,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import MigrationStep
 
+from app.kit.bootstrap import PROVEN
 from app.kit.errors import SetupError
 from app.kit.migration import ledger
 from app.kit.migration.files import Migration, Script, read
@@ -47,6 +48,8 @@ __all__ = [
 _RUN, _TRANSACTION = 5_502_735_001, 5_502_735_002  # advisory locks of this database: one run, one migration
 _POLL = 0.1  # seconds
 _RETRIES = (1.0, 2.0, 4.0, 8.0)  # seconds to wait after a lock timeout or a deadlock
+_GUARDED = re.compile(rf"CREATE OR REPLACE TRIGGER |DROP TABLE (?:{'|'.join(map(re.escape, PROVEN))})\b", re.I)
+"""What the guard of the audit lets nobody do by hand, and files of before have not asked for."""
 _INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS (\S+) ON (?:ONLY )?(\S+?)\.", re.I)
 
 
@@ -365,7 +368,8 @@ def _execute(connection: psycopg.Connection[Any], migration: Migration, directio
     for number, statement in enumerate(script.statements, start=1):
         _tell(on_step, migration.id, direction, "statement", number, len(script.statements))
         try:
-            connection.execute(statement.text.encode())
+            with _guard_told(connection, statement.code):
+                connection.execute(statement.text.encode())
         except psycopg.Error as error:
             error.add_note(f"{script.path.name}, line {statement.first}")
             raise
@@ -374,6 +378,19 @@ def _execute(connection: psycopg.Connection[Any], migration: Migration, directio
     else:
         ledger.erase(connection, migration.id)
     _tell(on_step, migration.id, direction, "recorded")
+
+
+@contextmanager
+def _guard_told(connection: psycopg.Connection[Any], code: str) -> Iterator[None]:
+    """Tell the guard that a statement is of a migration, where it would refuse it otherwise; and of none that follows."""
+    if not _GUARDED.match(code):
+        yield
+        return
+    said = "SELECT set_config('fivefold.audit_ddl', %s, true)"
+    before = connection.execute("SELECT current_setting('fivefold.audit_ddl', true)").fetchone()
+    connection.execute(said, ("allowed",))
+    yield
+    connection.execute(said, ((before and before[0]) or "",))
 
 
 def _take_lock(connection: psycopg.Connection[Any], function: str, key: int, waiting: Step, on_step: OnStep | None) -> None:

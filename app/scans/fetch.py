@@ -460,6 +460,8 @@ def _absolute(base: str, reference: str) -> str | None:
     head, mark, tail = reference.partition("?")
     if not re.match(r"[a-z][a-z0-9+.-]*:", head, re.IGNORECASE) or re.match(r"https?:", head, re.IGNORECASE):
         head = head.replace("\\", "/")
+    # However many slashes stand there, what follows them is a host; the library takes a third for the beginning of a path.
+    head = re.sub(r"^(https?:)?/{3,}", r"\1//", head, flags=re.IGNORECASE)
     try:
         url = urljoin(base, head + mark + tail)
     except ValueError:

@@ -24,6 +24,7 @@ from app.scans.scan import FAILURES
 from tests.conftest import Api, copy_of
 from tests.factory.core import Person
 from tests.factory.kit import give, pool_of, serving
+from tests.factory.mmdb import write_mmdb
 from tests.factory.scans import LOOPBACK, credits_of, run, states, submitted
 from tests.factory.web import PAGE, Web, hostile_web, rebinding, redirect, reply
 
@@ -59,11 +60,11 @@ async def told(api: Api, person: Person) -> dict[str, list[str]]:
     return {key: sorted(found, key=lambda each: each == "scans.scan_finished") for key, found in steps.items()}
 
 
-async def test_a_scan_goes_its_way(local: Api, web: Web) -> None:
+async def test_a_scan_goes_its_way(local: Api, web: Web, tmp_path: Path) -> None:
     ada = await local.person("ada")
     await give(local, ada, 5)
     await submitted(local, ada, web.url("/page"))
-    await run(local)
+    await run(local, scan_networks=str(write_mmdb(tmp_path / "asn.mmdb", {"127.0.0.0/8": {"asn": "AS64512"}})))
     assert await states(local, ada) == ["COMPLETED"]
     assert await credits_of(local, ada) == (4, 0)
     (steps,) = (await told(local, ada)).values()
@@ -77,9 +78,10 @@ async def test_a_scan_goes_its_way(local: Api, web: Web) -> None:
     scan = (await local(scans, token=ada.token)).data["scans"]["edges"][0]["node"]
     assert (scan["result"]["verdict"], scan["result"]["httpStatus"]) == ("HARMLESS", 200)
     assert {"ADDRESS", "PAGE", "TLS"} <= {each["engine"] for each in scan["result"]["engines"]}
-    log = "query($id: ID!) { accessLog(scanId: $id) { edges { node { maskedUrl address status } } } }"
+    log = "query($id: ID!) { accessLog(scanId: $id) { edges { node { maskedUrl address asn status } } } }"
     logged = (await local(log, {"id": scan["id"]}, token=ada.token)).data["accessLog"]["edges"]
-    assert [each["node"] for each in logged] == [{"maskedUrl": web.url("/page"), "address": "127.0.0.1", "status": 200}]
+    seen = {"maskedUrl": web.url("/page"), "address": "127.0.0.1", "asn": "64512", "status": 200}
+    assert [each["node"] for each in logged] == [seen]
 
 
 async def test_a_name_that_leads_to_us_costs_nothing(local: Api, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:

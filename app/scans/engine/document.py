@@ -524,11 +524,19 @@ def _meta(element: etree._Element, page: Document) -> None:
         page.description += " " + content[:300]
 
 
+_SLASHES = ("/", "\\")
+_HOST_FOLLOWS = re.compile(r"\A(https?:)?[/\\]{2,}", re.IGNORECASE)
+"""However many slashes stand there, and whichever, browsers read a host behind them."""
+
+
 def _join(base: str, href: str) -> str:
     href = href.strip()
     if not href or href[0] == "#":
         return "#"
     lower = href[:11].lower()
+    if lower[1:2] in _SLASHES or "\\" in lower or ":///" in lower:
+        href = _HOST_FOLLOWS.sub(r"\1//", href, count=1)
+        lower = href[:11].lower()
     if lower.startswith(("http://", "https://")):
         return href[:2000]
     if lower.startswith(("javascript:", "data:", "mailto:", "tel:", "about:", "blob:", "vbscript:")):

@@ -22,6 +22,18 @@ def test_what_follows_the_end_of_a_page_is_read_as_browsers_show_it() -> None:
     assert "your mailbox is full" in seen.text
 
 
+def test_a_host_stands_behind_slashes_however_many_and_whichever() -> None:
+    hrefs = (
+        "///evil.example/x",
+        "/\\evil.example/x",
+        "\\\\evil.example/x",
+        "https:\\\\evil.example/x",
+        "https:////evil.example/x",
+    )
+    seen = parsed("".join(f"<a href='{href}'>1</a>" for href in hrefs) + "<a href=/x//y>2</a>")
+    assert seen.links == ["https://evil.example/x"] * 5 + ["https://rowing.example.org/x//y"]
+
+
 def test_first_base_counts_for_all_links() -> None:
     seen = parsed("<a href=one>1</a><base><base href=//cdn.example.net/d/><base href=https://no.example/><a href=two>2</a>")
     assert seen.links == ["https://cdn.example.net/d/one", "https://cdn.example.net/d/two"]
