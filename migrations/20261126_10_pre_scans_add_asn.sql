@@ -4,7 +4,7 @@
 -- Data:     a row of the inventory; accesses that were have no number, and nobody knows it.
 -- Old code: writes no numbers; its audit verify takes rows that have one for changed, the new code's does not.
 -- Rollback: drops the numbers. What the audit told of them stays, and the old code takes those rows for changed.
--- depends: 20261126_03_pre_scans_look_up_keys 20261125_35_pre_scans_limit_statistics 20261125_13_pre_scans_require_scan 20261125_12_pre_scans_create_retention
+-- depends: 20261126_06_pre_scans_write_audit 20261126_03_pre_scans_look_up_keys 20261125_35_pre_scans_limit_statistics 20261125_13_pre_scans_require_scan 20261125_12_pre_scans_create_retention
 
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
@@ -21,11 +21,10 @@ CREATE INDEX access_workspace_id_asn_scan_id_idx ON scans.access (workspace_id, 
 
 -- The guard of the audit lets nobody replace this trigger by mistake; here it is meant: it tells one column more.
 SET LOCAL fivefold.audit_ddl = 'allowed';
--- allow drop-trigger: it is made again at once.
-DROP TRIGGER audit_insert ON scans.access;
-CREATE TRIGGER audit_insert AFTER INSERT ON scans.access REFERENCING NEW TABLE AS new_rows
-FOR EACH STATEMENT EXECUTE FUNCTION core.record_audit('workspace_id', 'id', 'scan_id,address,asn,port,milliseconds,seq,status,trial,kind,failure,sha256:masked_url,sha256:url_hash,sha256:content_sha256,sha256:certificate_sha256');
+CREATE OR REPLACE TRIGGER audit_insert AFTER INSERT ON scans.access REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION core.audit_scans_access('workspace_id', 'id', 'scan_id,address,asn,port,milliseconds,seq,status,trial,kind,failure,sha256:masked_url,sha256:url_hash,sha256:content_sha256,sha256:certificate_sha256');
 ALTER TABLE scans.access ENABLE ALWAYS TRIGGER audit_insert;
+SELECT core.write_audit('scans.access');
 SET LOCAL fivefold.audit_ddl = '';
 
 INSERT INTO core.data_inventory (object, column_name, class, purpose, export_rule, erase_rule, retention, reason) VALUES
