@@ -248,6 +248,27 @@ def test_everyone_hears_everything_once_and_in_order(steps: list[tuple[str, int]
     asyncio.run(run())
 
 
+def test_what_this_process_told_is_looked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when it was told while a look was under way."""
+    monkeypatch.setattr(subscription, "LOOK_SECONDS", 1000.0)
+    monkeypatch.setattr(subscription, "REST", 0.0)
+
+    async def run() -> None:
+        world = World()
+        world.listen(WORKSPACES[0], start(None, "Test", world.outbox.snapshot))
+        running = asyncio.create_task(world.hub.run())
+        for turns in range(5):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            world.outbox.begin(WORKSPACES[0])
+            world.outbox.commit(0)
+            world.hub.look()
+            await until(lambda: world.listening[0].heard == [xid for xid, _ in world.outbox.rows])
+        running.cancel()
+
+    asyncio.run(run())
+
+
 def test_those_who_ask_the_same_end_up_in_one_feed() -> None:
     async def run() -> None:
         world = World()
