@@ -39,18 +39,16 @@ class Http1:
         """Whether another request may follow: the last answer was read to its end, and nobody wants to close."""
         return self._state.our_state is h11.DONE and self._state.their_state is h11.DONE
 
-    async def ask(
-        self, method: str, target: bytes, headers: list[tuple[bytes, bytes]]
-    ) -> h11.Response | h11.InformationalResponse:
+    async def ask(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]]) -> h11.Response:
         """The head of the answer. Raises EOFError where there is none, and what reading raises."""
         if self.ready:
             self._state.start_next_cycle()
         asked = self._state.send(h11.Request(method=method, target=target, headers=headers)) or b""
         self._stream.write(asked + (self._state.send(h11.EndOfMessage()) or b""))
-        while True:
-            event = await self._next()
-            if isinstance(event, h11.Response) or (isinstance(event, h11.InformationalResponse) and event.status_code == 101):
-                return event
+        while isinstance(event := await self._next(), h11.InformationalResponse):
+            pass
+        assert isinstance(event, h11.Response)
+        return event
 
     async def part(self) -> bytes | None:
         """What comes next of the body, None at its end. Raises what reading raises."""

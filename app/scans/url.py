@@ -67,30 +67,11 @@ class Url:
         """Scheme, host and port."""
         return _origin(self.scheme, self.host, self.port)
 
-    @property
-    def address(self) -> IPv4Address | IPv6Address | None:
-        """The address that the host is, where it is no name."""
-        if ":" in self.host:
-            return IPv6Address(self.host)
-        return IPv4Address(self.host) if _is_number(self.host.rpartition(".")[2]) else None
-
     def expressions(self) -> list[str]:
         """Host suffixes and path prefixes, as Safe Browsing makes them; the most exact first, 30 at most."""
         path, query = _browsing(self.path), _tail(None if self.query is None else _plain(self.query))
-        found = dict.fromkeys(host + each for host in self._suffixes() for each in _prefixes(path, query))
+        found = dict.fromkeys(host + each for host in _suffixes(self.host) for each in _prefixes(path, query))
         return list(found)
-
-    def _suffixes(self) -> list[str]:
-        """The host, and up to four that end like it: from what somebody registered, never what many share."""
-        if self.address is not None:
-            return [f"[{self.host}]" if ":" in self.host else self.host]
-        labels = self.host.split(".")
-        registered = _registered(self.host)
-        if registered is None:
-            return [self.host]
-        least = registered.count(".") + 1
-        counts = range(min(least + 3, len(labels)), least - 1, -1)
-        return list(dict.fromkeys([self.host, *(".".join(labels[-count:]) for count in counts)]))
 
     def __str__(self) -> str:
         return self.masked
@@ -309,8 +290,17 @@ def _suffix_list() -> PublicSuffixList:
 
 
 @lru_cache(maxsize=1024)
-def _registered(host: str) -> str | None:
-    return _suffix_list().privatesuffix(host)
+def _suffixes(host: str) -> tuple[str, ...]:
+    """The host, and up to four that end like it: from what somebody registered, never what many share."""
+    if ":" in host:
+        return (f"[{host}]",)
+    registered = None if _is_number(host.rpartition(".")[2]) else _suffix_list().privatesuffix(host)
+    if registered is None:
+        return (host,)
+    labels = host.split(".")
+    least = registered.count(".") + 1
+    counts = range(min(least + 3, len(labels)), least - 1, -1)
+    return tuple(dict.fromkeys([host, *(".".join(labels[-count:]) for count in counts)]))
 
 
 def _unescape(text: str) -> bytes:

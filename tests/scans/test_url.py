@@ -3,7 +3,6 @@
 
 import hashlib
 import time
-from ipaddress import ip_address
 
 import pytest
 from hypothesis import given
@@ -64,8 +63,7 @@ THIS_MACHINE = (
 @pytest.mark.parametrize("host", THIS_MACHINE.split())
 def test_this_machine_has_one_name(host: str) -> None:
     """Whatever a resolver would read as an address is seen as that address."""
-    url = parse_url(f"http://{host}/")
-    assert (url.host, url.address) == ("127.0.0.1", ip_address("127.0.0.1"))
+    assert parse_url(f"http://{host}/").host == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
