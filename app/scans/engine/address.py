@@ -181,6 +181,9 @@ def _brands(
                 if token != word and hosts.one_apart(token, word) and not brand.owns(host):
                     kinds.add("BRAND_LOOKALIKE" if strong - WEAK_LURES else "BRAND_MISSPELLED")
                     break
+            else:
+                if _twice_apart(token, host):
+                    kinds.add("BRAND_LOOKALIKE")
     # Run together with other words: paypalsecurelogin, secure-paypai-login was found above.
     for word, brand in _long_words():
         if word in joined and not brand.owns(host) and not any(token == word for token in tokens):
@@ -248,6 +251,26 @@ def _neighbors(token: str) -> list[tuple[str, hosts.Brand]]:
         return []
     known = _by_neighbor()
     return list(dict.fromkeys(pair for each in _without(token) for pair in known.get(each, ())))
+
+
+@lru_cache(maxsize=1)
+def _long_shapes() -> dict[str, list[tuple[str, hosts.Brand]]]:
+    found: dict[str, list[tuple[str, hosts.Brand]]] = {}
+    for shape, brand in _long_skeletons():
+        if len(shape) >= 10:
+            found.setdefault(shape[:2], []).append((shape, brand))
+    return found
+
+
+def _twice_apart(token: str, host: str) -> bool:
+    """Whether a long brand is spelled with look-alike letters and one more letter wrong."""
+    if not 9 <= len(token) <= 24:
+        return False
+    shape = hosts.skeleton(token)
+    return any(
+        hosts.one_apart(shape, other) and not brand.owns(host) and brand.word.replace("-", "") not in token
+        for other, brand in _long_shapes().get(shape[:2], ())
+    )
 
 
 def _domains_in(parents: str) -> set[str]:

@@ -108,9 +108,14 @@ def _named_like_it(page: Document, host: str, kinds: set[str]) -> None:
     """Hosts made of the name that the page bears and of words of signing in, where nothing is known of who owns them."""
     own, _, tld = hosts.shown(hosts.registered(host)).partition(".")
     tokens = hosts.TOKENS.findall(own)
+    names = names_of(page)
+    before = set(hosts.TOKENS.findall(host.removesuffix(hosts.registered(host))))
+    if before & names and tokens and all(words_of([each]) & LURES for each in tokens):
+        if words_of(tokens) & LURES - WEAK_LURES:
+            kinds.add("NAME_WITH_LURE_IN_HOST")
+        return
     if len(tokens) < 2 and len(own) < 12:
         return
-    names = names_of(page)
     called = {token for token in tokens if any(token.startswith(name) or name == token for name in names)}
     rest = [token for token in tokens if token not in called]
     if not called and len(tokens) == 1:

@@ -320,7 +320,12 @@ def _onward(page: Document, found: Places, host: str, asks: bool, kinds: set[str
     shops = len(page.words & CARD_SHOPS) >= 2 and TURNS["gift card"].search(page.text) is not None
     if shops and any(_CARD_CODE.search(each.hint) for each in page.fields):
         kinds.add("GIFT_CARD_CODES")
-    if "fee" in found and found.keys() & {"loan", "coin", "prize"} and near(found, "upfront", "fulfil", 5):
+    if (
+        "fee" in found
+        and found.keys() & {"loan", "coin", "prize"}
+        and near(found, "upfront", "fulfil", 5)
+        and not _denied(found, "upfront")
+    ):
         kinds.add("ADVANCE_FEE")
     told = len({page.first_words[i] for i in found.get("recorded", ()) if i < len(page.first_words)})
     if "coin" in found and told >= 3 and "fulfil" in found and "urgent" in found:

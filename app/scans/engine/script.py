@@ -326,7 +326,9 @@ def _wallets(marks: dict[str, bool], page: Document, kinds: set[str]) -> None:
         return
     said = page.spoken.get("wallet", ())
     sure = _any(_SURE_OF_WALLET, marks)
-    if marks["drainer"] or (said and (len(said) >= 2 or sure)) or (sure and len(page.concepts.get("claim", ())) >= 2):
+    # Markets ask for such rights as well: what they do not do is give something away.
+    claims = len(page.concepts.get("claim", ()))
+    if marks["drainer"] or (claims and said and (len(said) >= 2 or sure)) or (sure and claims >= 2):
         kinds.add("WALLET_DRAINER")
 
 

@@ -78,6 +78,7 @@ HONEST = {
         HOME,
     ),
     "an exchange": ("Send 0.1 BTC and receive 2 ETH to your address: bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", HOME),
+    "a lender": ("Kredit ohne Bearbeitungsgebühr, Sie zahlen nichts vorab.<form><input name=n></form>", HOME),
     "other ways in": ("<p>Sign in with Microsoft</p>" + LOGIN, HOME),
     "a fund": ("<p>Zysk nie jest gwarantowany. Wpłata 900 zł.</p><form><input name=t></form>", HOME),
     "a source": ('<a href="https://github.com/a/b/blob/main/setup_tool.js">setup_tool.js</a>', HOME),
@@ -109,6 +110,7 @@ def test_fans_say_that_they_are_fans() -> None:
         ("paypal.com.secure-login.example", "BRAND_ADDRESS_IN_HOST"),
         ("paypal.com.hosting-login.net", "BRAND_ADDRESS_IN_HOST"),
         ("paypal.com.mirror.top", "BRAND_ADDRESS_IN_HOST"),
+        ("steamncommunlty.com", "BRAND_LOOKALIKE"),
     ],
 )
 def test_hosts_that_carry_addresses_of_others(host: str, kind: str) -> None:
@@ -122,6 +124,17 @@ def test_what_scripts_do_behind_a_form() -> None:
     assert "SENT_TO_ODD_HOST" in of_script(f"<script>{hidden}</script>")
     drains = "solana.connect();b=c.getBalance(k);t.add(SystemProgram.transfer({lamports:b-5000}))"
     assert "WALLET_DRAINER" in of_script(f"<p>Claim your rewards</p><script>window.solana;{drains}</script>")
+
+
+def test_markets_of_tokens_give_nothing_away() -> None:
+    asks = "<script>window.ethereum;n.setApprovalForAll(MARKET,true)</script>"
+    assert "WALLET_DRAINER" not in of_script(f"<p>Connect your wallet to bid.</p>{asks}")
+    assert "WALLET_DRAINER" in of_script(f"<p>Connect your wallet to claim the airdrop.</p>{asks}")
+
+
+def test_names_before_words_of_signing_in() -> None:
+    assert "NAME_WITH_LURE_IN_HOST" in of_page(UNION, "https://lakeshore-cu.online-verify.net/")
+    assert "NAME_WITH_LURE_IN_HOST" not in of_page(UNION, "https://lakeshore.help-center.example-desk.net/")
 
 
 def test_robots_are_sent_to_the_brand() -> None:

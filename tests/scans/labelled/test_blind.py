@@ -51,6 +51,7 @@ SETS: dict[str, Callable[[], list[Blind]]] = {
     "later": lambda: fresh("later"),
     "third": lambda: fresh("third"),
     "fourth": lambda: fresh("fourth"),
+    "fifth": lambda: fresh("fifth"),
 }
 
 

@@ -9,6 +9,7 @@ another style and first measured untouched; what was measured then, for SUSPICIO
     later   68 cases   precision 1.00, 1.00   recall 0.84, 0.72   4 UNKNOWN, two of them harmful
     third   50 cases   precision 1.00, 1.00   recall 0.76, 0.48   none UNKNOWN
     fourth  48 cases   precision 1.00, 1.00   recall 0.83, 0.75   none UNKNOWN
+    fifth   36 cases   precision 0.82, 0.78   recall 0.75, 0.58   none UNKNOWN; two thirds honest, near to what deceives
 
 Once measured, all may be learned from: the next figure to believe is that of
 cases that nobody has written yet.
