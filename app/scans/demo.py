@@ -25,7 +25,7 @@ from app.scans.engine.feed import open_feed
 from app.scans.flow import LEASE, MOST_ATTEMPTS, PATIENCE, ScanSettings, begin_analysis, end_scan, take_scan
 from app.scans.judgement import Engines, Judgement, judge
 from app.scans.observation import FetchFailure, Hop, Observation
-from app.scans.publication import insert_publication
+from app.scans.publication import insert_publication, insert_publication_address
 from app.scans.scan import URL_KEY, ScanState, ScanVisibility, page_scan
 from app.scans.scan_result import Outcome, record_results
 from app.scans.submission import SubmitScanInput, submit
@@ -150,10 +150,12 @@ async def _more(db: Db, settings: ScanSettings, scans: list[UUID], now: datetime
     reason = "The customs office itself sent me this address."
     await insert_dispute(db, scan_id=disputed, claim=DisputeClaim.FALSE_ALARM.value, reason=reason)
     expression = parse_url(STORIES["ada@example.com"][0].url).expressions()[0]
-    await insert_publication(
+    shown = await insert_publication(
         db,
         scan_id=harmless,
         visibility=ScanVisibility.PUBLIC.value,
         expression_hash=expression_hash(expression),
         token_hash=None,
     )
+    assert shown is not None
+    await insert_publication_address(db, id=shown.id, scan_id=harmless)

@@ -57,5 +57,8 @@ async def test_it_has_something_of_everything(shared: Api, tmp_path: Path) -> No
     )
     assert told["text"]["title"] == "shop.rowing-club.example: changed"
     assert [edge["node"]["verdict"] for edge in data["publishedScans"]["edges"]] == ["HARMLESS"]
+    related = "query($id: ID!) { relatedPublishedScans(scanId: $id, by: ADDRESS) { edges { node { maskedUrl } } } }"
+    answer = (await shared(related, {"id": scans[0]["id"]}, token=people[emails[0]].token)).data["relatedPublishedScans"]
+    assert answer == {"edges": [{"node": {"maskedUrl": data["publishedScans"]["edges"][0]["node"]["maskedUrl"]}}]}
     assert data["wallet"] == {"available": str(seed.CREDITS - 5), "reserved": "0"}
     await check_books(pool_of(shared))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from ipaddress import ip_address
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from app import doctor
 from app.kit.errors import SetupError
 from app.scans import network
 from app.scans.network import LOOK_SECONDS, NOT_KNOWN, Networks, networks_of
@@ -91,3 +93,17 @@ def test_what_cannot_be_read_is_said_at_the_start(tmp_path: Path, content: Any) 
         file.write_bytes(content)
     with pytest.raises(SetupError, match=r"FIVEFOLD_SCAN_NETWORKS: .*asn\.mmdb cannot be read"):
         networks_of(Settings(scan_networks=str(file)))
+
+
+def test_the_doctor_says_how_old_it_is(tmp_path: Path) -> None:
+    def told(file: Path | None) -> tuple[str, str]:
+        check = doctor._examine_networks(Settings(scan_networks=str(file or "")))
+        return check.state, check.found
+
+    now = int(time.time())
+    young = write_mmdb(tmp_path / "young.mmdb", RECORDS, now - 86_400 - 60)
+    old = write_mmdb(tmp_path / "old.mmdb", RECORDS, now - 61 * 86_400)
+    assert told(None) == ("ok", "not known: FIVEFOLD_SCAN_NETWORKS is not set")
+    assert told(young) == ("ok", "1 days old")
+    assert told(old) == ("warning", "61 days old")
+    assert told(tmp_path / "none.mmdb")[0] == "failed"
