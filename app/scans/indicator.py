@@ -196,6 +196,9 @@ def _kinds() -> dict[str, Kind]:
         "BRAND_NAMED_AT_FORM": Kind(
             e.STRUCTURE, 40, phishing, "A short page asks for secrets in the name of a brand that does not own the host."
         ),
+        "PROGRAM_IN_BRANDS_NAME": Kind(
+            e.STRUCTURE, 56, malware, "A page in the name of a brand that does not own the host hands out a program by itself."
+        ),
         "BRAND_IN_TITLE": Kind(
             e.STRUCTURE, 36, phishing, "A page that asks for secrets is titled with a brand that does not own the host."
         ),

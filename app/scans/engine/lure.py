@@ -276,7 +276,7 @@ def _alarms(page: Document, found: Places, kinds: set[str]) -> None:
     )
     phone = PHONE.search(page.text) is not None and ("call" in found or "urgent" in found)
     counted = TURNS["counted"].search(page.text) is not None
-    if not traps and not counted and _is_site(page):
+    if not traps and not counted and is_site(page):
         return  # somebody who repairs computers
     if (phone and (counted or traps or "urgent" in found or near(found, "call", "urgent", 6))) or (counted and traps):
         kinds.add("SUPPORT_SCAM")
@@ -286,7 +286,7 @@ def _alarms(page: Document, found: Places, kinds: set[str]) -> None:
         kinds.add("SUPPORT_SCAM")
 
 
-def _is_site(page: Document) -> bool:
+def is_site(page: Document) -> bool:
     """Whether the page stands among others of its site: what is set up to deceive is one page, as a rule."""
     home = hosts.registered(hosts.host_of(page.address))
     own = {link.partition("#")[0] for link in page.links[:60] if hosts.registered(hosts.host_of(link)) == home}
@@ -315,6 +315,8 @@ def _onward(page: Document, found: Places, host: str, asks: bool, kinds: set[str
         pressed = "urgent" in found or near(found, "account", "blocked", 8)
         if pressed and (wallets or MESSENGER.search(page.all_links)):
             kinds.add("ADVANCE_FEE")
+    if near(found, "fee", "fulfil", 5) and near(found, "fee", "untraceable", 10) and MESSENGER.search(page.all_links):
+        kinds.add("ADVANCE_FEE")
     if "charity" in found and wallets and "iban" not in page.words and found.keys() & {"urgent", "today"}:
         kinds.add("UNTRACEABLE_PAYMENT")
     shops = len(page.words & CARD_SHOPS) >= 2 and TURNS["gift card"].search(page.text) is not None

@@ -335,6 +335,10 @@ def _brand(page: Document, host: str, asks: bool, password: bool, article: bool,
             for name, said in _fingerprints()
             if said in told and _foreign(name, host) and not _own_installation(name, page, host)
         }
+    if strong and page.length < 200 and not lure.is_site(page):
+        started = "location" in page.script and re.search(r"location[^;]{0,40}\.(?:exe|msi|apk|dmg|pkg|zip)['\"]", page.script)
+        if started:
+            kinds.add("PROGRAM_IN_BRANDS_NAME")
     seed = "SEED_PHRASE_REQUEST" in kinds
     if strong and (asks or seed):
         kinds.add("BRAND_CLAIMED" if not article else "BRAND_NAMED_AT_FORM")

@@ -57,6 +57,8 @@ FOUND = {
         "http://203.0.113.45/login.html",
     ),
     "HIDDEN_FRAME_OF_ODD_HOST": ('<iframe src="http://counter.example-kit.net/l" width=1 height=1></iframe>', HOME),
+    "PROGRAM_IN_BRANDS_NAME": ("<title>Netflix</title>Update.<script>location='/dl/a.msi'</script>", HOME),
+    "APP_OUTSIDE_STORE": ('अज्ञात स्रोतों से इंस्टॉल की अनुमति दें। <a href="/a.apk">ऐप</a>', HOME),
     "FAKE_UPDATE": (
         "<p>You use an older version of Firefox.</p><script>a.download='Firefox.Update.js';a.click()</script>",
         HOME,

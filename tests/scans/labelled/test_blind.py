@@ -52,6 +52,7 @@ SETS: dict[str, Callable[[], list[Blind]]] = {
     "third": lambda: fresh("third"),
     "fourth": lambda: fresh("fourth"),
     "fifth": lambda: fresh("fifth"),
+    "sixth": lambda: fresh("sixth"),
 }
 
 

@@ -10,6 +10,7 @@ another style and first measured untouched; what was measured then, for SUSPICIO
     third   50 cases   precision 1.00, 1.00   recall 0.76, 0.48   none UNKNOWN
     fourth  48 cases   precision 1.00, 1.00   recall 0.83, 0.75   none UNKNOWN
     fifth   36 cases   precision 0.82, 0.78   recall 0.75, 0.58   none UNKNOWN; two thirds honest, near to what deceives
+    sixth   22 cases   precision 1.00, 1.00   recall 0.70, 0.70   none UNKNOWN
 
 Once measured, all may be learned from: the next figure to believe is that of
 cases that nobody has written yet.
