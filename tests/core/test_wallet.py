@@ -371,9 +371,23 @@ async def test_the_owner_cannot_unbalance_the_books_either(api: Api) -> None:
             "TRUNCATE core.ledger_entry CASCADE",
             "UPDATE core.ledger_transfer SET amount = 9",
             "DELETE FROM core.ledger_transfer",
+            "DELETE FROM core.ledger_account",
+            "TRUNCATE core.ledger_account CASCADE",
+            "UPDATE core.ledger_account SET kind = 'REVENUE'",
+            "UPDATE core.ledger_account SET id = uuidv7()",
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await admin.execute(statement)
+        # Of what is not there no entry is made, although no foreign key is asked, and although foreign keys would sleep.
+        await admin.execute("SET session_replication_role = replica")
+        for column in ("transfer_id", "ledger_account_id", "workspace_id"):
+            columns = "workspace_id, transfer_id, ledger_account_id, amount"
+            with pytest.raises(asyncpg.CheckViolationError):
+                await admin.execute(
+                    f"INSERT INTO core.ledger_entry ({columns})"
+                    f" SELECT {columns.replace(column, 'uuidv7()')} FROM core.ledger_entry"
+                )
+        await admin.execute("RESET session_replication_role")
         with pytest.raises(asyncpg.CheckViolationError):
             await admin.execute("UPDATE core.ledger_account SET balance = -1 WHERE kind = 'AVAILABLE'")
     assert (await check(api.database)).wrong == 0
