@@ -2,8 +2,8 @@
 --           statement already, or where nothing depends on it.
 -- Change:   the foreign keys of core.ledger_entry are enforced by its trigger `book`, and core.ledger_account may not lose a row; that
 --           of core.outbox is what policies say anyway: rows of the caller's own workspace, for seven days.
--- Locks:    SHARE ROW EXCLUSIVE or more on core.ledger_entry, core.ledger_transfer, core.ledger_account, core.outbox and
---           core.workspace for a moment.
+-- Locks:    ACCESS EXCLUSIVE on core.ledger_entry, core.ledger_transfer, core.ledger_account, core.outbox and core.workspace for
+--           a moment.
 -- Data:     none.
 -- Old code: goes on.
 -- Rollback: checks all rows again.

@@ -1,7 +1,7 @@
 -- Why:      a scan has nine verdicts of engines, and for each of them its result was looked up.
 -- Change:   scans.require_scan_result() looks once for all rows of a statement, scans.keep_scan_result() lets no result go that has
 --           verdicts; the foreign key says what they enforce.
--- Locks:    SHARE ROW EXCLUSIVE or more on scans.engine_verdict and scans.scan_result for a moment.
+-- Locks:    ACCESS EXCLUSIVE on scans.engine_verdict and scans.scan_result for a moment.
 -- Data:     none.
 -- Old code: goes on.
 -- Rollback: checks all rows again.

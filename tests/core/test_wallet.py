@@ -393,6 +393,36 @@ async def test_the_owner_cannot_unbalance_the_books_either(api: Api) -> None:
     assert (await check(api.database)).wrong == 0
 
 
+READ = """
+SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::integer
+FROM pg_stat_xact_user_tables WHERE schemaname = 'core' AND relname IN ('ledger_transfer', 'ledger_entry')
+"""
+
+
+async def test_the_books_read_what_is_written_alone(api: Api) -> None:
+    """Also by plans that were made while there was one: rows are counted, not time."""
+    ada = await api.person("ada")
+    await give(api, ada, 900)
+    async with api.database.connect() as admin:
+        await admin.execute("SET plan_cache_mode = force_generic_plan")
+        await admin.execute("SELECT set_config('fivefold.workspace_id', $1, false)", str(ada.workspace_id))
+        hold_many = (
+            "SELECT r.reservation_id FROM generate_series($1::integer, $2) AS g (number)"
+            " CROSS JOIN LATERAL core.reserve_credits('credit', 1, 'many ' || g.number, 'core.test', 60) AS r"
+        )
+        end = "SELECT count(*) FROM core.end_reservations($1::uuid[], 'SETTLED')"
+        assert await admin.fetchval(end, [row[0] for row in await admin.fetch(hold_many, 1, 1)]) == 1
+        held = [row[0] for row in await admin.fetch(hold_many, 2, 800)]
+        read = []
+        for some in (held[:4], held[-4:], [*held[4:8], held[0], held[4]]):
+            async with admin.transaction():
+                before = await admin.fetchval(READ)
+                assert await admin.fetchval(end, some) == 4
+                read.append(await admin.fetchval(READ) - before)
+    assert max(read) < 100, "of 800 and more"
+    assert (await check(api.database)).wrong == 0
+
+
 async def test_whoever_alters_a_balance_is_found_out(api: Api) -> None:
     await give(api, await api.person("ada"), 5)
     held = await hold(api, 2, "x")

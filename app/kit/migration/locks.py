@@ -202,9 +202,10 @@ def _alter_table(table: str, rest: str, catalog: Catalog) -> Iterator[Lock]:
         yield Lock(next((mode for p, mode in _SUBCOMMANDS if re.match(p, command, re.I)), "ACCESS EXCLUSIVE"), table)
         for other in _references(command):
             yield Lock("SHARE ROW EXCLUSIVE", other)
-        if match := re.match(rf"DROP CONSTRAINT (?:IF EXISTS )?({_PART})", command, re.I):
+        if match := re.match(rf"(?:DROP|ALTER) CONSTRAINT (?:IF EXISTS )?({_PART})", command, re.I):
             other = catalog.references.get(table, {}).get(match[1], table)
-            yield Lock("ACCESS EXCLUSIVE", other)
+            enforced = re.search(r"(?<!NOT) ENFORCED", command, re.I)  # it gets triggers, on both sides; else it loses them
+            yield Lock("SHARE ROW EXCLUSIVE" if enforced else "ACCESS EXCLUSIVE", other)
         if match := re.match(rf"(?:ATTACH|DETACH) PARTITION ({NAME})", command, re.I):
             yield Lock("ACCESS EXCLUSIVE", match[1])
         if match := re.match(rf"(?:NO )?INHERIT ({NAME})", command, re.I):
