@@ -65,13 +65,18 @@ def spent(pid: int) -> float:
 
 def all_spent(pid: int) -> float:
     """Seconds of processor time of a process, of those it has started, and of those that have ended."""
+    while True:
+        ended, total = _spent_by_ended(pid), spent(pid)
+        for child in children_of(pid):
+            with suppress(OSError):  # ended a moment ago
+                total += spent(child)
+        if _spent_by_ended(pid) == ended:  # else one that ended meanwhile is counted twice, or not at all
+            return total + ended
+
+
+def _spent_by_ended(pid: int) -> float:
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    ended = (int(words[13]) + int(words[14])) / os.sysconf("SC_CLK_TCK")
-    total = spent(pid) + ended
-    for child in children_of(pid):
-        with suppress(OSError):  # ended a moment ago
-            total += spent(child)
-    return total
+    return (int(words[13]) + int(words[14])) / os.sysconf("SC_CLK_TCK")
 
 
 def children_of(pid: int) -> list[int]:
