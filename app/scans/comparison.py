@@ -294,10 +294,8 @@ class ComparisonQuery:
     ) -> Page[Scan] | None:
         """Other scans of the workspace with the same page, icon or certificate, or an address or network in common, the newest
         first."""
-        found, db = parse_uuid(scan_id, "Scan", field="scanId"), info.context.db
-        pivot = await get_pivot(db, scan_id=found)
-        if pivot is None:
-            raise AppError(ErrorCode.NOT_FOUND, "There is no such scan in this workspace.", field="scanId")
+        db = info.context.db
+        found, pivot = await _pivot_of(db, scan_id)
         if by is ScanRelation.ADDRESS:
             return await page(page_scan_of_address, db, first, after, scan_id=found, addresses=pivot.addresses)
         if by is ScanRelation.NETWORK:
@@ -320,10 +318,8 @@ class ComparisonQuery:
     ) -> Page[PublishedScan] | None:
         """What anybody made PUBLIC that has something in common with a scan of the workspace, the newest first. Scans that are
         not public are never looked at."""
-        found, db = parse_uuid(scan_id, "Scan", field="scanId"), info.context.db
-        pivot = await get_pivot(db, scan_id=found)
-        if pivot is None:
-            raise AppError(ErrorCode.NOT_FOUND, "There is no such scan in this workspace.", field="scanId")
+        db = info.context.db
+        found, pivot = await _pivot_of(db, scan_id)
         if by is ScanRelation.ADDRESS:
             return await page(page_publication_of_address, db, first, after, scan_id=found, addresses=pivot.addresses)
         if by is ScanRelation.NETWORK:
@@ -339,6 +335,14 @@ class ComparisonQuery:
             favicon_hash=favicon,
             certificate_hash=certificate,
         )
+
+
+async def _pivot_of(db: Db, scan_id: strawberry.ID) -> tuple[UUID, Pivot]:
+    found = parse_uuid(scan_id, "Scan", field="scanId")
+    pivot = await get_pivot(db, scan_id=found)
+    if pivot is None:
+        raise AppError(ErrorCode.NOT_FOUND, "There is no such scan in this workspace.", field="scanId")
+    return found, pivot
 
 
 def _hashes(pivot: Pivot, by: ScanRelation) -> tuple[bytes | None, bytes | None, bytes | None]:
