@@ -21,9 +21,8 @@ from app.scans import monitor
 from app.scans.access import record_all_accesses
 from app.scans.comparison import ScanChange
 from app.scans.dispute import DisputeClaim, insert_dispute
-from app.scans.engine.feed import open_feed
 from app.scans.flow import LEASE, MOST_ATTEMPTS, PATIENCE, ScanSettings, begin_analysis, end_scan, take_scan
-from app.scans.judgement import Engines, Judgement, judge
+from app.scans.judgement import Engines, Judgement, followed, judge
 from app.scans.observation import FetchFailure, Hop, Observation
 from app.scans.publication import insert_publication, insert_publication_address
 from app.scans.scan import URL_KEY, ScanState, ScanVisibility, page_scan
@@ -87,7 +86,7 @@ async def _tell(db: Db, settings: ScanSettings, story: Story, key: str) -> UUID:
     seen, version, judgement = _seen(story), taken.version, None
     await record_all_accesses(db, [(made.id, seen)], await derive_key(db, settings, URL_KEY))
     if story.failure is None:
-        judgement = await judge(parse_url(story.url), seen, Engines(open_feed(settings.scan_feed)))
+        judgement = await judge(parse_url(story.url), seen, Engines(followed(settings.scan_feed)))
         (moved,) = await begin_analysis(db, ids=[made.id], versions=[version])
         version = moved.version
     await _end(db, made.id, version, seen, judgement, story.failure)

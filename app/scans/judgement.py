@@ -162,7 +162,7 @@ class Engines:
 
 def engines_of(settings: JudgeSettings) -> Engines:
     """What an operator has set. Raises SetupError where that cannot work."""
-    feed = _followed(settings.scan_feed)
+    feed = followed(settings.scan_feed)
     if not settings.scan_model:
         return Engines(feed)
     require_packages("FIVEFOLD_SCAN_MODEL")
@@ -180,7 +180,7 @@ def engines_of(settings: JudgeSettings) -> Engines:
 
 
 @lru_cache(maxsize=4)
-def _followed(path: str) -> feeds.Feed:
+def followed(path: str) -> feeds.Feed:
     """A list, read once by a process and then only when it changes; one that could not be read is tried again."""
     return feeds.open_feed(path)
 
